@@ -1,0 +1,133 @@
+"""Every exception of the library that is not trio's own.
+
+::
+
+    Exception
+    └── MQError
+        ├── StateError              a call out of turn on a Req or Rep
+        ├── Unroutable              a mandatory Router has no such peer, or no room for it
+        ├── PeerLost                the peer that was asked went away before it answered
+        ├── MessageTooLarge         a message to send is larger than our own limits
+        ├── TooManySockets          the context holds ``max_sockets`` sockets already
+        ├── TooManyThreads          more threads than ``max_threads`` use the context
+        ├── InternalError           a bug of this library; the crash is its ``__cause__``
+        ├── HandshakeError          a connection that did not come to be
+        │   ├── IncompatiblePeer        the two socket types do not go together
+        │   ├── MechanismMismatch       the two ends want different security mechanisms
+        │   └── AuthenticationFailed    the peer refused us, or we refused the peer
+        └── ProtocolError           somebody broke ZMTP
+            ├── RemoteProtocolError     the peer did
+            └── LocalProtocolError      the user of `trio_mq.zmtp` did
+
+What trio has a word for keeps it: `trio.ClosedResourceError` (this socket was closed, by you),
+`trio.WouldBlock` (a ``_nowait`` call that would have to wait), `trio.BusyResourceError` (two
+tasks in turn-taking calls of one socket). Operating system errors are `OSError`, with the
+endpoint in the text. Bad arguments are `ValueError` and `TypeError`, raised where they are given.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class MQError(Exception):
+    """The root of every exception that this library defines."""
+
+
+class StateError(MQError):
+    """A Req or Rep was called out of turn.
+
+    A request must be sent before a reply can be received, and a request received before a reply
+    can be sent (RFC 28; ``EFSM`` in libzmq). `Req.request` can't raise it.
+    """
+
+
+class Unroutable(MQError):
+    """A Router with ``mandatory=True`` cannot hand the message to the peer that it names."""
+
+    def __init__(self, routing_id: bytes, why: str) -> None:
+        super().__init__(f"cannot route to {routing_id!r}: {why}")
+        #: The routing id that the message named.
+        self.routing_id = routing_id
+
+
+class PeerLost(MQError):
+    """The peer that was asked ended its connection before it answered.
+
+    The request was wholly written, so the peer may or may not have acted on it; the socket may
+    send again. Raised by `Req.receive` and `Req.request` instead of waiting for ever.
+    """
+
+
+class MessageTooLarge(MQError):
+    """A message to send exceeds ``max_message_size``, ``max_frame_size`` or ``max_frames``."""
+
+
+class TooManySockets(MQError):
+    """The context already holds ``max_sockets`` open sockets (``EMFILE`` in libzmq)."""
+
+
+class TooManyThreads(MQError):
+    """More threads than ``max_threads`` use sockets of one context (``EMTHREAD`` in 0MQ)."""
+
+
+class InternalError(MQError):
+    """A bug in this library ended a socket; the crash is the ``__cause__``. Please report it."""
+
+
+class HandshakeError(MQError):
+    """A connection was refused, by us or by the peer, before any message could flow."""
+
+
+class IncompatiblePeer(HandshakeError):
+    """The peer's socket type cannot talk to ours (RFC 23, "Socket-Type")."""
+
+
+class MechanismMismatch(HandshakeError):
+    """The peer uses another security mechanism than we do."""
+
+
+class AuthenticationFailed(HandshakeError):
+    """Credentials were refused; ``status`` is the three-digit code (RFC 27)."""
+
+    def __init__(self, message: str, status: str = "") -> None:
+        super().__init__(message)
+        #: "300", "400" or "500" as in ZAP, or the empty string where the peer gave none.
+        self.status = status
+
+
+class ProtocolFault(enum.Enum):
+    """What a peer did that ZMTP, or one of our limits, forbids."""
+
+    NOT_ZMTP = "not-zmtp"
+    VERSION = "version"
+    FRAME_TOO_LARGE = "frame-too-large"
+    MESSAGE_TOO_LARGE = "message-too-large"
+    TOO_MANY_FRAMES = "too-many-frames"
+    RESERVED_FLAGS = "reserved-flags"
+    MALFORMED_COMMAND = "malformed-command"
+    UNEXPECTED_COMMAND = "unexpected-command"
+    UNEXPECTED_MESSAGE = "unexpected-message"
+    INVALID_METADATA = "invalid-metadata"
+    UNKNOWN_COMMANDS = "unknown-commands"
+    PING_FLOOD = "ping-flood"
+    SUBSCRIPTION_LIMIT = "subscription-limit"
+    ENVELOPE = "envelope"
+    PEER_ERROR = "peer-error"
+
+
+class ProtocolError(MQError):
+    """Somebody broke ZMTP: see the two subclasses for who."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent something that ZMTP or one of our limits forbids; its connection is closed."""
+
+    def __init__(self, fault: ProtocolFault, message: str) -> None:
+        super().__init__(message)
+        #: Which rule was broken, for programs; the text is for people.
+        self.fault = fault
+
+
+class LocalProtocolError(ProtocolError):
+    """A caller of `trio_mq.zmtp` asked for what the protocol does not allow now."""

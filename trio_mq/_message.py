@@ -1,0 +1,126 @@
+"""What travels: an immutable message of one or more frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final, Self, TypeAlias
+
+#: One frame to send, in any of the forms that hold bytes.
+BytesLike: TypeAlias = bytes | bytearray | memoryview
+#: What ``send`` takes: one bytes-like is one frame, a sequence of bytes-like is a message.
+Sendable: TypeAlias = BytesLike | Sequence[BytesLike]
+#: A message on its way out: a `Message` or a bare tuple, which is cheaper to make and never shown.
+Frames: TypeAlias = tuple[bytes, ...]
+
+_SHOWN_BYTES: Final = 24
+_SHOWN_FRAMES: Final = 6
+
+
+class Message(tuple[bytes, ...]):
+    """One message: an immutable tuple of ``bytes`` frames, at least one.
+
+    A tuple, so that ``topic, body = message`` takes it apart, ``len(message)`` counts frames and
+    ``message == (b"a", b"b")`` compares them.
+
+    Args:
+        frames: One bytes-like for a message of one frame, or a sequence of bytes-like.
+
+    Raises:
+        TypeError: A frame is text or not bytes-like.
+        ValueError: There are no frames.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, frames: Sendable) -> Self:
+        """Copy mutable buffers, so that the message cannot change under its owner."""
+        return tuple.__new__(cls, to_frames(frames))
+
+    def __bytes__(self) -> bytes:
+        """Return the only frame; a message of several has no single answer."""
+        if len(self) != 1:
+            raise ValueError(
+                f"bytes() of a message needs one frame, this one has {len(self)}; "
+                "unpack it (first, second = message) or join its frames yourself"
+            )
+        return self[0]
+
+    @property
+    def text(self) -> str:
+        """The only frame, decoded as UTF-8."""
+        return bytes(self).decode()
+
+    def json(self) -> object:
+        """Return the only frame, parsed as JSON."""
+        return json.loads(bytes(self))
+
+    @property
+    def subscription(self) -> tuple[bool, bytes] | None:
+        """``(True, topic)`` or ``(False, topic)`` if an XPub received this as news of a topic.
+
+        ``None`` for any other message. The wire form is one frame: ``01`` or ``00``, then the
+        topic (RFC 29).
+        """
+        if len(self) != 1 or self[0][:1] not in (b"\x00", b"\x01"):
+            return None
+        return self[0][0] == 1, self[0][1:]
+
+    def __repr__(self) -> str:
+        """Show the frames shortened: a message may hold megabytes."""
+        shown = [_shorten(frame) for frame in self[:_SHOWN_FRAMES]]
+        if len(self) > _SHOWN_FRAMES:
+            shown.append(f"… {len(self) - _SHOWN_FRAMES} more frames")
+        return f"<Message {', '.join(shown)}>"
+
+
+def to_frames(message: Sendable) -> Frames:
+    """Return the frames of what a user gave to ``send``, owned by us from now on.
+
+    Raises:
+        TypeError: The value, or one of its frames, is not bytes-like (text must be encoded).
+        ValueError: The sequence is empty.
+    """
+    # The first two tests are all that nearly every send ever sees; comparing classes is twice as
+    # fast as isinstance, and a subclass merely takes the longer way below.
+    kind = message.__class__
+    if kind is bytes:
+        return (message,)  # type: ignore[return-value]
+    if kind is Message:
+        return message  # type: ignore[return-value]
+    if isinstance(message, (bytes, bytearray, memoryview)):
+        return (bytes(message),)
+    if isinstance(message, str):
+        raise TypeError(f"a message is bytes, not text: encode {message[:40]!r} first")
+    if not isinstance(message, Sequence):
+        raise TypeError(
+            f"a message is one bytes-like or a sequence of bytes-like, not {type(message).__name__}"
+        )
+    if not message:
+        raise ValueError("a message has at least one frame; send b'' for an empty one")
+    return tuple([_to_frame(index, frame) for index, frame in enumerate(message)])
+
+
+def to_message(frames: Frames) -> Message:
+    """Return the frames as what a receiver gets, without looking at them again."""
+    return frames if isinstance(frames, Message) else tuple.__new__(Message, frames)
+
+
+def size_of(frames: Frames) -> int:
+    """Return the payload size in bytes, as high-water marks and limits count it."""
+    if len(frames) == 1:
+        return len(frames[0])
+    return sum(map(len, frames))
+
+
+def _to_frame(index: int, frame: BytesLike) -> bytes:
+    if isinstance(frame, (bytes, bytearray, memoryview)):
+        return bytes(frame)
+    hint = ": encode it first" if isinstance(frame, str) else ""
+    raise TypeError(f"frame {index} is {type(frame).__name__}, not bytes-like{hint}")
+
+
+def _shorten(frame: bytes) -> str:
+    if len(frame) <= _SHOWN_BYTES:
+        return repr(frame)
+    return f"{frame[:_SHOWN_BYTES]!r}… ({len(frame)} bytes)"
