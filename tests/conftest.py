@@ -1,0 +1,114 @@
+"""What every test gets: guards against hanging and leaking, and hypothesis profiles."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import hypothesis
+import pytest
+import trio
+
+#: Seconds after which a test counts as hung: the slowest takes a small part of it.
+GUARD_SECONDS = 60
+THOROUGH_GUARD_SECONDS = 1800
+#: Where Linux lists what this process has open.
+DESCRIPTORS = Path("/proc/self/fd")
+
+# A check that fails now and then teaches nobody, so the ordinary runs draw the same examples each
+# time and don't measure time; `thorough` looks for new ones.
+hypothesis.settings.register_profile(
+    "ci", derandomize=True, deadline=None, database=None, max_examples=100
+)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5_000)
+hypothesis.settings.load_profile("ci")
+
+
+class HungError(BaseException):
+    """A test that did not end; a BaseException, so that nothing under test can swallow it."""
+
+
+def _tree(task: trio.lowlevel.Task, depth: int = 0) -> Iterator[str]:
+    """Yield a line per task: its name and the line of code where it waits."""
+    frames = [f"{Path(f.f_code.co_filename).name}:{line}" for f, line in task.iter_await_frames()]
+    yield f"{'    ' * depth}{task.name}, at {' > '.join(frames)}"
+    for nursery in task.child_nurseries:
+        for child in nursery.child_tasks:
+            yield from _tree(child, depth + 1)
+
+
+def _main_task() -> trio.lowlevel.Task | None:
+    """Return the task that `trio.run` was given, which trio keeps in its innermost nursery."""
+    try:
+        root = trio.lowlevel.current_root_task()
+    except RuntimeError:
+        return None
+    return next(iter(root.child_nurseries[-1].child_tasks), None)
+
+
+def _cancel(task: trio.lowlevel.Task) -> None:
+    for nursery in task.child_nurseries:
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture(autouse=True)
+def _guard_against_hanging(pytestconfig: pytest.Config) -> Iterator[None]:
+    """End a test that hangs, in real or virtual time, and show where its tasks waited.
+
+    An alarm cancels the test; if shielded code resists for ten seconds more, it raises wherever
+    the program then is, which breaks trio and prints a lot, but ends.
+    """
+    thorough = pytestconfig.getoption("--hypothesis-profile") == "thorough"
+    seconds = THOROUGH_GUARD_SECONDS if thorough else GUARD_SECONDS
+    complaint = ""
+
+    def ring(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal complaint
+        second_time = bool(complaint)
+        complaint = f"the test was still running after {seconds} seconds"
+        main = _main_task()
+        if main is not None:
+            complaint = "\n".join([complaint, *_tree(main)])
+        if main is None or second_time:
+            raise HungError(complaint)
+        trio.lowlevel.current_trio_token().run_sync_soon(_cancel, main)
+        signal.alarm(10)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+    if complaint:
+        pytest.fail(complaint, pytrace=False)
+
+
+def _open_sockets_and_pipes() -> set[str]:
+    """Name the descriptors of this process that a connection or a wake-up would leave behind."""
+    found = set()
+    for descriptor in DESCRIPTORS.iterdir():
+        try:
+            target = str(descriptor.readlink())
+        except OSError:
+            continue  # the descriptor of this very listing
+        if target.startswith(("socket:", "pipe:", "anon_inode:")):
+            found.add(target)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_open() -> Iterator[None]:
+    """Fail a test after which more sockets or pipes are open than before it."""
+    if not DESCRIPTORS.is_dir():
+        yield  # not Linux: unclosed sockets are still found by their warnings, which are errors
+        return
+    before = _open_sockets_and_pipes()
+    yield
+    if _open_sockets_and_pipes() <= before:
+        return
+    gc.collect()  # a cycle may hold what nobody uses any more; its ResourceWarning is an error
+    left = _open_sockets_and_pipes() - before
+    assert not left, f"the test left {len(left)} descriptors open: {sorted(left)}"
