@@ -1,0 +1,122 @@
+"""Listening sockets: who knocks is let in, and errors of one visitor are nobody else's."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import attrs
+import trio
+
+from .stream import ByteStream
+
+# accept() also reports what befell the connection that it was about to return, or the firewall
+# that forbade it (accept(2), "Error handling"). The next visitor may fare better.
+_VISITOR_ERRORS: Final = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.ECONNRESET,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.EPERM,
+        errno.EPROTO,
+        errno.ETIMEDOUT,
+    }
+    | ({errno.ENONET} if hasattr(errno, "ENONET") else set())
+)
+
+
+#: Makes the stream of an accepted socket and of its peer's address, whose form is the family's.
+Wrap: TypeAlias = Callable[[socket.socket, Any], ByteStream]
+
+
+class Listener:
+    """A listening kernel socket, which it owns from now on.
+
+    Args:
+        sock: Bound and listening; made non-blocking.
+        wrap: An `OSError` in it costs that connection alone.
+        on_close: Called once, before the socket closes, to take away what was left in the world.
+    """
+
+    __slots__ = ("_closed", "_on_close", "_socket", "_wrap")
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        wrap: Wrap,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        sock.settimeout(0)
+        self._socket = sock
+        self._wrap = wrap
+        self._on_close = on_close
+        self._closed = False
+
+    async def accept(self) -> ByteStream:
+        """Wait for a connection; those that fail before they are ours are passed over.
+
+        Cancelled, it took none.
+
+        Raises:
+            OSError: The program or the system has run out of descriptors or memory (``EMFILE``,
+                ``ENFILE``, ``ENOMEM``, ``ENOBUFS``): the connection still waits, so pause before
+                the next call. Any other is a broken listener.
+            trio.ClosedResourceError: The listener was closed, possibly during this call.
+        """
+        while True:
+            self._check_open()
+            await trio.lowlevel.wait_readable(self._socket.fileno())
+            try:
+                accepted, address = self._socket.accept()
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                self._check_open()
+                if error.errno not in _VISITOR_ERRORS:
+                    raise
+                continue
+            try:
+                return self._wrap(accepted, address)
+            except OSError:
+                accepted.close()
+            except BaseException:
+                accepted.close()
+                raise
+
+    def close(self) -> None:
+        """Stop listening at once, and wake a task in `accept`; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._on_close is not None:
+                self._on_close()
+        finally:
+            trio.lowlevel.notify_closing(self._socket.fileno())
+            self._socket.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("this listener was closed")
+
+
+@attrs.frozen(eq=False)
+class Listening:
+    """What a bind brought about: one endpoint, on one or several sockets."""
+
+    #: The endpoint with everything decided, which other programs can connect to.
+    endpoint: str
+    #: Each needs a task that accepts.
+    listeners: tuple[Listener, ...]
+
+    def close(self) -> None:
+        """Close every listener."""
+        for listener in self.listeners:
+            listener.close()

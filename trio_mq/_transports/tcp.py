@@ -1,0 +1,290 @@
+"""tcp: dialling whichever address of a host answers first, and listening on all that are meant.
+
+trio's ``open_tcp_stream`` dials as well, but has no room for what must happen between
+``socket()`` and ``connect()``: buffer sizes (the window is negotiated there) and a source port.
+
+A wildcard bind listens on ``[::]`` and ``0.0.0.0`` as two sockets on one port, rather than on one
+that serves both: IPv4 peers then look like IPv4, and hosts without IPv6 are no special case. The
+endpoint it returns is ``tcp://0.0.0.0:port``, since libzmq cannot connect to ``[::]``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import math
+import os
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from trio_mq._options import Options
+
+from .endpoint import TcpEndpoint
+from .failure import explain
+from .happy_eyeballs import race
+from .listener import Listener, Listening
+from .resolve import Address, SocketAddress, resolve, show
+from .stream import SocketStream
+
+# Attempts to find a port that is free on every address to listen on.
+_PORT_ATTEMPTS: Final = 32
+# Linux; the socket module does not name it everywhere.
+_IP_BIND_ADDRESS_NO_PORT: Final = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
+# Seconds of silence before the first keep-alive probe; macOS has another name for it.
+_TCP_KEEPIDLE: Final[int] = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", 4))
+# What bind() says to an IPv6 address on a host that has no IPv6.
+_NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+_LARGEST_INT: Final = 2**31 - 1
+
+
+# -- dial --
+
+
+async def dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
+    """Make one attempt to connect, over all addresses of the host.
+
+    The host is resolved anew each time. Cancelled, it returns at once and leaves no connection.
+
+    Args:
+        endpoint: From `parse_connect`.
+        options: ``connect_timeout`` bounds the attempt as a whole, name resolution included.
+
+    Raises:
+        socket.gaierror: The host, or the source, has no address.
+        TimeoutError: ``connect_timeout`` passed, or the system's own patience ended.
+        OSError: No address answered: the first failure's class, every failure in the text.
+    """
+    attempt = f"cannot connect to {endpoint}"
+    seconds = math.inf if options.connect_timeout is None else options.connect_timeout
+    with trio.move_on_after(seconds):
+        try:
+            return await _dial(endpoint, options)
+        except OSError as error:
+            raise explain(error, attempt) from error
+    raise TimeoutError(errno.ETIMEDOUT, f"{attempt}: no answer within {seconds:g} s")
+
+
+async def _dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
+    if endpoint.port is None:
+        raise ValueError(f"{endpoint} has no port to connect to")
+    sources = await _resolve_source(endpoint, options)
+    targets = await resolve(endpoint.host, endpoint.port, ipv6=options.ipv6)
+
+    async def attempt(target: Address) -> socket.socket:
+        try:
+            return await _connect(target, sources, options)
+        except OSError as error:
+            raise explain(error, str(target)) from error
+
+    sock = await race(targets, attempt)
+    try:
+        return _stream(options, sock, sock.getpeername())
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _resolve_source(endpoint: TcpEndpoint, options: Options) -> list[Address] | None:
+    """Return where to start from, by family; ``None`` leaves it to the system."""
+    if endpoint.source is None:
+        return None
+    host, port = endpoint.source
+    if host != "*":
+        return await resolve(host, port, ipv6=options.ipv6, interfaces=True)
+    return _everywhere(port, ipv6=options.ipv6)
+
+
+async def _connect(
+    target: Address, sources: Sequence[Address] | None, options: Options
+) -> socket.socket:
+    sock = socket.socket(target.family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(0)
+        _set_buffers(sock, options)
+        if sources is not None:
+            _bind_source(sock, _source_for(target, sources))
+        await finish_connect(sock, target.address)
+        _refuse_self(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _refuse_self(sock: socket.socket) -> None:
+    """Refuse the connection whose port the system chose to be the one dialled: it joins itself."""
+    if sock.getsockname() == sock.getpeername():
+        raise OSError(errno.ECONNREFUSED, "connected to itself, as nobody listens there")
+
+
+def _source_for(target: Address, sources: Sequence[Address]) -> Address:
+    for source in sources:
+        if source.family == target.family:
+            return source
+    shown = ", ".join(map(str, sources))
+    raise OSError(errno.EAFNOSUPPORT, f"the source {shown} is of another address family")
+
+
+def _bind_source(sock: socket.socket, source: Address) -> None:
+    if source.address[1]:
+        # Connections to several places may start from one port.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    else:
+        # Without it bind() would reserve one of the few ports for this connection alone.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+    sock.bind(source.address)
+
+
+async def finish_connect(sock: socket.socket, address: SocketAddress | str | bytes) -> None:
+    """Connect a non-blocking socket and wait for the answer.
+
+    Raises:
+        OSError: There is no connection; the socket is still open.
+    """
+    await trio.lowlevel.checkpoint_if_cancelled()
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        await trio.lowlevel.wait_writable(sock.fileno())
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+# -- listen --
+
+
+async def listen(endpoint: TcpEndpoint, options: Options) -> Listening:
+    """Listen on every address that the endpoint means, on one port.
+
+    Args:
+        endpoint: From `parse_bind`.
+        options: Of these, buffers, backlog, keep-alive, ``ipv6`` and ``reuse_port``.
+
+    Raises:
+        socket.gaierror: The host has no address.
+        OSError: An address is in use (``EADDRINUSE``), not ours (``EADDRNOTAVAIL``) or not
+            allowed (``EACCES``); nothing is left listening.
+    """
+    try:
+        addresses = await _addresses_to_bind(endpoint, options)
+        sockets = _listen_on_one_port(addresses, options)
+    except OSError as error:
+        raise explain(error, f"cannot listen on {endpoint}") from error
+    return Listening(_resolved(sockets), tuple(_listener(sock, options) for sock in sockets))
+
+
+async def _addresses_to_bind(endpoint: TcpEndpoint, options: Options) -> list[Address]:
+    port = endpoint.port or 0
+    if endpoint.host != "*":
+        return await resolve(endpoint.host, port, ipv6=options.ipv6, interfaces=True)
+    await trio.lowlevel.checkpoint()
+    return _everywhere(port, ipv6=options.ipv6)
+
+
+def _everywhere(port: int, *, ipv6: bool) -> list[Address]:
+    families = [socket.AF_INET6, socket.AF_INET] if ipv6 else [socket.AF_INET]
+    return [Address.wildcard(family, port) for family in families]
+
+
+def _listen_on_one_port(addresses: Sequence[Address], options: Options) -> list[socket.socket]:
+    """Listen on all; where the system chooses the port, until it chose one that is free on all."""
+    any_port = addresses[0].address[1] == 0
+    for _ in range(_PORT_ATTEMPTS - 1 if any_port else 0):
+        try:
+            return _listen_on(addresses, options)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return _listen_on(addresses, options)
+
+
+def _listen_on(addresses: Sequence[Address], options: Options) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        _bind_all(addresses, options, sockets)
+        # Only now, so that nobody is let in by half of a bind that fails.
+        for sock in sockets:
+            sock.listen(min(options.backlog, _LARGEST_INT))
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _bind_all(addresses: Sequence[Address], options: Options, sockets: list[socket.socket]) -> None:
+    """Append a bound socket for each address; IPv6 ones may fail where the host has no IPv6."""
+    unusable: list[OSError] = []
+    for address in addresses:
+        # The first socket's port is the port of all.
+        place = address.with_port(sockets[0].getsockname()[1]) if sockets else address
+        try:
+            sockets.append(_bound_socket(place, options, dual_stack=len(addresses) == 1))
+        except OSError as error:
+            if address.family != socket.AF_INET6 or error.errno not in _NO_IPV6:
+                raise
+            unusable.append(error)
+    if not sockets:
+        raise unusable[0]
+
+
+def _bound_socket(address: Address, options: Options, *, dual_stack: bool) -> socket.socket:
+    """Return a bound socket; an explicit ``[::]`` serves IPv4 as well, as with libzmq."""
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        _set_buffers(sock, options)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if options.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if address.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
+        sock.bind(address.address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _resolved(sockets: Sequence[socket.socket]) -> str:
+    """Return the endpoint to connect to: IPv4 where there is a choice, which everybody has."""
+    best = next((sock for sock in sockets if sock.family == socket.AF_INET), sockets[0])
+    return f"tcp://{show(best.getsockname())}"
+
+
+def _listener(sock: socket.socket, options: Options) -> Listener:
+    return Listener(sock, functools.partial(_stream, options))
+
+
+# -- both --
+
+
+def _set_buffers(sock: socket.socket, options: Options) -> None:
+    """Set what must be set before a connection is made: it bounds the window that TCP offers."""
+    if options.send_buffer is not None:
+        size = min(options.send_buffer, _LARGEST_INT)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+    if options.receive_buffer is not None:
+        size = min(options.receive_buffer, _LARGEST_INT)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def _stream(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
+    # A connection that is reset by now may refuse options; the first read will tell.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_keepalive(sock, options)
+    return SocketStream(sock, local_address=show(sock.getsockname()), peer_address=show(peer))
+
+
+def _set_keepalive(sock: socket.socket, options: Options) -> None:
+    if not options.tcp_keepalive:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, _TCP_KEEPIDLE, options.tcp_keepalive_idle)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, options.tcp_keepalive_interval)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, options.tcp_keepalive_count)
