@@ -45,7 +45,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 MAY_IMPORT = {**MAY_IMPORT, "__init__": {*MAY_IMPORT, "__init__"}}
 #: What a layer may name in annotations besides, under ``if TYPE_CHECKING``: things that pass
 #: through its hands unopened.
-MAY_NAME: Mapping[str, set[str]] = {"_statistics": {"_peer"}, "_pipe": {"_peer"}}
+MAY_NAME: Mapping[str, set[str]] = {
+    layer: {"_peer"} for layer in ("_statistics", "_waiting", "_pipe", "_strategies")
+}
 
 #: Sans-I/O means that time, chance and the outside world come in as arguments, or not at all.
 SANS_IO = WORDS | {"zmtp"}
