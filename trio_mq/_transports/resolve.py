@@ -38,7 +38,7 @@ class Address:
         """Return every address of a family."""
         if family == socket.AF_INET6:
             return cls(family, ("::", port, 0, 0))
-        return cls(family, ("0.0.0.0", port))  # noqa: S104: all interfaces is what * means
+        return cls(family, ("0.0.0.0", port))  # noqa: S104 (that is what * means)
 
     def with_port(self, port: int) -> Address:
         """Return the same place with another port."""
