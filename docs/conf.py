@@ -1,0 +1,86 @@
+"""How Sphinx builds the documentation: ``nox -s docs``, without the network, warnings as errors."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from importlib.metadata import version as installed_version
+
+import trio_mq
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+project = "trio_mq"
+author = "The trio_mq authors"
+copyright = "The trio_mq authors"  # noqa: A001  # the name is Sphinx's
+version = release = installed_version("trio-mq")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+default_role = "any"
+nitpicky = True
+
+# Titles of other projects' documentation are fetched from the network, so only on request.
+if os.environ.get("DOCS_WITH_INTERSPHINX"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "trio": ("https://trio.readthedocs.io/en/stable", None),
+    }
+
+html_theme = "furo"
+html_title = f"trio_mq {release}"
+html_static_path = ["_static"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_class_signature = "mixed"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+# What other projects document, and type variables: named in signatures, not linked from here.
+nitpick_ignore_regex = [
+    ("py:.*", r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)(\..+)?"),
+    ("py:.*", r"(_?[A-Z]\w*T|T|Result|Binder)"),
+]
+
+
+def find_source_modules() -> None:
+    """Undo, for the documentation alone, that public classes say they live in ``trio_mq``.
+
+    That is where programs import them from, but autodoc looks for the comments that describe
+    attributes in the file that a class claims to come from.
+    """
+    for name, module in list(sys.modules.items()):
+        if not name.startswith("trio_mq."):
+            continue
+        source = inspect.getsource(module)
+        for public, thing in vars(module).items():
+            if inspect.isclass(thing) and f"\nclass {public}" in source:
+                thing.__module__ = name
+
+
+def resolve_by_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    """Find what an annotation or a docstring calls by a private module's name, or by none."""
+    del app
+    target = str(node.get("reftarget", "")).rpartition(".")[2]
+    domain = env.domains.python_domain
+    for place in ("trio_mq", "trio_mq.zmtp"):
+        found = domain.objects.get(f"{place}.{target}")
+        if found is not None:
+            here = str(node.get("refdoc", env.docname))
+            uri = env._app.builder.get_relative_uri(here, found.docname)
+            return nodes.reference("", "", content, internal=True, refuri=f"{uri}#{found.node_id}")
+    return None
+
+
+def setup(app: Sphinx) -> None:
+    """Register the hooks above."""
+    find_source_modules()
+    app.connect("missing-reference", resolve_by_name)

@@ -1,0 +1,123 @@
+"""Every example is run as its reader would run it: as real processes, which talk over ipc."""
+
+from __future__ import annotations
+
+import ast
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+#: The demonstration has tests of its own, and the example of a test shows two.
+LONGER = {"parallel_pipeline.py", "test_shouting.py"}
+SECONDS = 30
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> str:
+    """Return an endpoint that no other test uses."""
+    return f"ipc://{tmp_path}/socket"
+
+
+def run(name: str, *arguments: str) -> list[str]:
+    """Run an example to its end, and return the lines that it printed."""
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+@contextmanager
+def running(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run an example beside the test, and end it with Ctrl-C."""
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(SECONDS)
+            finally:
+                process.kill()
+
+
+def lines(process: subprocess.Popen[str], count: int) -> list[str]:
+    """Read that many lines of what a running example prints."""
+    assert process.stdout is not None
+    return [process.stdout.readline().rstrip("\n") for _ in range(count)]
+
+
+TEN_TASKS = [f"task {number}" for number in range(10)]
+
+
+def test_hello_is_greeted(endpoint: str) -> None:
+    """The first example that anybody sees."""
+    assert run("hello.py", endpoint) == ["hello, world"]
+
+
+def test_the_readme_shows_hello_as_it_is() -> None:
+    """What the README shows is the file that was run above."""
+    _, _, program = (EXAMPLES / "hello.py").read_text("utf-8").partition('"""\n\n')
+    assert program in (EXAMPLES.parent / "README.md").read_text("utf-8")
+
+
+def test_what_push_hands_out_pull_prints(endpoint: str) -> None:
+    """Ten tasks go from one process to the other, in order."""
+    with running("pull.py", endpoint) as pull:
+        run("push.py", endpoint)
+        assert lines(pull, 10) == TEN_TASKS
+
+
+def test_req_gets_the_answers_of_rep(endpoint: str) -> None:
+    """Three requests, three replies."""
+    with running("rep.py", endpoint):
+        assert run("req.py", endpoint) == ["hello, ada", "hello, grace", "hello, mary"]
+
+
+@pytest.mark.interop
+def test_req_gets_the_answers_of_libzmq(endpoint: str) -> None:
+    """The same program talks to a service that is written with pyzmq."""
+    with running("rep_pyzmq.py", endpoint):
+        first, *_ = run("req.py", endpoint)
+        assert first == "hello from C, ada"
+
+
+def test_sub_gets_only_the_city_that_it_asked_for(endpoint: str) -> None:
+    """Five reports, all of them from one city."""
+    with running("pub.py", endpoint):
+        reports = run("sub.py", endpoint, "bern")
+    assert [report.partition(":")[0] for report in reports] == ["bern"] * 5
+
+
+def test_watch_tells_who_came(endpoint: str) -> None:
+    """Beside the ten tasks, the events of the connection are printed."""
+    with running("push.py", endpoint):
+        printed = "\n".join(run("watch.py", endpoint))
+    assert "Connected(" in printed
+    assert "task 9 from <Peer PUSH" in printed
+
+
+def test_the_example_of_a_test_passes() -> None:
+    """What the documentation shows about testing is itself a test."""
+    command = [sys.executable, "-m", "pytest", "-q", str(EXAMPLES / "test_shouting.py")]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=SECONDS)
+    assert "2 passed" in done.stdout
+
+
+def test_every_example_is_run_here() -> None:
+    """An example without a test would rot."""
+    source = Path(__file__).read_text("utf-8")
+    named = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    assert {path.name for path in EXAMPLES.glob("*.py")} <= named
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: str(path.name))
+def test_an_example_fits_on_a_screen(path: Path) -> None:
+    """A reader should see the whole of it at once."""
+    assert path.name in LONGER or len(path.read_text("utf-8").splitlines()) <= 30
