@@ -1,0 +1,49 @@
+"""ZMTP, the wire protocol of 0MQ, without I/O: for any event loop, or none.
+
+`Connection` is the way in. Nothing here does I/O, reads a clock or draws random numbers.
+
+::
+
+    connection -> handshake, mechanism -> commands, metadata, greeting -> frames, socket_types
+"""
+
+from .._errors import LocalProtocolError, ProtocolError, ProtocolFault, RemoteProtocolError
+from .connection import Connection
+from .events import (
+    Cancel,
+    CredentialsReceived,
+    Event,
+    Messages,
+    PeerProperties,
+    PeerReady,
+    Ping,
+    Pong,
+    Subscribe,
+)
+from .frames import encode_message
+from .handshake import Role
+from .mechanism import Mechanism, MechanismFactory, Null
+from .socket_types import SocketType
+
+__all__ = [
+    "Cancel",
+    "Connection",
+    "CredentialsReceived",
+    "Event",
+    "LocalProtocolError",
+    "Mechanism",
+    "MechanismFactory",
+    "Messages",
+    "Null",
+    "PeerProperties",
+    "PeerReady",
+    "Ping",
+    "Pong",
+    "ProtocolError",
+    "ProtocolFault",
+    "RemoteProtocolError",
+    "Role",
+    "SocketType",
+    "Subscribe",
+    "encode_message",
+]

@@ -1,0 +1,98 @@
+"""What a `Connection` tells its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import attrs
+
+from .._message import Message
+from .socket_types import SocketType
+
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
+
+
+@attrs.frozen(kw_only=True)
+class PeerProperties:
+    """Who is at the other end: what it claims of itself, and what was proven about it.
+
+    Only ``user_id`` and ``auth_metadata`` come from an authenticator. A peer that claims them in
+    its own metadata is not believed: those names are dropped there.
+    """
+
+    #: What the peer says it is; always a type that may talk to ours.
+    socket_type: SocketType
+    #: The name by which a Router is to know it; empty: the Router invents one.
+    routing_id: bytes = b""
+    #: Further properties as the peer spelled them, unproven.
+    metadata: Mapping[str, bytes] = _NOTHING
+    #: Major and minor ZMTP version of the peer's greeting.
+    version: tuple[int, int] = (3, 1)
+    #: The security mechanism of this connection.
+    mechanism: str = "NULL"
+    #: The user that an authenticator recognised, or ``None``.
+    user_id: str | None = None
+    #: What the authenticator said about the user.
+    auth_metadata: Mapping[str, bytes] = _NOTHING
+
+
+@attrs.frozen
+class CredentialsReceived:
+    """The mechanism wants a verdict on these credentials before the handshake can go on.
+
+    Answer with `Connection.authenticated` or `Connection.refuse`. NULL never asks.
+    """
+
+    mechanism: str
+    credentials: tuple[bytes, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class PeerReady:
+    """The peer has introduced itself: answer with `Connection.accept` or `Connection.refuse`."""
+
+    properties: PeerProperties
+
+
+@attrs.frozen
+class Messages:
+    """A run of whole messages, in order, with nothing else between them."""
+
+    messages: list[Message]
+    #: Bytes of all their frames together.
+    payload: int
+
+
+@attrs.frozen
+class Ping:
+    """The peer asks for a `Pong` with the same context (RFC 37)."""
+
+    #: Seconds of our silence after which the peer will hang up; 0: it did not say.
+    ttl: float
+    context: bytes
+
+
+@attrs.frozen
+class Pong:
+    """The answer to a ping of ours."""
+
+    context: bytes
+
+
+@attrs.frozen
+class Subscribe:
+    """The peer wants every message that begins with the topic."""
+
+    topic: bytes
+
+
+@attrs.frozen
+class Cancel:
+    """The peer no longer wants messages that begin with the topic."""
+
+    topic: bytes
+
+
+Event: TypeAlias = CredentialsReceived | PeerReady | Messages | Ping | Pong | Subscribe | Cancel

@@ -1,0 +1,122 @@
+"""The first 64 bytes each way: is this ZMTP, which version, which security mechanism.
+
+::
+
+    offset  0     1 ... 8    9    10      11     12 ... 31   32         33 ... 63
+    bytes   ff    padding    7f   major   minor  mechanism   as-server  filler
+
+Both ends send theirs unasked, and at once: libzmq sends the first ten bytes and then waits for
+eleven of ours, so an end that waited for a whole greeting before it spoke would wait for ever.
+(RFC 23 and 37, "Greeting".)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from .._errors import MechanismMismatch, ProtocolFault, RemoteProtocolError
+
+GREETING_SIZE: Final = 64
+_MECHANISM: Final = slice(12, 32)
+_VERSION_KNOWN: Final = 12
+
+
+@attrs.frozen(kw_only=True)
+class Greeting:
+    """What one end says first."""
+
+    version: tuple[int, int] = (3, 1)
+    mechanism: str = "NULL"
+    as_server: bool = False
+
+    def encode(self) -> bytes:
+        """Return the 64 bytes."""
+        # The padding is what libzmq sends without a routing id; a ZMTP 1.0 peer reads it as a
+        # length, everybody else skips it.
+        return (
+            b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"
+            + bytes(self.version)
+            + self.mechanism.encode("ascii").ljust(20, b"\x00")
+            + bytes((self.as_server,))
+            + bytes(31)
+        )
+
+
+@attrs.define(eq=False)
+class GreetingReader:
+    """Collects the peer's greeting from any segmentation and faults at the first wrong byte.
+
+    Args:
+        mechanism: The only mechanism that we speak.
+    """
+
+    mechanism: str
+    _received: bytearray = attrs.field(factory=bytearray, init=False)
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the greeting are here."""
+        return len(self._received)
+
+    def receive(self, data: bytes) -> tuple[Greeting | None, bytes]:
+        """Take what belongs to the greeting; return it once whole, and the bytes after it.
+
+        Raises:
+            RemoteProtocolError: This is not ZMTP, or an old version of it.
+            MechanismMismatch: The peer wants another mechanism.
+        """
+        missing = GREETING_SIZE - len(self._received)
+        self._received += data[:missing]
+        self._check()
+        if len(self._received) < GREETING_SIZE:
+            return None, b""
+        return self._greeting(), data[missing:]
+
+    def _check(self) -> None:
+        received = self._received
+        if received and received[0] != 0xFF:
+            raise RemoteProtocolError(
+                ProtocolFault.NOT_ZMTP,
+                f"the peer does not speak ZMTP 3: it begins with {bytes(received[:16])!r}",
+            )
+        # An even tenth byte is the flags byte of a ZMTP 1.0 frame whose length came before it.
+        if len(received) > 9 and not received[9] & 1:
+            raise _too_old("1.0")
+        if len(received) > 10 and received[10] < 3:
+            raise _too_old("1.0" if received[10] == 0 else "2.0" if received[10] == 1 else "2.1")
+        if len(received) >= _MECHANISM.stop and self._theirs != self._ours:
+            raise MechanismMismatch(
+                f"the peer's security mechanism is {_name(self._theirs)}, ours is {self.mechanism}:"
+                " configure both ends alike"
+            )
+
+    @property
+    def _theirs(self) -> bytes:
+        return bytes(self._received[_MECHANISM])
+
+    @property
+    def _ours(self) -> bytes:
+        return self.mechanism.encode("ascii").ljust(20, b"\x00")
+
+    def _greeting(self) -> Greeting:
+        major, minor = self._received[10:_VERSION_KNOWN]
+        # as-server is never judged: libzmq sends 0 whatever it is.
+        return Greeting(
+            version=(major, minor), mechanism=self.mechanism, as_server=self._received[32] == 1
+        )
+
+
+def _too_old(version: str) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        ProtocolFault.VERSION,
+        f"the peer speaks ZMTP {version}, which has no security: 3.0 is the least we accept",
+    )
+
+
+def _name(field: bytes) -> str:
+    name = field.rstrip(b"\x00")
+    if name.isalnum() and name.isupper():
+        return name.decode("ascii")
+    return repr(name)

@@ -1,0 +1,66 @@
+"""The socket types, and which of them may talk to each other."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+
+class SocketType(enum.Enum):
+    """What an end of a connection says that it is; the value is the name on the wire.
+
+    The eleven types of RFC 28, 29, 30 and 31. ``DOWNSTREAM`` and ``UPSTREAM`` are the names that
+    ``zmq_socket(3)`` of 0MQ 2.0 gave to ``PUSH`` and ``PULL``: the same members, not new ones.
+    """
+
+    REQ = "REQ"
+    REP = "REP"
+    DEALER = "DEALER"
+    ROUTER = "ROUTER"
+    PUB = "PUB"
+    SUB = "SUB"
+    XPUB = "XPUB"
+    XSUB = "XSUB"
+    PUSH = "PUSH"
+    PULL = "PULL"
+    PAIR = "PAIR"
+
+    DOWNSTREAM = "PUSH"  # noqa: PIE796 - an alias is what it is meant to be
+    UPSTREAM = "PULL"  # noqa: PIE796
+
+    def may_talk_to(self, other: SocketType) -> bool:
+        """Tell whether the two types make a legal pair (RFC 23, "Socket-Type")."""
+        return other in LEGAL_PEERS[self]
+
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether peers of this type send it subscriptions."""
+        return self in (SocketType.PUB, SocketType.XPUB)
+
+    @property
+    def announces_routing_id(self) -> bool:
+        """Whether this type tells its peers a routing id, even an empty one, as libzmq does."""
+        return self in (SocketType.REQ, SocketType.DEALER, SocketType.ROUTER)
+
+
+def _pairs() -> Mapping[SocketType, tuple[SocketType, ...]]:
+    t = SocketType
+    return {
+        t.REQ: (t.REP, t.ROUTER),
+        t.REP: (t.REQ, t.DEALER),
+        t.DEALER: (t.REP, t.DEALER, t.ROUTER),
+        t.ROUTER: (t.REQ, t.DEALER, t.ROUTER),
+        t.PUB: (t.SUB, t.XSUB),
+        t.XPUB: (t.SUB, t.XSUB),
+        t.SUB: (t.PUB, t.XPUB),
+        t.XSUB: (t.PUB, t.XPUB),
+        t.PUSH: (t.PULL,),
+        t.PULL: (t.PUSH,),
+        t.PAIR: (t.PAIR,),
+    }
+
+
+#: For each type, those it may talk to.
+LEGAL_PEERS: Final = MappingProxyType(_pairs())
