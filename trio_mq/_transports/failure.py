@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import math
 import socket
+from collections.abc import Iterator
+
+import trio
 
 
-def explain(error: OSError, attempt: str) -> OSError:
+@contextlib.contextmanager
+def attempting(what: str, *, seconds: float | None = None) -> Iterator[None]:
+    """Make an `OSError` from inside tell what was attempted, and give up after a time.
+
+    Args:
+        what: The attempt, as a sentence for the error: ``cannot …``.
+        seconds: How long it may take; ``None``: as long as it likes.
+
+    Raises:
+        TimeoutError: The time was over.
+        OSError: As raised inside, of the same class and number, with ``what`` in its text.
+    """
+    try:
+        with trio.fail_after(math.inf if seconds is None else seconds):
+            yield
+    except trio.TooSlowError:
+        raise TimeoutError(errno.ETIMEDOUT, f"{what}: no answer within {seconds:g} s") from None
+    except OSError as error:
+        raise explained(error, what) from error
+
+
+def explained(error: OSError, what: str) -> OSError:
     """Return an error of the same number, and so the same class, whose text names the attempt.
 
     Name resolution has numbers of its own, and so needs its own class.
     """
     reason = error.strerror or str(error)
+    if error.filename is not None:
+        reason = f"{reason}: {str(error.filename)!r}"
     kind = socket.gaierror if isinstance(error, socket.gaierror) else OSError
-    return kind(error.errno, f"{attempt}: {reason}")
+    return kind(error.errno, f"{what}: {reason}")

@@ -13,8 +13,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import math
-import os
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -23,8 +21,9 @@ import trio
 
 from trio_mq._options import Options
 
+from . import kernel_socket
 from .endpoint import TcpEndpoint
-from .failure import explain
+from .failure import attempting
 from .happy_eyeballs import race
 from .listener import Listener, Listening
 from .resolve import Address, SocketAddress, resolve, show
@@ -38,7 +37,6 @@ _IP_BIND_ADDRESS_NO_PORT: Final = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
 _TCP_KEEPIDLE: Final[int] = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", 4))
 # What bind() says to an IPv6 address on a host that has no IPv6.
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-_LARGEST_INT: Final = 2**31 - 1
 
 
 # -- dial --
@@ -58,14 +56,8 @@ async def dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
         TimeoutError: ``connect_timeout`` passed, or the system's own patience ended.
         OSError: No address answered: the first failure's class, every failure in the text.
     """
-    attempt = f"cannot connect to {endpoint}"
-    seconds = math.inf if options.connect_timeout is None else options.connect_timeout
-    with trio.move_on_after(seconds):
-        try:
-            return await _dial(endpoint, options)
-        except OSError as error:
-            raise explain(error, attempt) from error
-    raise TimeoutError(errno.ETIMEDOUT, f"{attempt}: no answer within {seconds:g} s")
+    with attempting(f"cannot connect to {endpoint}", seconds=options.connect_timeout):
+        return await _dial(endpoint, options)
 
 
 async def _dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
@@ -75,10 +67,8 @@ async def _dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
     targets = await resolve(endpoint.host, endpoint.port, ipv6=options.ipv6)
 
     async def attempt(target: Address) -> socket.socket:
-        try:
+        with attempting(str(target)):
             return await _connect(target, sources, options)
-        except OSError as error:
-            raise explain(error, str(target)) from error
 
     sock = await race(targets, attempt)
     try:
@@ -103,11 +93,10 @@ async def _connect(
 ) -> socket.socket:
     sock = socket.socket(target.family, socket.SOCK_STREAM)
     try:
-        sock.settimeout(0)
-        _set_buffers(sock, options)
+        kernel_socket.set_buffers(sock, options)
         if sources is not None:
             _bind_source(sock, _source_for(target, sources))
-        await finish_connect(sock, target.address)
+        await kernel_socket.connect(sock, target.address)
         _refuse_self(sock)
     except BaseException:
         sock.close()
@@ -140,21 +129,6 @@ def _bind_source(sock: socket.socket, source: Address) -> None:
     sock.bind(source.address)
 
 
-async def finish_connect(sock: socket.socket, address: SocketAddress | str | bytes) -> None:
-    """Connect a non-blocking socket and wait for the answer.
-
-    Raises:
-        OSError: There is no connection; the socket is still open.
-    """
-    await trio.lowlevel.checkpoint_if_cancelled()
-    code = sock.connect_ex(address)
-    if code == errno.EINPROGRESS:
-        await trio.lowlevel.wait_writable(sock.fileno())
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-
-
 # -- listen --
 
 
@@ -170,11 +144,9 @@ async def listen(endpoint: TcpEndpoint, options: Options) -> Listening:
         OSError: An address is in use (``EADDRINUSE``), not ours (``EADDRNOTAVAIL``) or not
             allowed (``EACCES``); nothing is left listening.
     """
-    try:
+    with attempting(f"cannot listen on {endpoint}"):
         addresses = await _addresses_to_bind(endpoint, options)
         sockets = _listen_on_one_port(addresses, options)
-    except OSError as error:
-        raise explain(error, f"cannot listen on {endpoint}") from error
     return Listening(_resolved(sockets), tuple(_listener(sock, options) for sock in sockets))
 
 
@@ -209,7 +181,7 @@ def _listen_on(addresses: Sequence[Address], options: Options) -> list[socket.so
         _bind_all(addresses, options, sockets)
         # Only now, so that nobody is let in by half of a bind that fails.
         for sock in sockets:
-            sock.listen(min(options.backlog, _LARGEST_INT))
+            kernel_socket.listen(sock, options)
     except BaseException:
         for sock in sockets:
             sock.close()
@@ -237,7 +209,7 @@ def _bound_socket(address: Address, options: Options, *, dual_stack: bool) -> so
     """Return a bound socket; an explicit ``[::]`` serves IPv4 as well, as with libzmq."""
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
-        _set_buffers(sock, options)
+        kernel_socket.set_buffers(sock, options)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if options.reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -261,16 +233,6 @@ def _listener(sock: socket.socket, options: Options) -> Listener:
 
 
 # -- both --
-
-
-def _set_buffers(sock: socket.socket, options: Options) -> None:
-    """Set what must be set before a connection is made: it bounds the window that TCP offers."""
-    if options.send_buffer is not None:
-        size = min(options.send_buffer, _LARGEST_INT)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
-    if options.receive_buffer is not None:
-        size = min(options.receive_buffer, _LARGEST_INT)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
 def _stream(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
