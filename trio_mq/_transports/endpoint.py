@@ -35,7 +35,8 @@ _SOURCE_PORT: Final = "a source port is a number from 0 to 65535 (0 lets the sys
 
 # Characters of no host name or interface; ':' is dealt with before, as part of IPv6 addresses.
 _NOT_IN_A_NAME: Final = re.compile(r"[\s\x00-\x1f\x7f/\\@;:%*?#\[\]<>\"']")
-_NUMERIC_HOST: Final = re.compile(r"(.*\.)?(\d+|0[xX][0-9a-fA-F]*)\.?")
+# What the resolver never asks anybody about; an interface may be called eth0.100.
+_NUMERIC_HOST: Final = re.compile(r"(\d+|0[xX][0-9a-fA-F]*)(\.(\d+|0[xX][0-9a-fA-F]*))*")
 
 
 @attrs.frozen
@@ -239,7 +240,10 @@ def _parse_ipc(endpoint: str, address: str) -> IpcEndpoint:
         _refuse(endpoint, "a path or name cannot contain a zero byte")
     if abstract and sys.platform != "linux":
         _refuse(endpoint, "abstract names exist on Linux only; write ipc://path")
-    size = len(os.fsencode(path))
+    try:
+        size = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        _refuse(endpoint, "the path has characters that the file system cannot encode")
     if size > MAX_IPC_PATH:
         _refuse(endpoint, f"the path is {size} bytes long; the system takes up to {MAX_IPC_PATH}")
     return IpcEndpoint(path, abstract)
