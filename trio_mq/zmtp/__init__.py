@@ -7,7 +7,8 @@
     connection -> handshake, mechanism -> commands, metadata, greeting -> frames, socket_types
 """
 
-from .._errors import LocalProtocolError, ProtocolError, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import LocalProtocolError, ProtocolError, ProtocolFault, RemoteProtocolError
+
 from .connection import Connection
 from .events import (
     Cancel,

@@ -15,7 +15,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from .._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
+
 from .events import Cancel, Ping, Pong, Subscribe
 
 MAX_REASON: Final = 255
@@ -61,6 +62,20 @@ def split_command(body: bytes) -> tuple[bytes, bytes]:
 def malformed(what: str) -> RemoteProtocolError:
     """Return the error for a command that does not follow its grammar."""
     return RemoteProtocolError(ProtocolFault.MALFORMED_COMMAND, what)
+
+
+def unexpected(name: bytes) -> RemoteProtocolError:
+    """Return the error for a command that has no place where it came."""
+    return RemoteProtocolError(
+        ProtocolFault.UNEXPECTED_COMMAND, f"the peer sent {name[:32]!r} where it has no place"
+    )
+
+
+def peer_error(reason: str) -> RemoteProtocolError:
+    """Return the error for an ERROR command of the peer."""
+    return RemoteProtocolError(
+        ProtocolFault.PEER_ERROR, f"the peer ended the connection with ERROR: {reason or 'unsaid'}"
+    )
 
 
 def printable(text: bytes) -> str:

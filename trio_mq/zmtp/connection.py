@@ -19,67 +19,52 @@ in which they were made.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from types import MappingProxyType
 from typing import Final
 
 import attrs
 
-from .._errors import (
+from trio_mq._errors import (
     AuthenticationFailed,
     HandshakeError,
     IncompatiblePeer,
     LocalProtocolError,
-    ProtocolFault,
     RemoteProtocolError,
 )
-from .._message import Frames, Message, size_of
-from .._options import Limits
+from trio_mq._message import Frames
+from trio_mq._options import Limits
+
 from .commands import (
-    TRAFFIC,
     Command,
     error_data,
     join_command,
     parse_error,
+    peer_error,
     ping_data,
     pong_data,
     split_command,
+    unexpected,
 )
-from .events import (
-    Cancel,
-    CredentialsReceived,
-    Event,
-    Messages,
-    PeerProperties,
-    PeerReady,
-    Ping,
-    Pong,
-    Subscribe,
-)
-from .frames import (
-    COMMAND,
-    MORE,
-    FrameDecoder,
-    FrameLimits,
-    encode_frame,
-    encode_messages,
-    wire_size,
-)
+from .decoder import FrameDecoder, handshake_limits
+from .events import CredentialsReceived, Event, PeerProperties, PeerReady
+from .frames import COMMAND, encode_frame, wire_size
 from .greeting import Greeting, GreetingReader
 from .handshake import Decision, Handshake, Role, State, Step
-from .mechanism import INNER_COMMAND, INNER_MORE, MechanismFactory, Null
+from .mechanism import MechanismFactory, Null
 from .metadata import meet_peer, our_metadata, parse_metadata
 from .socket_types import SocketType
+from .traffic import TrafficReader, TrafficWriter, traffic_limits
 
 _UNLIMITED: Final = 2**63
-#: The longest command that is no subscription: ERROR with a reason of 255 bytes.
-_LONGEST_COMMAND: Final = 262
-_SUBSCRIBE_SIZE: Final = 10
-_NEW_MESSAGE: Final = tuple.__new__
 _OUR_TURN: Final = (State.GREETING, State.AUTHENTICATING, State.JUDGING)
+#: The reasons of an ERROR that are the statuses of an authenticator (RFC 27).
 _STATUSES: Final = frozenset({"300", "400", "500"})
+
+
+_NO_METADATA: Final[Mapping[str, bytes]] = MappingProxyType({})
+_NULL: Final = Null()
+_DEFAULT_LIMITS: Final = Limits()
 
 
 class Connection:
@@ -109,9 +94,9 @@ class Connection:
         role: Role,
         *,
         routing_id: bytes = b"",
-        metadata: Mapping[str, bytes] = {},  # noqa: B006 - never changed
-        mechanism: MechanismFactory = Null(),  # noqa: B008 - a value
-        limits: Limits = Limits(),  # noqa: B008 - a value
+        metadata: Mapping[str, bytes] = _NO_METADATA,
+        mechanism: MechanismFactory = _NULL,
+        limits: Limits = _DEFAULT_LIMITS,
         max_frame_size: int | None = None,
         max_message_size: int | None = None,
         max_frames: int | None = None,
@@ -125,21 +110,21 @@ class Connection:
         self._handshake = Handshake(self._mechanism.table)
         self._greeting = GreetingReader(mechanism.name)
         self._version = (0, 0)
-        self._decoder = FrameDecoder(_handshake_limits(limits))
-        self._traffic_limits = FrameLimits(
-            frame=max_frame_size,
-            command=max(limits.max_topic_length + _SUBSCRIBE_SIZE, _LONGEST_COMMAND),
-            message=max_message_size,
-            frames=max_frames,
+        self._decoder = FrameDecoder(handshake_limits(limits.max_handshake_frame))
+        self._traffic = TrafficReader(self._decoder, self._mechanism, socket_type, limits)
+        self._open_writer: TrafficWriter | None = None
+        self._traffic_limits = traffic_limits(
+            socket_type,
+            limits,
+            max_frame_size=max_frame_size,
+            max_message_size=max_message_size,
+            max_frames=max_frames,
             overhead=self._mechanism.overhead,
         )
-        self._plain = self._mechanism.clear and not socket_type.has_subscribers
         self._peer: PeerProperties | None = None
         self._user_id: str | None = None
-        self._auth_metadata: Mapping[str, bytes] = MappingProxyType({})
+        self._auth_metadata = _NO_METADATA
         self._asked: State | None = None
-        self._unknown_commands = 0
-        self._held: Event | RemoteProtocolError | None = None
         self._outgoing = [
             Greeting(mechanism=mechanism.name, as_server=mechanism.as_server).encode()
         ]
@@ -222,7 +207,7 @@ class Connection:
         self._check_alive()
         try:
             if self.established:
-                return self._next_in_traffic(
+                return self._traffic.next_event(
                     _UNLIMITED if max_messages is None else max_messages,
                     _UNLIMITED if max_bytes is None else max_bytes,
                 )
@@ -261,6 +246,7 @@ class Connection:
         """
         self._step(Decision.ACCEPT)
         self._decoder.set_limits(self._traffic_limits)
+        self._open_writer = TrafficWriter(self._mechanism, self._version)
 
     def refuse(self, reason: str) -> None:
         """Turn the peer away with an ERROR that gives the reason; a libzmq peer never comes back.
@@ -291,10 +277,7 @@ class Connection:
         Raises:
             LocalProtocolError: The connection is not established.
         """
-        self._check_established()
-        if self._mechanism.clear:
-            return encode_messages(messages)
-        return [self._seal_message(message) for message in messages]
+        return self._writer.encode(messages)
 
     def wire_size(self, message: Frames) -> int:
         """Return how many bytes `encode` makes of a message."""
@@ -307,45 +290,27 @@ class Connection:
             ValueError: ``ttl`` is over 6553.5 or ``context`` over 16 bytes.
             LocalProtocolError: The connection is not established.
         """
-        return self._traffic_command(b"PING", ping_data(ttl, context))
+        return self._writer.command(b"PING", ping_data(ttl, context))
 
     def pong(self, context: bytes) -> bytes:
         """Return the answer to a `Ping` with this context."""
-        return self._traffic_command(b"PONG", pong_data(context))
+        return self._writer.command(b"PONG", pong_data(context))
 
     def subscribe(self, topic: bytes) -> bytes:
         """Return a subscription in the form that the peer's version knows."""
-        return self._subscription(b"SUBSCRIBE", b"\x01", topic)
+        return self._writer.subscription(b"SUBSCRIBE", b"\x01", topic)
 
     def cancel(self, topic: bytes) -> bytes:
         """Return the end of a subscription in the form that the peer's version knows."""
-        return self._subscription(b"CANCEL", b"\x00", topic)
+        return self._writer.subscription(b"CANCEL", b"\x00", topic)
 
-    def _subscription(self, name: bytes, mark: bytes, topic: bytes) -> bytes:
-        # ZMTP 3.0 has no such commands; there it is a message (RFC 23 against RFC 37).
-        if self._version > (3, 0):
-            return self._traffic_command(name, topic)
-        return b"".join(self.encode([(mark + topic,)]))
-
-    def _traffic_command(self, name: bytes, data: bytes) -> bytes:
-        self._check_established()
-        body = join_command(name, data)
-        if self._mechanism.clear:
-            return encode_frame(COMMAND, body)
-        return encode_frame(0, self._mechanism.seal(INNER_COMMAND, body))
-
-    def _seal_message(self, message: Frames) -> bytes:
-        seal, last = self._mechanism.seal, len(message) - 1
-        return b"".join(
-            encode_frame(0, seal(0 if index == last else INNER_MORE, frame))
-            for index, frame in enumerate(message)
-        )
-
-    def _check_established(self) -> None:
-        if not self.established:
+    @property
+    def _writer(self) -> TrafficWriter:
+        if self._open_writer is None or not self.established:
             raise LocalProtocolError(
-                f"nothing can be sent yet: waiting for {self._handshake.state.value}"
+                f"nothing can be sent now: waiting for {self._handshake.state.value}"
             )
+        return self._open_writer
 
     # -- handshake -----------------------------------------------------------------------------
 
@@ -381,7 +346,7 @@ class Connection:
         try:
             command = Command(name)
         except ValueError:
-            raise _unexpected(name) from None
+            raise unexpected(name) from None
         self._step(command)
         if command is Command.ERROR:
             raise _error_from_peer(parse_error(data))
@@ -416,137 +381,8 @@ class Connection:
             self.refuse("invalid metadata")
             raise
 
-    # -- traffic -------------------------------------------------------------------------------
-
-    def _next_in_traffic(self, max_messages: int, max_bytes: int) -> Event | None:
-        if self._held is not None:
-            return self._release()
-        if max_messages <= 0 or max_bytes <= 0:
-            return None
-        run: list[Frames] = []
-        following: Event | RemoteProtocolError | None
-        try:
-            following = self._fill_run(run, max_messages, max_bytes)
-        except RemoteProtocolError as error:
-            following = error
-        if not run:
-            return _raise_or_return(following)
-        self._held = following
-        return Messages(list(map(_NEW_MESSAGE, repeat(Message), run)), sum(map(size_of, run)))
-
-    def _release(self) -> Event | None:
-        held, self._held = self._held, None
-        return _raise_or_return(held)
-
-    def _fill_run(self, run: list[Frames], max_messages: int, max_bytes: int) -> Event | None:
-        """Collect messages; return the event that ends the run, if it is one."""
-        if self._plain:
-            self._decoder.next_messages(run, max_messages, max_bytes)
-            return None if run else self._next_command()
-        payload = 0
-        while len(run) < max_messages and payload < max_bytes:
-            item = self._next_item()
-            if not isinstance(item, tuple):
-                return item
-            run.append(item)
-            payload += size_of(item)
-        return None
-
-    def _next_command(self) -> Event | None:
-        """Return the event of the next command that has one, before any message."""
-        while self._decoder.at_command:
-            frame = self._decoder.next_frame()
-            event = frame and self._read_command(frame[1])
-            if frame is None or event is not None:
-                return event
-        return None
-
-    def _next_item(self) -> Frames | Event | None:
-        """Return the next message or event, one frame at a time: the way that suits all types."""
-        while (frame := self._decoder.next_frame()) is not None:
-            more, command, body = self._unseal(*frame)
-            item = self._read_command(body) if command else self._read_frame(more, body)
-            if item is not None:
-                return item
-        return None
-
-    def _unseal(self, flags: int, body: bytes) -> tuple[bool, bool, bytes]:
-        if self._mechanism.clear:
-            return bool(flags & MORE), bool(flags & COMMAND), body
-        # The outer bits are not protected by the seal, so they say nothing here.
-        flags, body = self._mechanism.open(body)
-        return bool(flags & INNER_MORE), bool(flags & INNER_COMMAND), body
-
-    def _read_frame(self, more: bool, body: bytes) -> Frames | Event | None:
-        message = self._decoder.join(more, body)
-        if message is None or len(message) > 1 or not self._socket_type.has_subscribers:
-            return message
-        # The form that ZMTP 3.0 has for subscriptions; publishers take both from everybody.
-        if body[:1] == b"\x01":
-            return self._relevant(Subscribe(body[1:]))
-        return self._relevant(Cancel(body[1:])) if body[:1] == b"\x00" else message
-
-    def _read_command(self, body: bytes) -> Event | None:
-        name, data = split_command(body)
-        parse = TRAFFIC.get(name)
-        if parse is None:
-            self._judge_stranger(name, data)
-            return None
-        return self._relevant(parse(data))
-
-    def _relevant(self, event: Ping | Pong | Subscribe | Cancel | None) -> Event | None:
-        if isinstance(event, (Subscribe, Cancel)):
-            if not self._socket_type.has_subscribers:
-                return None
-            self._judge_topic(event.topic)
-        return event
-
-    def _judge_topic(self, topic: bytes) -> None:
-        limit = self._limits.max_topic_length
-        if len(topic) > limit:
-            raise RemoteProtocolError(
-                ProtocolFault.SUBSCRIPTION_LIMIT,
-                f"a topic of {len(topic)} bytes: max_topic_length allows {limit}",
-            )
-
-    def _judge_stranger(self, name: bytes, data: bytes) -> None:
-        if name == Command.ERROR.value:
-            raise _peer_error(parse_error(data))
-        if name in {command.value for command in Command}:
-            raise _unexpected(name)
-        self._unknown_commands += 1
-        if self._unknown_commands > self._limits.max_unknown_commands:
-            raise RemoteProtocolError(
-                ProtocolFault.UNKNOWN_COMMANDS,
-                f"more than max_unknown_commands={self._limits.max_unknown_commands}, "
-                f"the last one {name[:32]!r}",
-            )
-
-
-def _raise_or_return(following: Event | RemoteProtocolError | None) -> Event | None:
-    if isinstance(following, RemoteProtocolError):
-        raise following
-    return following
-
-
-def _handshake_limits(limits: Limits) -> FrameLimits:
-    size = limits.max_handshake_frame
-    return FrameLimits(frame=0, command=size, message=0, frames=0, messages_allowed=False)
-
-
-def _unexpected(name: bytes) -> RemoteProtocolError:
-    return RemoteProtocolError(
-        ProtocolFault.UNEXPECTED_COMMAND, f"the peer sent {name[:32]!r} where it has no place"
-    )
-
-
-def _peer_error(reason: str) -> RemoteProtocolError:
-    return RemoteProtocolError(
-        ProtocolFault.PEER_ERROR, f"the peer ended the connection with ERROR: {reason or 'unsaid'}"
-    )
-
 
 def _error_from_peer(reason: str) -> RemoteProtocolError | AuthenticationFailed:
     if reason in _STATUSES:
         return AuthenticationFailed(f"the peer refused us with status {reason}", reason)
-    return _peer_error(reason)
+    return peer_error(reason)

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import attrs
 
-from .._message import Message
+from trio_mq._message import Message
+
 from .socket_types import SocketType
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})

@@ -9,46 +9,25 @@
 
 (RFC 23 and 37, "Framing".) A message is the frames up to the first without MORE. Commands may
 come between the frames of a message and leave it intact.
-
-How the decoder holds what it has not decoded yet
--------------------------------------------------
-
-Chunks wait as they came, in a queue; nothing is ever concatenated with what came before it,
-apart from the torn header of a frame (at most eight bytes) to the chunk after it. So the cost of
-a byte does not depend on how much is waiting. A frame whose body is torn moves into a buffer of
-its own, an `io.BytesIO`: it grows by what arrived and never by what a header promised, one can
-receive straight into it, and its ``getvalue()`` hands out its memory without a copy when it was
-filled exactly. Every size is judged when its header is complete, before any byte is kept for it.
 """
 
 from __future__ import annotations
 
-import io
 import struct
-from collections import deque
-from collections.abc import Iterable
-from itertools import repeat
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final, TypeAlias
 
-import attrs
-
-from .._errors import ProtocolFault, RemoteProtocolError
-from .._message import Frames, size_of
+from trio_mq._message import Frames
 
 MORE: Final = 0x01
 LONG: Final = 0x02
 COMMAND: Final = 0x04
-_RESERVED: Final = 0xF8
 
 #: Frames from this size on are sent from where they are, and received into where they stay.
 LARGE: Final = 32 * 1024
-#: What a large frame's buffer grows by at least, in bytes.
-_GROWTH: Final = 256 * 1024
-#: Sizes from 2^63 on are reserved (RFC 37): no limit means this one.
-_MAX_SIZE: Final = 2**63 - 1
 
 _LONG_HEADER: Final = struct.Struct(">BQ")
-_LONG_SIZE: Final = struct.Struct(">Q")
 _LAST: Final = tuple(bytes((0, size)) for size in range(256))
 _MORE: Final = tuple(bytes((MORE, size)) for size in range(256))
 
@@ -76,8 +55,28 @@ def encode_message(frames: Frames) -> bytes:
     return b"".join(_pieces(frames))
 
 
-def encode_messages(messages: Iterable[Frames]) -> list[bytes]:
+def encode_messages(messages: Sequence[Frames]) -> list[bytes]:
     """Return the wire form of messages as buffers in order, without copying large frames."""
+    frames = list(chain.from_iterable(messages))
+    if frames and len(frames) == len(messages):
+        sizes = list(map(len, frames))
+        if max(sizes) < 256:
+            return [_encode_short(frames, sizes)]
+    return _encode_any(messages)
+
+
+def _encode_short(frames: list[bytes], sizes: list[int]) -> bytes:
+    """Encode single-frame messages of at most 255 bytes each, with no step of ours per frame."""
+    if sizes.count(sizes[0]) == len(sizes):
+        header = _LAST[sizes[0]]
+        return header + header.join(frames)
+    pieces = [b""] * (2 * len(frames))
+    pieces[::2] = map(_LAST.__getitem__, sizes)
+    pieces[1::2] = frames
+    return b"".join(pieces)
+
+
+def _encode_any(messages: Sequence[Frames]) -> list[bytes]:
     buffers: list[bytes] = []
     small: list[bytes] = []
     for frames in messages:
@@ -107,248 +106,3 @@ def _pieces(frames: Frames) -> list[bytes]:
     for index, frame in enumerate(frames):
         pieces += (frame_header(0 if index == last else MORE, len(frame)), frame)
     return pieces
-
-
-def _or_unlimited(limit: int | None) -> int:
-    return _MAX_SIZE if limit is None else limit
-
-
-@attrs.frozen(kw_only=True)
-class FrameLimits:
-    """What a peer may send, in bytes and frames; ``None`` is unlimited."""
-
-    frame: int | None
-    command: int
-    message: int | None
-    frames: int | None
-    #: Whether there may be anything but commands, as there may not be in a handshake.
-    messages_allowed: bool = True
-    #: Bytes that a seal adds to each frame.
-    overhead: int = 0
-    #: What an oversize command is called: at a publisher it can only be a subscription.
-    command_fault: ProtocolFault = ProtocolFault.FRAME_TOO_LARGE
-
-
-class FrameDecoder:
-    """Turns chunks into frames, or straight into messages.
-
-    Args:
-        limits: What the peer may send.
-    """
-
-    def __init__(self, limits: FrameLimits) -> None:
-        self._data = b""  # the chunk in hand, and how far it is decoded
-        self._pos = 0
-        self._chunks: deque[bytes] = deque()  # those after it
-        self._body: io.BytesIO | None = None  # the torn frame's body
-        self._flags = 0
-        self._filled = 0
-        self._missing = 0
-        self._view: memoryview | None = None  # where the owner may receive into
-        self._parts: list[bytes] = []  # the unfinished message
-        self._parts_size = 0
-        self.set_limits(limits)
-
-    def set_limits(self, limits: FrameLimits) -> None:
-        """Judge frames that begin from now on by other limits."""
-        self._limits = limits
-        self._max_frame = _or_unlimited(limits.frame)
-        self._max_message = _or_unlimited(limits.message)
-        self._max_frames = _or_unlimited(limits.frames)
-
-    # -- input ---------------------------------------------------------------------------------
-
-    def receive(self, data: bytes) -> None:
-        """Take a chunk."""
-        self._end_view()
-        if self._pos == len(self._data) and not self._chunks:
-            self._data, self._pos = data, 0
-        elif data:
-            self._chunks.append(data)
-
-    def receive_buffer(self) -> memoryview | None:
-        """Return where to receive into, inside a large frame; ``None`` to use `receive`."""
-        if self._body is None or self._missing < LARGE or self._pos < len(self._data):
-            return None
-        self._end_view()
-        # At most as much again as has arrived: what a header promises costs nothing.
-        end = self._filled + min(self._missing, max(_GROWTH, self._filled))
-        if self._body.seek(0, io.SEEK_END) < end:
-            self._body.seek(end - 1)
-            self._body.write(b"\x00")
-        self._view = self._body.getbuffer()
-        return self._view[self._filled : end]
-
-    def buffer_filled(self, count: int) -> None:
-        """Tell how many bytes were received into the start of `receive_buffer`."""
-        self._end_view()
-        self._filled += count
-        self._missing -= count
-
-    def _end_view(self) -> None:
-        self._view = None
-
-    # -- state ---------------------------------------------------------------------------------
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that were received and not handed out: chunks, torn frame, unfinished message."""
-        waiting = len(self._data) - self._pos + sum(map(len, self._chunks))
-        return waiting + self._filled + self._parts_size
-
-    @property
-    def mid_frame(self) -> bool:
-        """Whether a frame or a message has begun and not ended."""
-        return self._body is not None or self._pos < len(self._data) or bool(self._parts)
-
-    @property
-    def at_command(self) -> bool:
-        """Whether what comes next is a command, as far as that is known."""
-        if self._body is not None:
-            return bool(self._flags & COMMAND)
-        return self._has_data() and bool(self._data[self._pos] & COMMAND)
-
-    def _has_data(self) -> bool:
-        if self._pos == len(self._data):
-            if not self._chunks:
-                return False
-            self._data, self._pos = self._chunks.popleft(), 0
-        return True
-
-    # -- one frame at a time -------------------------------------------------------------------
-
-    def next_frame(self) -> Frame | None:
-        """Return the next frame, or ``None`` if it is not all here.
-
-        Raises:
-            RemoteProtocolError: Its header breaks the rules or a limit.
-        """
-        if self._body is None and not self._open_frame():
-            return None
-        return self._close_frame() if self._fill() else None
-
-    def _open_frame(self) -> bool:
-        """Read a header and judge it."""
-        size = self._read_size()
-        if size is None:
-            return False
-        flags = self._data[self._pos]
-        self._judge(flags, size)
-        self._pos += 9 if flags & LONG else 2
-        self._flags = flags & ~LONG
-        self._body, self._filled, self._missing = io.BytesIO(), 0, size
-        return True
-
-    def _read_size(self) -> int | None:
-        """Return the size in the header at hand, once enough chunks are here for it."""
-        while self._has_data():
-            flags = self._data[self._pos]
-            self._judge_flags(flags)
-            if len(self._data) - self._pos >= (9 if flags & LONG else 2):
-                if not flags & LONG:
-                    return self._data[self._pos + 1]
-                size: int = _LONG_SIZE.unpack_from(self._data, self._pos + 1)[0]
-                return size
-            if not self._chunks:
-                return None
-            self._data, self._pos = self._data[self._pos :] + self._chunks.popleft(), 0
-        return None
-
-    def _fill(self) -> bool:
-        """Move what is here into the torn body; tell whether it is whole."""
-        body = self._body
-        assert body is not None
-        while self._missing and self._has_data():
-            piece = self._data[self._pos : self._pos + self._missing]
-            self._pos += len(piece)
-            body.seek(self._filled)
-            body.write(piece)
-            self._filled += len(piece)
-            self._missing -= len(piece)
-        return not self._missing
-
-    def _close_frame(self) -> Frame:
-        body = self._body
-        assert body is not None
-        self._end_view()
-        self._body, self._filled = None, 0
-        return self._flags, body.getvalue()
-
-    # -- judging -------------------------------------------------------------------------------
-
-    def _judge_flags(self, flags: int) -> None:
-        command_with_more = flags & (COMMAND | MORE) == COMMAND | MORE
-        if flags & _RESERVED or (command_with_more and not self._limits.overhead):
-            raise RemoteProtocolError(
-                ProtocolFault.RESERVED_FLAGS, f"a frame's flags are {flags:#04x}: none has those"
-            )
-        if not (flags & COMMAND or self._limits.messages_allowed):
-            raise RemoteProtocolError(
-                ProtocolFault.UNEXPECTED_MESSAGE,
-                "the peer sent a message before its handshake was done",
-            )
-
-    def _judge(self, flags: int, size: int) -> None:
-        limits = self._limits
-        if flags & COMMAND and not limits.overhead:
-            if size > limits.command:
-                raise _too_large(limits.command_fault, "a command", size, limits.command)
-        elif size - limits.overhead > self._max_frame:
-            raise _too_large(ProtocolFault.FRAME_TOO_LARGE, "a frame", size, self._max_frame)
-        else:
-            self._judge_message(size - limits.overhead)
-
-    def _judge_message(self, size: int) -> None:
-        if self._parts_size + size > self._max_message:
-            raise _too_large(
-                ProtocolFault.MESSAGE_TOO_LARGE,
-                "a message",
-                self._parts_size + size,
-                self._max_message,
-            )
-        if len(self._parts) >= self._max_frames:
-            raise RemoteProtocolError(
-                ProtocolFault.TOO_MANY_FRAMES,
-                f"a message has more than max_frames={self._max_frames} frames",
-            )
-
-    # -- messages ------------------------------------------------------------------------------
-
-    def join(self, more: bool, body: bytes) -> Frames | None:
-        """Add a frame to the unfinished message; return the message if that was its last."""
-        self._judge_message(len(body))
-        self._parts.append(body)
-        if more:
-            self._parts_size += len(body)
-            return None
-        frames = tuple(self._parts)
-        self._parts.clear()
-        self._parts_size = 0
-        return frames
-
-    def next_messages(self, out: list[Frames], max_messages: int, max_bytes: int) -> int:
-        """Append whole messages to ``out`` until a command, a limit, or the end of the data.
-
-        A message is taken while fewer than ``max_messages`` and fewer than ``max_bytes`` of
-        payload came before it.
-
-        Returns:
-            The payload of the messages appended.
-
-        Raises:
-            RemoteProtocolError: A header breaks the rules or a limit; ``out`` has what was before.
-        """
-        payload = 0
-        while len(out) < max_messages and payload < max_bytes and not self.at_command:
-            frame = self.next_frame()
-            if frame is None:
-                break
-            frames = self.join(bool(frame[0] & MORE), frame[1])
-            if frames is not None:
-                out.append(frames)
-                payload += size_of(frames)
-        return payload
-
-
-def _too_large(fault: ProtocolFault, what: str, size: int, limit: int) -> RemoteProtocolError:
-    return RemoteProtocolError(fault, f"{what} of {size} bytes: at most {limit} are allowed")

@@ -16,7 +16,7 @@ from typing import Final
 
 import attrs
 
-from .._errors import MechanismMismatch, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import MechanismMismatch, ProtocolFault, RemoteProtocolError
 
 GREETING_SIZE: Final = 64
 _MECHANISM: Final = slice(12, 32)

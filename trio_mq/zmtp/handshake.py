@@ -27,7 +27,8 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from .._errors import LocalProtocolError, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import LocalProtocolError, ProtocolFault, RemoteProtocolError
+
 from .commands import Command
 
 

@@ -11,8 +11,9 @@ from typing import ClassVar, Final, Protocol
 
 import attrs
 
-from .._errors import LocalProtocolError
-from .._options import Limits
+from trio_mq._errors import LocalProtocolError
+from trio_mq._options import Limits
+
 from .commands import Command
 from .handshake import NULL_TABLES, Role, Table
 
@@ -86,11 +87,11 @@ class Mechanism(Protocol):
         """
         ...
 
-    def seal(self, flags: int, body: bytes) -> bytes:
+    def seal(self, flags: int, body: bytes, /) -> bytes:
         """Return the body that goes on the wire for an inner frame; not called when clear."""
         ...
 
-    def open(self, body: bytes) -> tuple[int, bytes]:
+    def open(self, body: bytes, /) -> tuple[int, bytes]:
         """Return inner flags and body of what `seal` made at the peer; not called when clear.
 
         Raises:
@@ -136,10 +137,10 @@ class NullMechanism:
         del command
         self.metadata = data
 
-    def seal(self, flags: int, body: bytes) -> bytes:
+    def seal(self, _flags: int, _body: bytes, /) -> bytes:
         """Refuse: nothing is sealed in the clear."""
         raise LocalProtocolError("NULL seals nothing: send frames as they are")
 
-    def open(self, body: bytes) -> tuple[int, bytes]:
+    def open(self, _body: bytes, /) -> tuple[int, bytes]:
         """Refuse: nothing is sealed in the clear."""
         raise LocalProtocolError("NULL opens nothing: take frames as they are")

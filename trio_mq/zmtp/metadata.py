@@ -14,8 +14,9 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
-from .._errors import IncompatiblePeer, ProtocolFault, RemoteProtocolError
-from .._options import Limits
+from trio_mq._errors import IncompatiblePeer, ProtocolFault, RemoteProtocolError
+from trio_mq._options import Limits
+
 from .events import PeerProperties
 from .socket_types import LEGAL_PEERS, SocketType
 
@@ -136,7 +137,8 @@ def _legal_peer(ours: SocketType, name: bytes) -> SocketType:
             return candidate
     allowed = " or ".join(peer.value for peer in LEGAL_PEERS[ours])
     raise IncompatiblePeer(
-        f"a {ours.value} socket cannot talk to a peer of type {_shown(name)}: connect it to {allowed}"
+        f"a {ours.value} socket cannot talk to a peer of type {_shown(name)}: "
+        f"connect it to {allowed}"
     )
 
 

@@ -1,0 +1,229 @@
+"""What an established connection's frames mean: runs of messages, and commands between them.
+
+Most frames are messages in the clear, and those the decoder assembles in bulk. Two kinds of
+connection look at every frame: sealed ones, and those of publishers, to whom a message may be a
+subscription. Both ways give the same events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Final
+
+import attrs
+
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._message import Frames, Message, size_of
+from trio_mq._options import Limits
+
+from .commands import (
+    TRAFFIC,
+    Command,
+    join_command,
+    parse_error,
+    peer_error,
+    split_command,
+    unexpected,
+)
+from .decoder import FrameDecoder, FrameLimits
+from .events import Cancel, Event, Messages, Ping, Pong, Subscribe
+from .frames import COMMAND, MORE, encode_frame, encode_messages
+from .mechanism import INNER_COMMAND, INNER_MORE, Mechanism
+from .socket_types import SocketType
+
+#: The longest command that is no subscription: ERROR with a reason of 255 bytes.
+_LONGEST_COMMAND: Final = 262
+_SUBSCRIBE_SIZE: Final = 10
+_HANDSHAKE_COMMANDS: Final = frozenset(command.value for command in Command)
+_NEW_MESSAGE: Final = tuple.__new__
+
+
+def traffic_limits(
+    socket_type: SocketType,
+    limits: Limits,
+    *,
+    max_frame_size: int | None,
+    max_message_size: int | None,
+    max_frames: int | None,
+    overhead: int,
+) -> FrameLimits:
+    """Return what a peer may send once messages flow."""
+    return FrameLimits(
+        frame=max_frame_size,
+        command=max(limits.max_topic_length + _SUBSCRIBE_SIZE, _LONGEST_COMMAND),
+        message=max_message_size,
+        frames=max_frames,
+        overhead=overhead,
+        command_fault=ProtocolFault.SUBSCRIPTION_LIMIT
+        if socket_type.has_subscribers
+        else ProtocolFault.FRAME_TOO_LARGE,
+    )
+
+
+@attrs.define(eq=False)
+class TrafficReader:
+    """Turns the frames of one established connection into events."""
+
+    _decoder: FrameDecoder
+    _mechanism: Mechanism
+    _socket_type: SocketType
+    _limits: Limits
+    _unknown_commands: int = attrs.field(default=0, init=False)
+    # What ended the last run of messages: it is told after them.
+    _held: Event | RemoteProtocolError | None = attrs.field(default=None, init=False)
+    _in_bulk: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._in_bulk = self._mechanism.clear and not self._socket_type.has_subscribers
+
+    def next_event(self, max_messages: int, max_bytes: int) -> Event | None:
+        """Return what came next, or ``None`` if there is no more, or no room for it.
+
+        Raises:
+            RemoteProtocolError: The peer broke the protocol or a limit.
+        """
+        if self._held is not None:
+            return self._release()
+        if max_messages <= 0 or max_bytes <= 0:
+            return None
+        run: list[Frames] = []
+        if self._in_bulk:
+            payload, self._held = self._decoder.next_messages(run, max_messages, max_bytes)
+        else:
+            payload, self._held = self._next_run(run, max_messages, max_bytes)
+        if run:
+            # In C from here to the end: a call per message would cost as much as decoding it.
+            return Messages(list(map(_NEW_MESSAGE, repeat(Message), run)), payload)
+        return self._release() if self._held is not None else self._next_command()
+
+    def _release(self) -> Event | None:
+        held, self._held = self._held, None
+        if isinstance(held, RemoteProtocolError):
+            raise held
+        return held
+
+    # -- in bulk: what is not a message is a command ------------------------------------------
+
+    def _next_command(self) -> Event | None:
+        """Return the event of the next command that has one, if it comes before any message."""
+        while self._decoder.at_command and (frame := self._decoder.next_frame()) is not None:
+            event = self._read_command(frame[1])
+            if event is not None:
+                return event
+        return None
+
+    # -- one by one: every frame is looked into -----------------------------------------------
+
+    def _next_run(
+        self, run: list[Frames], max_messages: int, max_bytes: int
+    ) -> tuple[int, Event | RemoteProtocolError | None]:
+        payload = 0
+        while len(run) < max_messages and payload < max_bytes:
+            try:
+                item = self._next_item()
+            except RemoteProtocolError as error:
+                return payload, error
+            if not isinstance(item, tuple):
+                return payload, item
+            run.append(item)
+            payload += size_of(item)
+        return payload, None
+
+    def _next_item(self) -> Frames | Event | None:
+        while (frame := self._decoder.next_frame()) is not None:
+            more, command, body = self._unseal(*frame)
+            item = self._read_command(body) if command else self._read_message(body, more=more)
+            if item is not None:
+                return item
+        return None
+
+    def _unseal(self, flags: int, body: bytes) -> tuple[bool, bool, bytes]:
+        if self._mechanism.clear:
+            return bool(flags & MORE), bool(flags & COMMAND), body
+        # No seal protects the outer bits, so they say nothing here.
+        flags, body = self._mechanism.open(body)
+        return bool(flags & INNER_MORE), bool(flags & INNER_COMMAND), body
+
+    def _read_message(self, body: bytes, *, more: bool) -> Frames | Event | None:
+        message = self._decoder.join(body, more=more)
+        if message is None or len(message) > 1 or not self._socket_type.has_subscribers:
+            return message
+        # The form that ZMTP 3.0 has for subscriptions; publishers take both from everybody.
+        mark, topic = body[:1], body[1:]
+        if mark == b"\x01":
+            return self._relevant(Subscribe(topic))
+        return self._relevant(Cancel(topic)) if mark == b"\x00" else message
+
+    # -- commands ------------------------------------------------------------------------------
+
+    def _read_command(self, body: bytes) -> Event | None:
+        name, data = split_command(body)
+        parse = TRAFFIC.get(name)
+        if parse is not None:
+            return self._relevant(parse(data))
+        self._judge_stranger(name, data)
+        return None
+
+    def _relevant(self, event: Ping | Pong | Subscribe | Cancel | None) -> Event | None:
+        if isinstance(event, (Subscribe, Cancel)):
+            if not self._socket_type.has_subscribers:
+                return None
+            self._judge_topic(event.topic)
+        return event
+
+    def _judge_topic(self, topic: bytes) -> None:
+        limit = self._limits.max_topic_length
+        if len(topic) > limit:
+            raise RemoteProtocolError(
+                ProtocolFault.SUBSCRIPTION_LIMIT,
+                f"a topic of {len(topic)} bytes: max_topic_length allows {limit}",
+            )
+
+    def _judge_stranger(self, name: bytes, data: bytes) -> None:
+        if name == Command.ERROR.value:
+            raise peer_error(parse_error(data))
+        if name in _HANDSHAKE_COMMANDS:
+            raise unexpected(name)
+        self._unknown_commands += 1
+        limit = self._limits.max_unknown_commands
+        if self._unknown_commands > limit:
+            raise RemoteProtocolError(
+                ProtocolFault.UNKNOWN_COMMANDS,
+                f"more unknown commands than max_unknown_commands={limit}: {name[:32]!r}",
+            )
+
+
+@attrs.frozen
+class TrafficWriter:
+    """Gives messages and commands the form in which one connection carries them."""
+
+    _mechanism: Mechanism
+    _version: tuple[int, int]
+
+    def encode(self, messages: Sequence[Frames]) -> list[bytes]:
+        """Return buffers to write in order."""
+        if self._mechanism.clear:
+            return encode_messages(messages)
+        return [self._sealed(message) for message in messages]
+
+    def command(self, name: bytes, data: bytes) -> bytes:
+        """Return a command frame."""
+        body = join_command(name, data)
+        if self._mechanism.clear:
+            return encode_frame(COMMAND, body)
+        return encode_frame(0, self._mechanism.seal(INNER_COMMAND, body))
+
+    def subscription(self, name: bytes, mark: bytes, topic: bytes) -> bytes:
+        """Return a command, or for ZMTP 3.0, which has no such commands, a marked message."""
+        if self._version > (3, 0):
+            return self.command(name, topic)
+        return b"".join(self.encode([(mark + topic,)]))
+
+    def _sealed(self, message: Frames) -> bytes:
+        seal, last = self._mechanism.seal, len(message) - 1
+        return b"".join(
+            # MESSAGE goes as a message frame, whatever RFC 26 says: libzmq drops it otherwise.
+            encode_frame(0, seal(0 if index == last else INNER_MORE, frame))
+            for index, frame in enumerate(message)
+        )
