@@ -266,7 +266,8 @@ class TrioStream(ByteStream):
 
     async def aclose(self) -> None:
         """See `ByteStream.aclose`: no farewell is waited for."""
-        await trio.aclose_forcefully(self._stream)
+        with contextlib.suppress(trio.BrokenResourceError, OSError):
+            await trio.aclose_forcefully(self._stream)
 
     def _failure(self, error: OSError) -> Exception:
         return trio.BrokenResourceError(f"connection to {self.peer_address} failed: {error}")
