@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
-import sys
+import pkgutil
 from importlib.metadata import version as installed_version
 
-import trio_mq
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+
+import trio_mq
 
 project = "trio_mq"
 author = "The trio_mq authors"
@@ -21,6 +23,8 @@ version = release = installed_version("trio-mq")
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 default_role = "any"
+# In prose, `Push` means the name that programs import.
+rst_prolog = ".. py:currentmodule:: trio_mq\n"
 nitpicky = True
 
 # Titles of other projects' documentation are fetched from the network, so only on request.
@@ -44,8 +48,10 @@ napoleon_numpy_docstring = False
 
 # What other projects document, and type variables: named in signatures, not linked from here.
 nitpick_ignore_regex = [
-    ("py:.*", r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)(\..+)?"),
-    ("py:.*", r"(_?[A-Z]\w*T|T|Result|Binder)"),
+    (
+        "(py:.*|any)",
+        r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)(\..+)?",
+    ),
 ]
 
 
@@ -55,27 +61,25 @@ def find_source_modules() -> None:
     That is where programs import them from, but autodoc looks for the comments that describe
     attributes in the file that a class claims to come from.
     """
-    for name, module in list(sys.modules.items()):
-        if not name.startswith("trio_mq."):
-            continue
+    for found in pkgutil.walk_packages(trio_mq.__path__, "trio_mq."):
+        module = importlib.import_module(found.name)
         source = inspect.getsource(module)
-        for public, thing in vars(module).items():
-            if inspect.isclass(thing) and f"\nclass {public}" in source:
-                thing.__module__ = name
+        for name, thing in vars(module).items():
+            if inspect.isclass(thing) and f"\nclass {name}" in source:
+                thing.__module__ = found.name
 
 
 def resolve_by_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
     """Find what an annotation or a docstring calls by a private module's name, or by none."""
-    del app
     target = str(node.get("reftarget", "")).rpartition(".")[2]
     domain = env.domains.python_domain
     for place in ("trio_mq", "trio_mq.zmtp"):
         found = domain.objects.get(f"{place}.{target}")
         if found is not None:
             here = str(node.get("refdoc", env.docname))
-            uri = env._app.builder.get_relative_uri(here, found.docname)
+            uri = app.builder.get_relative_uri(here, found.docname)
             return nodes.reference("", "", content, internal=True, refuri=f"{uri}#{found.node_id}")
     return None
 
