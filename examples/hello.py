@@ -1,7 +1,5 @@
 """A service and a client of it, in one program."""
 
-import sys
-
 import trio
 
 import trio_mq
@@ -14,7 +12,7 @@ async def serve(endpoint: str) -> None:
             await rep.send(b"hello, " + bytes(request))
 
 
-async def main(endpoint: str = "tcp://127.0.0.1:5555") -> None:
+async def main(endpoint: str) -> None:
     """Ask once, for five seconds at most."""
     async with trio.open_nursery() as nursery, trio_mq.Req(connect=endpoint) as req:
         nursery.start_soon(serve, endpoint)
@@ -25,4 +23,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5555") -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(main, "tcp://127.0.0.1:5555")

@@ -3,6 +3,7 @@
 import itertools
 import random
 import sys
+from functools import partial
 
 import trio
 
@@ -19,4 +20,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5556") -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(partial(main, *sys.argv[1:]))

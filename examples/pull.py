@@ -1,6 +1,7 @@
 """Pull tasks from push.py and print them, until Ctrl-C."""
 
 import sys
+from functools import partial
 
 import trio
 
@@ -15,4 +16,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5557") -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(partial(main, *sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Hand out ten tasks to whoever pulls: start pull.py, in as many terminals as you like."""
 
 import sys
+from functools import partial
 
 import trio
 
@@ -16,4 +17,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5557") -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(partial(main, *sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Answer requests of req.py, one after the other, until Ctrl-C."""
 
 import sys
+from functools import partial
 
 import trio
 
@@ -15,4 +16,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5555") -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(partial(main, *sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Ask rep.py three times, and give up on an answer that takes too long."""
 
 import sys
+from functools import partial
 
 import trio
 
@@ -19,4 +20,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5555") -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(partial(main, *sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Subscribe to the weather of one city of pub.py, and print five reports."""
 
 import sys
+from functools import partial
 
 import trio
 
@@ -16,4 +17,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5556", city: str = "zurich") -> 
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(partial(main, *sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Pull ten tasks from push.py, and print everything that happens to the connection."""
 
 import sys
+from functools import partial
 
 import trio
 
@@ -25,4 +26,4 @@ async def main(endpoint: str = "tcp://127.0.0.1:5557") -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(partial(main, *sys.argv[1:]))

@@ -46,6 +46,8 @@ def _main_task() -> trio.lowlevel.Task | None:
         root = trio.lowlevel.current_root_task()
     except RuntimeError:
         return None
+    if root is None:
+        return None
     return next(iter(root.child_nurseries[-1].child_tasks), None)
 
 

@@ -1,0 +1,117 @@
+"""The public names: all there, none by accident, each documented where users look for it.
+
+What is public is asked of the modules themselves, so that a new name is held to the same rules.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+import trio_mq
+import trio_mq.lowlevel
+import trio_mq.zmtp
+
+MODULES = [trio_mq, trio_mq.lowlevel, trio_mq.zmtp]
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+
+PROMISED = """
+    Req Rep Dealer Router Pub Sub XPub XSub Push Pull Pair Downstream Upstream
+    open_socket proxy SocketType Message Sendable Options Limits Context
+    Peer EventStream SocketStatistics PeerStatistics DropReason
+    MQError StateError Unroutable PeerLost MessageTooLarge TooManySockets TooManyThreads
+    InternalError HandshakeError IncompatiblePeer MechanismMismatch AuthenticationFailed
+    zmtp lowlevel
+""".split()  # noqa: SIM905  # reads better than forty pairs of quotes
+
+
+def public(module: types.ModuleType) -> list[str]:
+    """List what a module says is public."""
+    names: list[str] = module.__all__
+    return names
+
+
+def everything_public() -> Iterator[tuple[str, object]]:
+    """Yield each public name with its module in front, and the thing itself."""
+    for module in MODULES:
+        for name in public(module):
+            yield f"{module.__name__}.{name}", getattr(module, name)
+
+
+THINGS = [
+    pytest.param(name, thing, id=name)
+    for name, thing in everything_public()
+    if inspect.isclass(thing) or inspect.isroutine(thing)
+]
+
+
+def methods(thing: object) -> Iterator[tuple[str, object]]:
+    """Yield the public methods and properties that a class defines itself."""
+    for name, member in vars(thing).items() if inspect.isclass(thing) else ():
+        if isinstance(member, (classmethod, staticmethod)):
+            yield name, member.__func__
+        elif not name.startswith("_") and isinstance(member, (types.FunctionType, property)):
+            yield name, member
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_promised_name_is_there(name: str) -> None:
+    """The names of the first release stay."""
+    assert name in public(trio_mq)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.__name__))
+def test_all_is_exactly_what_is_importable(module: types.ModuleType) -> None:
+    """A name without an underscore is in ``__all__``, and the other way round."""
+    ours = {
+        name
+        for name, thing in vars(module).items()
+        if not name.startswith("_") and not isinstance(thing, types.ModuleType)
+    }
+    listed = {name for name in public(module) if not inspect.ismodule(getattr(module, name))}
+    assert listed == ours - {"annotations"}
+
+
+@pytest.mark.parametrize(("name", "thing"), THINGS)
+def test_a_public_thing_says_that_it_lives_where_users_import_it(name: str, thing: object) -> None:
+    """Tracebacks and representations name a place that users may import from."""
+    home = str(thing.__module__)
+    assert home in {module.__name__ for module in MODULES}
+    assert getattr(inspect.importlib.import_module(home), name.rpartition(".")[2]) is thing
+
+
+@pytest.mark.parametrize(("name", "thing"), THINGS)
+def test_a_public_thing_has_a_docstring_with_a_first_sentence(name: str, thing: object) -> None:
+    """The docstring is the thing's own, and its first line ends as a sentence does."""
+    text = thing.__doc__ or ""
+    assert text.strip(), f"{name} has no docstring"
+    assert text.strip().splitlines()[0].rstrip().endswith((".", ":", "?")), name
+
+
+@pytest.mark.parametrize(("name", "thing"), THINGS)
+def test_the_methods_of_a_public_class_have_docstrings(name: str, thing: object) -> None:
+    """Every public method and property is explained."""
+    bare = [method for method, member in methods(thing) if not inspect.getdoc(member)]
+    assert bare == [], f"of {name}"
+
+
+@pytest.mark.parametrize(("name", "thing"), THINGS)
+def test_the_fields_of_public_data_are_annotated_for_readers(name: str, thing: object) -> None:
+    """A data class has no field whose type is anything at all."""
+    fields = attrs.fields_dict(thing) if isinstance(thing, type) and attrs.has(thing) else {}
+    assert [field for field, attribute in fields.items() if attribute.type in (None, "Any")] == []
+    assert name
+
+
+@pytest.mark.parametrize("name", [name for name, _ in everything_public()])
+def test_a_public_name_is_in_the_reference(name: str) -> None:
+    """The reference has a directive for each public name, under the name that users import."""
+    text = "\n".join(path.read_text("utf-8") for path in REFERENCE.glob("*.rst"))
+    documented = set(re.findall(r"^ *\.\. (?:py:)?(?:auto)?\w+:: ([\w.]+)", text, re.MULTILINE))
+    assert name in documented
