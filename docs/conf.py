@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import inspect
 import os
 import pkgutil
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -48,10 +50,8 @@ napoleon_numpy_docstring = False
 
 # What other projects document, and type variables: named in signatures, not linked from here.
 nitpick_ignore_regex = [
-    (
-        "(py:.*|any)",
-        r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)(\..+)?",
-    ),
+    ("py:.*|any", r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)\..+"),
+    ("py:.*|any", "|".join(dir(builtins))),
 ]
 
 
@@ -63,7 +63,7 @@ def find_source_modules() -> None:
     """
     for found in pkgutil.walk_packages(trio_mq.__path__, "trio_mq."):
         module = importlib.import_module(found.name)
-        source = inspect.getsource(module)
+        source = Path(module.__file__ or "").read_text("utf-8")
         for name, thing in vars(module).items():
             if inspect.isclass(thing) and f"\nclass {name}" in source:
                 thing.__module__ = found.name
@@ -84,7 +84,17 @@ def resolve_by_name(
     return None
 
 
+def keep_colons(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Keep napoleon from taking what stands before a colon in an attribute's comment for a type."""
+    del app, name, thing, options
+    if what in {"attribute", "property"}:
+        lines.insert(0, "")
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks above."""
     find_source_modules()
     app.connect("missing-reference", resolve_by_name)
+    app.connect("autodoc-process-docstring", keep_colons, priority=100)
