@@ -84,17 +84,29 @@ def resolve_by_name(
     return None
 
 
-def keep_colons(
+comments: dict[str, list[str]] = {}
+
+
+def put_comment_aside(
     app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
-    """Keep napoleon from taking what stands before a colon in an attribute's comment for a type."""
-    del app, name, thing, options
+    """Hide an attribute's comment from napoleon, which takes words before a colon for a type."""
+    del app, thing, options
     if what in {"attribute", "property"}:
-        lines.insert(0, "")
+        comments[name], lines[:] = lines[:], []
+
+
+def put_comment_back(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Undo the above when napoleon has passed."""
+    del app, what, thing, options
+    lines[:] = comments.pop(name, lines)
 
 
 def setup(app: Sphinx) -> None:
     """Register the hooks above."""
     find_source_modules()
     app.connect("missing-reference", resolve_by_name)
-    app.connect("autodoc-process-docstring", keep_colons, priority=100)
+    app.connect("autodoc-process-docstring", put_comment_aside, priority=100)
+    app.connect("autodoc-process-docstring", put_comment_back, priority=900)
