@@ -180,13 +180,17 @@ class Connection:
     def receive_buffer(self) -> memoryview | None:
         """Return where to receive the rest of a large frame, or ``None`` to use `receive_data`.
 
-        Ask after `next_event` returned ``None``, and keep no other reference to the buffer: it is
-        good for one receive, after which `buffer_filled` must be told the number of bytes.
+        Ask after `next_event` returned ``None``. The buffer is good for one receive, after which
+        `buffer_filled` must be told the number of bytes; it is taken back by the next call.
         """
         return self._decoder.receive_buffer()
 
     def buffer_filled(self, count: int) -> None:
-        """Tell how many bytes were received into `receive_buffer`."""
+        """Tell how many bytes were received into `receive_buffer`.
+
+        Raises:
+            LocalProtocolError: The buffer was not asked for, or is not that long.
+        """
         self._decoder.buffer_filled(count)
 
     def next_event(

@@ -13,33 +13,26 @@ from __future__ import annotations
 import io
 import struct
 from collections import deque
-from itertools import repeat
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 
-from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._message import Frames
+from trio_mq._errors import LocalProtocolError, ProtocolFault, RemoteProtocolError
+from trio_mq._message import Frames, Message, to_message
 
-from .frames import COMMAND, LARGE, LONG, MORE
+from .bulk import decode_short
+from .frames import COMMAND, LARGE, LONG, MORE, Frame
 
 _RESERVED: Final = 0xF8
 #: What a large frame's buffer grows by at least, in bytes.
-_GROWTH: Final = 256 * 1024
+_GROWTH: Final = 64 * 1024
 #: Sizes from 2^63 on are reserved (RFC 37): no limit means this one.
 _MAX_SIZE: Final = 2**63 - 1
-_SIZE: Final = struct.Struct(">Q")
-#: Looking for a run of equal frames pays from so many on; elsewhere it is tried this rarely.
-_EQUAL_RUN: Final = 8
-_TRY_EVERY: Final = 64
-_EQUAL_FRAMES: Final = tuple(struct.Struct(f"2x{size}s") for size in range(256))
+#: So many short messages in a row promise more of them.
+_IN_A_ROW: Final = 3
 
-#: Flags and body of one frame; LONG is not kept.
-Frame: TypeAlias = tuple[int, bytes]
-
-
-def _or_unlimited(limit: int | None) -> int:
-    return _MAX_SIZE if limit is None else limit
+_unpack_size = struct.Struct(">Q").unpack_from
+_new = tuple.__new__
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +71,7 @@ class FrameDecoder:
         self._flags = 0
         self._filled = 0
         self._missing = 0
-        self._view: memoryview | None = None  # where the owner may receive into
+        self._view: memoryview | None = None  # the part of it that the owner may fill
         self._parts: list[bytes] = []  # the unfinished message
         self._parts_size = 0
         self.set_limits(limits)
@@ -89,14 +82,14 @@ class FrameDecoder:
         self._max_frame = _or_unlimited(limits.frame)
         self._max_message = _or_unlimited(limits.message)
         self._max_frames = _or_unlimited(limits.frames)
-        # Whether frames with a size of one byte need no judging.
-        self._any_short = min(self._max_frame, self._max_message) >= 255 and self._max_frames > 0
+        # No larger frame can be all of a message.
+        self._largest = min(self._max_frame, self._max_message)
 
     # -- input ---------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
         """Take a chunk."""
-        self._end_view()
+        self._take_back_view()
         if self._pos == len(self._data) and not self._chunks:
             self._data, self._pos = data, 0
         elif data:
@@ -104,25 +97,32 @@ class FrameDecoder:
 
     def receive_buffer(self) -> memoryview | None:
         """Return where to receive into, inside a large frame; ``None`` to use `receive`."""
-        if self._body is None or self._missing < LARGE or self._pos < len(self._data):
+        self._take_back_view()
+        body = self._body
+        if body is None or self._missing < LARGE or self._has_data():
             return None
-        self._end_view()
         # At most as much again as has arrived: what a header promises costs nothing.
         end = self._filled + min(self._missing, max(_GROWTH, self._filled))
-        if self._body.seek(0, io.SEEK_END) < end:
-            self._body.seek(end - 1)
-            self._body.write(b"\x00")
-        self._view = self._body.getbuffer()
-        return self._view[self._filled : end]
+        if body.seek(0, io.SEEK_END) < end:
+            body.seek(end - 1)
+            body.write(b"\x00")
+        self._view = body.getbuffer()[self._filled : end]
+        return self._view
 
     def buffer_filled(self, count: int) -> None:
         """Tell how many bytes were received into the start of `receive_buffer`."""
-        self._end_view()
+        room = 0 if self._view is None else len(self._view)
+        if not 0 <= count <= room:
+            raise LocalProtocolError(f"{count} bytes cannot have filled a buffer of {room}")
+        self._take_back_view()
         self._filled += count
         self._missing -= count
 
-    def _end_view(self) -> None:
-        self._view = None
+    def _take_back_view(self) -> None:
+        # While a view is out, its buffer can neither grow nor be handed out as bytes.
+        if self._view is not None:
+            self._view.release()
+            self._view = None
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -145,10 +145,11 @@ class FrameDecoder:
         return self._has_data() and bool(self._data[self._pos] & COMMAND)
 
     def _has_data(self) -> bool:
-        if self._pos == len(self._data):
-            if not self._chunks:
-                return False
-            self._data, self._pos = self._chunks.popleft(), 0
+        if self._pos < len(self._data):
+            return True
+        if not self._chunks:
+            return False
+        self._data, self._pos = self._chunks.popleft(), 0
         return True
 
     # -- one frame at a time -------------------------------------------------------------------
@@ -159,59 +160,46 @@ class FrameDecoder:
         Raises:
             RemoteProtocolError: Its header breaks the rules or a limit.
         """
-        if self._body is None and not self._open_frame():
+        if self._body is None:
+            size = self._read_header()
+            if size is None:
+                return None
+            self._body, self._filled, self._missing = io.BytesIO(), 0, size
+        self._fill(self._body)
+        if self._missing:
             return None
-        return self._close_frame() if self._fill() else None
+        body, self._body, self._filled = self._body, None, 0
+        return self._flags, body.getvalue()
 
-    def _open_frame(self) -> bool:
-        """Read a header and judge it."""
-        size = self._read_size()
-        if size is None:
-            return False
-        flags = self._data[self._pos]
-        self._judge(flags, size)
-        self._pos += 9 if flags & LONG else 2
-        self._flags = flags & ~LONG
-        self._body, self._filled, self._missing = io.BytesIO(), 0, size
-        return True
-
-    def _read_size(self) -> int | None:
-        """Return the size in the header at hand, once enough chunks are here for it."""
+    def _read_header(self) -> int | None:
+        """Take the header at hand and judge it; return the size of the body."""
         while self._has_data():
             flags = self._data[self._pos]
             self._judge_flags(flags)
-            if len(self._data) - self._pos >= (9 if flags & LONG else 2):
-                if not flags & LONG:
-                    return self._data[self._pos + 1]
-                size: int = _SIZE.unpack_from(self._data, self._pos + 1)[0]
+            end = self._pos + (9 if flags & LONG else 2)
+            if end <= len(self._data):
+                size: int = (
+                    _unpack_size(self._data, self._pos + 1)[0]
+                    if flags & LONG
+                    else self._data[self._pos + 1]
+                )
+                self._judge_size(flags, size)
+                self._flags, self._pos = flags & ~LONG, end
                 return size
             if not self._chunks:
                 return None
             self._data, self._pos = self._data[self._pos :] + self._chunks.popleft(), 0
         return None
 
-    def _fill(self) -> bool:
-        """Move what is here into the torn body; tell whether it is whole."""
-        body = self._torn_body()
+    def _fill(self, body: io.BytesIO) -> None:
+        """Move what is here into the torn body."""
+        body.seek(self._filled)
         while self._missing and self._has_data():
-            piece = self._data[self._pos : self._pos + self._missing]
-            self._pos += len(piece)
-            body.seek(self._filled)
-            body.write(piece)
-            self._filled += len(piece)
-            self._missing -= len(piece)
-        return not self._missing
-
-    def _close_frame(self) -> Frame:
-        body = self._torn_body()
-        self._end_view()
-        self._body, self._filled = None, 0
-        return self._flags, body.getvalue()
-
-    def _torn_body(self) -> io.BytesIO:
-        if self._body is None:
-            raise AssertionError("asked for the body of a torn frame while there is none")
-        return self._body
+            end = min(self._pos + self._missing, len(self._data))
+            count = body.write(memoryview(self._data)[self._pos : end])
+            self._pos = end
+            self._filled += count
+            self._missing -= count
 
     # -- judging -------------------------------------------------------------------------------
 
@@ -227,7 +215,7 @@ class FrameDecoder:
                 "the peer sent a message before its handshake was done",
             )
 
-    def _judge(self, flags: int, size: int) -> None:
+    def _judge_size(self, flags: int, size: int) -> None:
         limits = self._limits
         if flags & COMMAND and not limits.overhead:
             if size > limits.command:
@@ -238,13 +226,9 @@ class FrameDecoder:
             self._judge_message(size - limits.overhead)
 
     def _judge_message(self, size: int) -> None:
-        if self._parts_size + size > self._max_message:
-            raise _too_large(
-                ProtocolFault.MESSAGE_TOO_LARGE,
-                "a message",
-                self._parts_size + size,
-                self._max_message,
-            )
+        total, limit = self._parts_size + size, self._max_message
+        if total > limit:
+            raise _too_large(ProtocolFault.MESSAGE_TOO_LARGE, "a message", total, limit)
         if len(self._parts) >= self._max_frames:
             raise RemoteProtocolError(
                 ProtocolFault.TOO_MANY_FRAMES,
@@ -266,12 +250,12 @@ class FrameDecoder:
         return frames
 
     def next_messages(
-        self, out: list[Frames], max_messages: int, max_bytes: int
+        self, out: list[Message], max_messages: int, max_bytes: int
     ) -> tuple[int, RemoteProtocolError | None]:
         """Append whole messages to ``out`` until a command, a limit, or the end of the data.
 
         A message is taken while fewer than ``max_messages`` and fewer than ``max_bytes`` of
-        payload came before it.
+        payload came before it; both are at least 1.
 
         Returns:
             The payload of the messages appended, and what is wrong with the frame after them.
@@ -289,101 +273,74 @@ class FrameDecoder:
                     break
                 frames = self.join(frame[1], more=bool(frame[0] & MORE))
                 if frames is not None:
-                    out.append(frames)
+                    out.append(to_message(frames))
                     payload += sum(map(len, frames))
+                    if len(out) >= max_messages or payload >= max_bytes:
+                        break
         except RemoteProtocolError as error:
             return payload, error
         return payload, None
 
-    def _decode_run(self, out: list[Frames], max_messages: int, max_bytes: int) -> int:
-        """Decode the message frames that lie whole in the chunk; return the payload.
+    def _decode_run(  # noqa: C901, PLR0912 - one loop, since calls would double its time
+        self, out: list[Message], max_messages: int, max_bytes: int
+    ) -> int:
+        """Decode the messages that lie whole in the chunk; return their payload.
 
-        This is where a busy connection spends its time, so it is one loop over local names. What
-        it does not like the look of it leaves to the long way, which says what is wrong.
+        This is where a busy connection spends its time, so it is one loop over local names. A
+        frame whose looks it does not like it leaves to the long way, which says what is wrong.
         """
         data, pos, end = self._data, self._pos, len(self._data)
         parts, parts_size = self._parts, self._parts_size
-        payload = 0
-        while pos < end and payload < max_bytes and len(out) < max_messages:
-            flags = data[pos]
-            if flags == 0 and not parts and self._any_short:
-                # A position never promises more payload than there is.
-                bound = min(end, pos + max_bytes - payload)
-                before, start = len(out), pos
-                pos = _decode_short(out, data, pos, bound, max_messages - before)
-                payload += pos - start - 2 * (len(out) - before)
-                if pos > start:
-                    continue
-            if flags > LONG | MORE:
-                break
-            first = pos + (9 if flags & LONG else 2)
-            if first > end:
-                break
-            size = _SIZE.unpack_from(data, pos + 1)[0] if flags & LONG else data[pos + 1]
-            if (
-                size > end - first
-                or size > self._max_frame
-                or size > self._max_message - parts_size
-                or len(parts) >= self._max_frames
-            ):
-                break
-            pos = first + size
-            if flags & MORE:
-                parts.append(data[first:pos])
-                parts_size += size
-            elif parts:
-                out.append((*parts, data[first:pos]))
-                payload += parts_size + size
-                parts.clear()
-                parts_size = 0
-            else:
-                out.append((data[first:pos],))
-                payload += size
+        largest = self._largest
+        payload = in_a_row = 0
+        try:
+            while True:
+                flags = data[pos]
+                if flags < LONG:
+                    first, size = pos + 2, data[pos + 1]
+                elif flags < COMMAND:
+                    first, size = pos + 9, _unpack_size(data, pos + 1)[0]
+                else:
+                    break
+                after = first + size
+                if after > end or size > largest:
+                    break
+                if flags & MORE or parts:
+                    if parts_size + size > self._max_message or len(parts) >= self._max_frames:
+                        break
+                    parts.append(data[first:after])
+                    parts_size += size
+                    pos = after
+                    if flags & MORE:
+                        continue
+                    out.append(_new(Message, parts))
+                    payload += parts_size
+                    parts.clear()
+                    parts_size = in_a_row = 0
+                else:
+                    out.append(_new(Message, (data[first:after],)))
+                    payload += size
+                    pos = after
+                    in_a_row += 1
+                room, room_bytes = max_messages - len(out), max_bytes - payload
+                if room <= 0 or room_bytes <= 0:
+                    break
+                if in_a_row >= _IN_A_ROW and data[pos] == 0 and largest > 255:
+                    # A position never promises more payload than there is.
+                    before, bound = pos, min(end, pos + room_bytes)
+                    count, pos = decode_short(out, data, pos, bound, room)
+                    payload += pos - before - 2 * count
+                    in_a_row = 0
+                    if count == room or payload >= max_bytes:
+                        break
+        except (IndexError, struct.error):
+            pass  # the chunk ends within a header; to ask first would cost every frame
         self._pos, self._parts_size = pos, parts_size
         return payload
 
 
-def _decode_short(out: list[Frames], data: bytes, pos: int, bound: int, room: int) -> int:
-    """Decode single-frame messages of at most 255 bytes each; return where they end."""
-    equal = _count_equal(data, pos, bound, room)
-    if equal:
-        shape = _EQUAL_FRAMES[data[pos + 1]]
-        end = pos + equal * shape.size
-        out.extend(shape.iter_unpack(data[pos:end]))
-        return end
-    try:
-        for _ in repeat(None, min(room, _TRY_EVERY)):
-            if data[pos]:
-                break
-            first = pos + 2
-            after = first + data[pos + 1]
-            if after > bound:
-                break
-            out.append((data[first:after],))
-            pos = after
-    except IndexError:  # the chunk ends within a header; asking first would cost every frame
-        pass
-    return pos
-
-
-def _count_equal(data: bytes, pos: int, bound: int, room: int) -> int:
-    """Return how many headers like this one follow at equal distances, 0 if too few to pay."""
-    header = data[pos : pos + 2]
-    stride = 2 + header[-1]
-    count = min(room, (bound - pos) // stride)
-    few = pos + _EQUAL_RUN * stride
-    if (
-        count < _EQUAL_RUN
-        or data[pos:few:stride].strip(header[:1])
-        or data[pos + 1 : few : stride].strip(header[1:])
-    ):
-        return 0
-    end = pos + count * stride
-    odd = max(
-        len(data[pos:end:stride].lstrip(header[:1])),
-        len(data[pos + 1 : end : stride].lstrip(header[1:])),
-    )
-    return count - odd
+def _or_unlimited(limit: int | None) -> int:
+    return _MAX_SIZE if limit is None else limit
 
 
 def _too_large(fault: ProtocolFault, what: str, size: int, limit: int) -> RemoteProtocolError:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from itertools import chain
+from itertools import accumulate, chain
+from operator import add
 from typing import Final, TypeAlias
 
 from trio_mq._message import Frames
@@ -28,8 +29,9 @@ COMMAND: Final = 0x04
 LARGE: Final = 32 * 1024
 
 _LONG_HEADER: Final = struct.Struct(">BQ")
-_LAST: Final = tuple(bytes((0, size)) for size in range(256))
-_MORE: Final = tuple(bytes((MORE, size)) for size in range(256))
+#: Every short header: those of last frames by size, then those of frames that more follow.
+_SHORT_HEADERS: Final = tuple(bytes((flags, size)) for flags in (0, MORE) for size in range(256))
+_MORE_OFFSET: Final = 256
 
 #: Flags and body of one frame; LONG is not kept.
 Frame: TypeAlias = tuple[int, bytes]
@@ -52,43 +54,54 @@ def encode_message(frames: Frames) -> bytes:
 
     For fan-out: one encoding serves every connection whose messages pass in the clear.
     """
-    return b"".join(_pieces(frames))
+    if len(frames) == 1:
+        return encode_frame(0, frames[0])
+    return b"".join(_pieces((frames,), frames))
 
 
 def encode_messages(messages: Sequence[Frames]) -> list[bytes]:
     """Return the wire form of messages as buffers in order, without copying large frames."""
+    # Steps over whole lists, in C, take a third of the time of steps over frames.
     frames = list(chain.from_iterable(messages))
-    if frames and len(frames) == len(messages):
-        sizes = list(map(len, frames))
-        if max(sizes) < 256:
-            return [_encode_short(frames, sizes)]
-    return _encode_any(messages)
+    if not frames:
+        return []
+    sizes = list(map(len, frames))
+    if max(sizes) >= LARGE:
+        return _cut(_pieces(messages, frames))
+    if len(frames) == len(messages) and sizes.count(sizes[0]) == len(sizes):
+        return [frame_header(0, sizes[0]).join([b"", *frames])]
+    return [b"".join(_pieces(messages, frames))]
 
 
-def _encode_short(frames: list[bytes], sizes: list[int]) -> bytes:
-    """Encode single-frame messages of at most 255 bytes each, with no step of ours per frame."""
-    if sizes.count(sizes[0]) == len(sizes):
-        header = _LAST[sizes[0]]
-        return header + header.join(frames)
+def _pieces(messages: Sequence[Frames], frames: Sequence[bytes]) -> list[bytes]:
+    """Return headers and bodies of the messages' frames, in turn."""
+    offsets = [_MORE_OFFSET] * len(frames)
+    for end in accumulate(map(len, messages)):
+        offsets[end - 1] = 0
     pieces = [b""] * (2 * len(frames))
-    pieces[::2] = map(_LAST.__getitem__, sizes)
+    pieces[::2] = _headers(list(map(len, frames)), offsets)
     pieces[1::2] = frames
-    return b"".join(pieces)
+    return pieces
 
 
-def _encode_any(messages: Sequence[Frames]) -> list[bytes]:
+def _headers(sizes: list[int], offsets: list[int]) -> list[bytes]:
+    if max(sizes) < 256:
+        return list(map(_SHORT_HEADERS.__getitem__, map(add, offsets, sizes)))
+    pack = _LONG_HEADER.pack
+    return [
+        _SHORT_HEADERS[offset + size] if size < 256 else pack(LONG | MORE if offset else LONG, size)
+        for offset, size in zip(offsets, sizes, strict=True)
+    ]
+
+
+def _cut(pieces: list[bytes]) -> list[bytes]:
+    """Join the pieces between large ones."""
     buffers: list[bytes] = []
-    small: list[bytes] = []
-    for frames in messages:
-        for piece in _pieces(frames):
-            if len(piece) < LARGE:
-                small.append(piece)
-                continue
-            buffers += (b"".join(small), piece)
-            small.clear()
-    if small:
-        buffers.append(b"".join(small))
-    return buffers
+    start = 0
+    for end in [index for index, piece in enumerate(pieces) if len(piece) >= LARGE]:
+        buffers += (b"".join(pieces[start:end]), pieces[end])
+        start = end + 1
+    return [*buffers, b"".join(pieces[start:])] if start < len(pieces) else buffers
 
 
 def wire_size(frames: Frames, overhead: int = 0) -> int:
@@ -98,11 +111,3 @@ def wire_size(frames: Frames, overhead: int = 0) -> int:
 
 def _framed(size: int) -> int:
     return size + (9 if size > 255 else 2)
-
-
-def _pieces(frames: Frames) -> list[bytes]:
-    last = len(frames) - 1
-    pieces: list[bytes] = []
-    for index, frame in enumerate(frames):
-        pieces += (frame_header(0 if index == last else MORE, len(frame)), frame)
-    return pieces

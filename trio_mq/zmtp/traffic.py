@@ -8,13 +8,12 @@ subscription. Both ways give the same events.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Final
 
 import attrs
 
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._message import Frames, Message, size_of
+from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Limits
 
 from .commands import (
@@ -36,7 +35,6 @@ from .socket_types import SocketType
 _LONGEST_COMMAND: Final = 262
 _SUBSCRIBE_SIZE: Final = 10
 _HANDSHAKE_COMMANDS: Final = frozenset(command.value for command in Command)
-_NEW_MESSAGE: Final = tuple.__new__
 
 
 def traffic_limits(
@@ -87,14 +85,13 @@ class TrafficReader:
             return self._release()
         if max_messages <= 0 or max_bytes <= 0:
             return None
-        run: list[Frames] = []
+        run: list[Message] = []
         if self._in_bulk:
             payload, self._held = self._decoder.next_messages(run, max_messages, max_bytes)
         else:
             payload, self._held = self._next_run(run, max_messages, max_bytes)
         if run:
-            # In C from here to the end: a call per message would cost as much as decoding it.
-            return Messages(list(map(_NEW_MESSAGE, repeat(Message), run)), payload)
+            return Messages(run, payload)
         return self._release() if self._held is not None else self._next_command()
 
     def _release(self) -> Event | None:
@@ -116,7 +113,7 @@ class TrafficReader:
     # -- one by one: every frame is looked into -----------------------------------------------
 
     def _next_run(
-        self, run: list[Frames], max_messages: int, max_bytes: int
+        self, run: list[Message], max_messages: int, max_bytes: int
     ) -> tuple[int, Event | RemoteProtocolError | None]:
         payload = 0
         while len(run) < max_messages and payload < max_bytes:
@@ -126,7 +123,7 @@ class TrafficReader:
                 return payload, error
             if not isinstance(item, tuple):
                 return payload, item
-            run.append(item)
+            run.append(to_message(item))
             payload += size_of(item)
         return payload, None
 
