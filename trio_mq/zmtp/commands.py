@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._errors import AuthenticationFailed, ProtocolFault, RemoteProtocolError
 
 from .events import Cancel, Ping, Pong, Subscribe
 
@@ -23,7 +23,9 @@ MAX_REASON: Final = 255
 MAX_CONTEXT: Final = 16
 MAX_GROUP: Final = 255
 #: The longest TTL that two bytes of tenths of a second can say, in seconds.
-MAX_TTL: Final = 6553.5
+MAX  #: The reasons of an ERROR that are the statuses of an authenticator (RFC 27).
+_STATUSES: Final = frozenset({"300", "400", "500"})
+_TTL: Final = 6553.5
 
 _TTL: Final = struct.Struct(">H")
 
@@ -76,6 +78,13 @@ def peer_error(reason: str) -> RemoteProtocolError:
     return RemoteProtocolError(
         ProtocolFault.PEER_ERROR, f"the peer ended the connection with ERROR: {reason or 'unsaid'}"
     )
+
+
+def refusal(reason: str) -> RemoteProtocolError | AuthenticationFailed:
+    """Return the error for an ERROR command during the handshake."""
+    if reason in _STATUSES:
+        return AuthenticationFailed(f"the peer refused us with status {reason}", reason)
+    return peer_error(reason)
 
 
 def printable(text: bytes) -> str:

@@ -26,7 +26,6 @@ from typing import Final
 import attrs
 
 from trio_mq._errors import (
-    AuthenticationFailed,
     HandshakeError,
     IncompatiblePeer,
     LocalProtocolError,
@@ -40,9 +39,9 @@ from .commands import (
     error_data,
     join_command,
     parse_error,
-    peer_error,
     ping_data,
     pong_data,
+    refusal,
     split_command,
     unexpected,
 )
@@ -50,7 +49,7 @@ from .decoder import FrameDecoder, handshake_limits
 from .events import CredentialsReceived, Event, PeerProperties, PeerReady
 from .frames import COMMAND, encode_frame, wire_size
 from .greeting import Greeting, GreetingReader
-from .handshake import Decision, Handshake, Role, State, Step
+from .handshake import Decision, Handshake, Role, State
 from .mechanism import MechanismFactory, Null
 from .metadata import meet_peer, our_metadata, parse_metadata
 from .socket_types import SocketType
@@ -58,10 +57,6 @@ from .traffic import TrafficReader, TrafficWriter, traffic_limits
 
 _UNLIMITED: Final = 2**63
 _OUR_TURN: Final = (State.GREETING, State.AUTHENTICATING, State.JUDGING)
-#: The reasons of an ERROR that are the statuses of an authenticator (RFC 27).
-_STATUSES: Final = frozenset({"300", "400", "500"})
-
-
 _NO_METADATA: Final[Mapping[str, bytes]] = MappingProxyType({})
 _NULL: Final = Null()
 _DEFAULT_LIMITS: Final = Limits()
@@ -220,6 +215,18 @@ class Connection:
             self._handshake.fail()
             raise
 
+    def explain_end(self) -> str:
+        """Return what it means if the peer ends the stream here, for an error or a log.
+
+        Some refusals of libzmq are nothing but an end at a certain place.
+        """
+        if self._handshake.state is State.GREETING:
+            return self._greeting.explain_end()
+        if self.established:
+            where = "inside a message" if self.mid_frame else "between messages"
+            return f"the peer ended the connection {where}"
+        return f"the peer left while the handshake waited for {self._handshake.state.value}"
+
     def _check_alive(self) -> None:
         if self._handshake.state is State.FAILED:
             raise LocalProtocolError("this connection is over: make a new one")
@@ -236,7 +243,7 @@ class Connection:
         Raises:
             LocalProtocolError: No credentials wait for a verdict.
         """
-        self._step(Decision.AUTHENTICATE)
+        self._decide(Decision.AUTHENTICATE)
         self._user_id = user_id
         self._auth_metadata = MappingProxyType(dict(metadata or {}))
         if self._peer is not None:
@@ -248,7 +255,7 @@ class Connection:
         Raises:
             LocalProtocolError: No peer waits for a verdict.
         """
-        self._step(Decision.ACCEPT)
+        self._decide(Decision.ACCEPT)
         self._decoder.set_limits(self._traffic_limits)
         self._open_writer = TrafficWriter(self._mechanism, self._version)
 
@@ -326,11 +333,13 @@ class Connection:
             raise
         if greeting is not None:
             self._version = greeting.version
-            self._step(Decision.GREETED)
+            self._decide(Decision.GREETED)
         return rest
 
-    def _step(self, step: Step) -> None:
-        command = self._handshake.take(step)
+    def _decide(self, decision: Decision) -> None:
+        self._send(self._handshake.take(decision))
+
+    def _send(self, command: Command | None) -> None:
         if command is not None:
             self._queue_command(command, self._mechanism.write(command))
 
@@ -351,10 +360,11 @@ class Connection:
             command = Command(name)
         except ValueError:
             raise unexpected(name) from None
-        self._step(command)
+        answer = self._handshake.take(command)
         if command is Command.ERROR:
-            raise _error_from_peer(parse_error(data))
+            raise refusal(parse_error(data))
         self._mechanism.read(command, data)
+        self._send(answer)
 
     def _question(self) -> Event | None:
         """Return what the owner has to decide now, if it was not asked already."""
@@ -384,9 +394,3 @@ class Connection:
         except RemoteProtocolError:
             self.refuse("invalid metadata")
             raise
-
-
-def _error_from_peer(reason: str) -> RemoteProtocolError | AuthenticationFailed:
-    if reason in _STATUSES:
-        return AuthenticationFailed(f"the peer refused us with status {reason}", reason)
-    return peer_error(reason)

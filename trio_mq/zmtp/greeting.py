@@ -19,8 +19,8 @@ import attrs
 from trio_mq._errors import MechanismMismatch, ProtocolFault, RemoteProtocolError
 
 GREETING_SIZE: Final = 64
+_SIGNATURE_SIZE: Final = 10
 _MECHANISM: Final = slice(12, 32)
-_VERSION_KNOWN: Final = 12
 
 
 @attrs.frozen(kw_only=True)
@@ -55,11 +55,6 @@ class GreetingReader:
     mechanism: str
     _received: bytearray = attrs.field(factory=bytearray, init=False)
 
-    @property
-    def received(self) -> int:
-        """How many bytes of the greeting are here."""
-        return len(self._received)
-
     def receive(self, data: bytes) -> tuple[Greeting | None, bytes]:
         """Take what belongs to the greeting; return it once whole, and the bytes after it.
 
@@ -73,6 +68,17 @@ class GreetingReader:
         if len(self._received) < GREETING_SIZE:
             return None, b""
         return self._greeting(), data[missing:]
+
+    def explain_end(self) -> str:
+        """Return what it means if the stream ends before the greeting does."""
+        count = len(self._received)
+        if count < _SIGNATURE_SIZE:
+            return f"the peer left after {count} of the {GREETING_SIZE} bytes of its greeting"
+        # libzmq says ten bytes, looks at ours, and closes without a word if it wants another one.
+        return (
+            f"the peer left after {count} of the {GREETING_SIZE} bytes of its greeting, as one does"
+            f" whose security mechanism is not {self.mechanism}, or that wants another version"
+        )
 
     def _check(self) -> None:
         received = self._received
@@ -101,7 +107,7 @@ class GreetingReader:
         return self.mechanism.encode("ascii").ljust(20, b"\x00")
 
     def _greeting(self) -> Greeting:
-        major, minor = self._received[10:_VERSION_KNOWN]
+        major, minor = self._received[_SIGNATURE_SIZE : _MECHANISM.start]
         # as-server is never judged: libzmq sends 0 whatever it is.
         return Greeting(
             version=(major, minor), mechanism=self.mechanism, as_server=self._received[32] == 1
