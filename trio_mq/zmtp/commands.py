@@ -23,10 +23,10 @@ MAX_REASON: Final = 255
 MAX_CONTEXT: Final = 16
 MAX_GROUP: Final = 255
 #: The longest TTL that two bytes of tenths of a second can say, in seconds.
-MAX  #: The reasons of an ERROR that are the statuses of an authenticator (RFC 27).
-_STATUSES: Final = frozenset({"300", "400", "500"})
-_TTL: Final = 6553.5
+MAX_TTL: Final = 6553.5
 
+#: The reasons of an ERROR that are the statuses of an authenticator (RFC 27).
+_STATUSES: Final = frozenset({"300", "400", "500"})
 _TTL: Final = struct.Struct(">H")
 
 
