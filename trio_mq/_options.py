@@ -12,9 +12,12 @@ import math
 import resource
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias, TypedDict, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
 
 import attrs
+
+if TYPE_CHECKING:
+    from trio_mq.zmtp import MechanismFactory
 
 #: What Pub, XPub and Router do with a message for a peer whose queue is full.
 OnFull: TypeAlias = Literal["drop_newest", "drop_oldest", "block", "disconnect"]
@@ -265,6 +268,8 @@ class Options:
     metadata: Mapping[str, bytes] = attrs.field(
         factory=dict, converter=_frozen_metadata, validator=_metadata
     )
+    #: The security mechanism, such as `trio_mq.zmtp.Null`; ``None`` is NULL.
+    mechanism: MechanismFactory | None = None
     #: Further bounds on what a peer may make us hold or do.
     limits: Limits = attrs.field(factory=Limits, validator=_limits)
 

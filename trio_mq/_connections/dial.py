@@ -1,0 +1,183 @@
+"""One connected endpoint: it dials, lends its pipe to the link, and dials again.
+
+The pipe belongs to the endpoint from ``connect`` to ``disconnect``, so messages can be sent before
+there is a connection and survive the loss of one. libzmq stops dialling for good, in silence,
+after any protocol error; we go on, at longer intervals, and say so.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, TypeAlias
+
+import trio
+
+from trio_mq._connections.backoff import Backoff, is_fault
+from trio_mq._connections.link import Link, LinkEnd, LinkOwner
+from trio_mq._connections.status import Endpoint, EndpointState
+from trio_mq._options import Options
+from trio_mq._pipe import Pipe
+from trio_mq._transports.stream import ByteStream
+from trio_mq.zmtp import Connection, Role
+
+#: Makes one connection, over whatever addresses there are, or raises `OSError`.
+OpenStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
+#: Makes the protocol state of one connection.
+MakeConnection: TypeAlias = Callable[[Role, Options], Connection]
+
+_RANDOM: Final = random.SystemRandom().random
+
+
+class DialOwner(LinkOwner, Protocol):
+    """What a dialer asks of its socket, and tells it."""
+
+    def connecting_failed(self, dial: Dial, error: BaseException) -> None:
+        """An attempt reached nobody."""
+
+    def retrying(self, dial: Dial, delay: float, error: BaseException | None) -> None:
+        """It will dial again after a pause; `Dial.state` says whether the endpoint has failed."""
+
+
+class Dial:
+    """A connected endpoint.
+
+    Args:
+        owner: The socket.
+        endpoint: The endpoint as its user knows it.
+        options: Those of the endpoint.
+        pipe: Where its messages wait.
+        open_stream: Makes one connection.
+        make_connection: Makes its protocol state.
+        once: Give up after the first attempt unless it succeeds.
+    """
+
+    def __init__(
+        self,
+        owner: DialOwner,
+        *,
+        endpoint: str,
+        options: Options,
+        pipe: Pipe,
+        open_stream: OpenStream,
+        make_connection: MakeConnection,
+        once: bool = False,
+    ) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        self.pipe = pipe
+        self.state = EndpointState.CONNECTING
+        self.last_error: BaseException | None = None
+        self.link: Link | None = None
+        #: The first attempt has succeeded or failed.
+        self.settled = trio.Event()
+        #: It has ended for good.
+        self.done = trio.Event()
+        self._owner = owner
+        self._open_stream = open_stream
+        self._make_connection = make_connection
+        self._once = once
+        self._backoff = Backoff(options, _RANDOM)
+        self._scope = trio.CancelScope()
+        self._next_retry: float | None = None
+        self._hurry = trio.Event()
+        self._finishing = False
+
+    def __repr__(self) -> str:
+        return f"<Dial {self.endpoint} {self.state.value}>"
+
+    def status(self) -> Endpoint:
+        """Return how it is doing."""
+        return Endpoint(
+            endpoint=self.endpoint,
+            bound=False,
+            state=EndpointState.CLOSING if self._finishing else self.state,
+            last_error=self.last_error,
+            next_retry=self._next_retry,
+            queued=len(self.pipe.outgoing),
+            peers=int(self.pipe.peer is not None),
+        )
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Dial, over and over, until `stop` or, with `finish`, until nothing waits any more."""
+        try:
+            with self._scope:
+                while not self._over():
+                    delay = await self._once_through()
+                    self.settled.set()
+                    if not self._over():
+                        await self._pause(delay)
+        finally:
+            self.settled.set()
+            self.done.set()
+
+    def _over(self) -> bool:
+        if self._once and self.last_error is not None and self.state is not EndpointState.CONNECTED:
+            return True
+        return self._finishing and not self.pipe.outgoing
+
+    def stop(self) -> None:
+        """Drop the connection, if any, and dial no more."""
+        if self.link is not None:
+            self.link.write_once()
+        self._scope.cancel()
+
+    def finish(self) -> None:
+        """Write what waits, then stop; who is in a hurry calls `stop` later."""
+        self._finishing = True
+        if self.link is not None and self.link.pipe is not None:
+            self.link.finish()
+        elif not self.pipe.outgoing:
+            self._scope.cancel()
+        else:
+            self._hurry.set()
+
+    def redial(self) -> None:
+        """Dial again at once after the present connection."""
+        self._hurry.set()
+
+    def lost(self, link: Link) -> None:
+        """A link has ended; the task that ran it goes on from there."""
+
+    def established(self, link: Link) -> None:
+        """A handshake succeeded."""
+        self.state = EndpointState.CONNECTED
+        self.last_error = None
+        self._once = False
+        self._hurry = trio.Event()
+        self.settled.set()
+        if self._finishing:
+            link.finish()
+
+    async def _once_through(self) -> float:
+        """Make one connection and see it to its end; return the pause after it, in seconds."""
+        self.state = EndpointState.CONNECTING
+        try:
+            stream = await self._open_stream()
+        except OSError as error:
+            self.state, self.last_error = EndpointState.RETRYING, error.with_traceback(None)
+            self._owner.connecting_failed(self, self.last_error)
+            return self._backoff.connection_failed()
+        connection = self._make_connection(Role.CONNECTING, self.options)
+        self.link = Link(stream, connection, self._owner, origin=self, pipe=self.pipe)
+        end = await self.link.run()
+        self.link = None
+        return self._after(end)
+
+    def _after(self, end: LinkEnd) -> float:
+        self.state = EndpointState.FAILED if is_fault(end) else EndpointState.RETRYING
+        self.last_error = end.error or ConnectionError(
+            f"connection to {self.endpoint} ended: {end.reason}"
+        )
+        return self._backoff.link_ended(end, trio.current_time())
+
+    async def _pause(self, delay: float) -> None:
+        if self._hurry.is_set():
+            delay = 0.0
+        self._hurry = trio.Event()
+        self._next_retry = trio.current_time() + delay
+        self._owner.retrying(self, delay, self.last_error)
+        with trio.move_on_after(delay):
+            await self._hurry.wait()
+        self._next_retry = None

@@ -1,0 +1,179 @@
+"""PINGs, PONGs and silence on one connection (RFC 37, "Connection Heartbeating").
+
+Any byte is a sign of life, also in the middle of a frame: a large message on a slow line must not
+kill its own connection. The task sleeps until the earliest of three moments: the next PING, the
+end of the peer's patience with us that it asked for (its PING's time to live), and the end of our
+own patience after a PING of ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._options import Options
+from trio_mq._peer import Peer
+from trio_mq.zmtp import Connection
+
+#: A timer that fires after the program was stopped for a while finds input that nobody had time to
+#: read; so it looks again this many seconds later, and only then believes in the silence.
+_SECOND_LOOK: Final = 0.02
+
+
+class SilentPeer(trio.BrokenResourceError):
+    """No byte came in time."""
+
+
+class Heartbeat:
+    """Keeps one connection's time.
+
+    Args:
+        options: The intervals.
+        connection: Encodes PINGs.
+        control: Sends a control frame.
+        peer: Learns its round-trip time.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        connection: Connection,
+        control: Callable[[bytes], None],
+        peer: Peer | None,
+    ) -> None:
+        self._interval = options.heartbeat_interval or math.inf
+        self._timeout = options.heartbeat_timeout or options.heartbeat_interval or math.inf
+        self._ttl = options.heartbeat_ttl or 0.0
+        self._limits = options.limits
+        self._connection = connection
+        self._control = control
+        self._peer = peer
+        now = trio.current_time()
+        self._heard = now
+        self._next_ping = now + self._interval
+        self._last_sent = now
+        #: When the oldest PING of ours that nothing followed was sent.
+        self._unanswered: float | None = None
+        #: Seconds of the peer's silence that it allowed us to take for its death.
+        self._remote_ttl = math.inf
+        #: When the peer's last PING came, and the time between its last two.
+        self._last_ping = now
+        self._peer_interval = math.inf
+        #: PINGs that the peer may still send at once.
+        self._allowance = float(self._limits.max_ping_burst)
+        self._paused = False
+        self._life = trio.Event()
+        self._changed = trio.Event()
+        #: The answer that is due; a newer one replaces it, so that PINGs can't pile up PONGs.
+        self.pong: bytes | None = None
+
+    # -- what the link tells --
+
+    def heard(self) -> None:
+        """Bytes arrived."""
+        self._heard = trio.current_time()
+        self._unanswered = None
+        if not self._life.is_set():
+            self._life.set()
+
+    def pinged(self, ttl: float) -> None:
+        """A PING arrived.
+
+        Raises:
+            RemoteProtocolError: There are too many of them.
+        """
+        now = trio.current_time()
+        limits = self._limits
+        self._allowance = min(
+            limits.max_ping_burst,
+            self._allowance + (now - self._last_ping) * limits.max_pings_per_second,
+        )
+        if self._allowance < 1:
+            raise RemoteProtocolError(
+                ProtocolFault.PING_FLOOD,
+                f"more than {limits.max_pings_per_second:g} PINGs a second",
+            )
+        self._allowance -= 1
+        self._peer_interval = now - self._last_ping
+        self._last_ping = now
+        self._remote_ttl = max(ttl, limits.min_remote_ttl) if ttl else math.inf
+        self._changed.set()
+
+    def ponged(self, context: bytes) -> None:
+        """A PONG arrived: it repeats the time at which its PING was sent."""
+        try:
+            sent = float(context.decode("ascii"))
+        except ValueError:
+            return
+        if self._peer is not None and 0 <= trio.current_time() - sent:
+            self._peer.round_trip_time = trio.current_time() - sent
+
+    def pause(self) -> None:
+        """The link stops reading: silence proves nothing now."""
+        self._paused = True
+        self._changed.set()
+
+    def resume(self) -> None:
+        """The link reads again."""
+        self._paused = False
+        self.heard()
+        self._changed.set()
+
+    # -- what it does --
+
+    async def run(self) -> None:
+        """Send PINGs, and raise `SilentPeer` when the peer has been silent for too long."""
+        while True:
+            with trio.move_on_at(self._next_moment()):
+                await self._changed.wait()
+            self._changed = trio.Event()
+            if self._overdue():
+                await trio.sleep(_SECOND_LOOK)
+                if self._overdue():
+                    raise SilentPeer("the peer was silent for too long (heartbeat)")
+            if trio.current_time() >= self._next_ping_due():
+                self._ping()
+
+    async def ping_for_life(self, seconds: float) -> bool:
+        """Send a PING now; False if no byte comes within that time."""
+        self._life = trio.Event()
+        self._ping()
+        with trio.move_on_after(seconds):
+            await self._life.wait()
+            return True
+        return self._paused
+
+    def _ping(self) -> None:
+        now = trio.current_time()
+        self._next_ping = now + self._interval
+        self._last_sent = now
+        if self._unanswered is None:
+            self._unanswered = now
+        context = f"{now:.6f}"[-16:].encode() if self._knows_contexts else b""
+        self._control(self._connection.ping(self._ttl, context))
+
+    @property
+    def _knows_contexts(self) -> bool:
+        """PINGs with a context came with ZMTP 3.1; an older peer might read them strictly."""
+        return self._connection.peer_version >= (3, 1)
+
+    def _next_ping_due(self) -> float:
+        if not self._paused:
+            return self._next_ping
+        return min(self._next_ping, self._last_sent + self._peer_interval / 2)
+
+    def _silence_ends(self) -> float:
+        if self._paused:
+            return math.inf
+        asked = math.inf if self._unanswered is None else self._unanswered + self._timeout
+        return min(asked, self._heard + self._remote_ttl)
+
+    def _overdue(self) -> bool:
+        return trio.current_time() >= self._silence_ends()
+
+    def _next_moment(self) -> float:
+        return min(self._next_ping_due(), self._silence_ends())

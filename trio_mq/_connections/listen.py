@@ -1,0 +1,212 @@
+"""One bound endpoint: it accepts connections, and each of them is a link in its nursery.
+
+Errors of one visitor are nobody else's. When the system has no more descriptors or memory, the
+listener says so once and tries again after a pause, because the connections still wait in the
+kernel. Visitors who don't get on with their handshake are limited in number, and the oldest makes
+room for the newest, so that idlers can't keep real peers out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import trio
+
+from trio_mq._connections.dial import MakeConnection
+from trio_mq._connections.link import Link, LinkOwner
+from trio_mq._connections.status import Endpoint, EndpointState
+from trio_mq._options import Options
+from trio_mq._transports.stream import ByteStream
+from trio_mq.zmtp import Role
+
+#: Seconds before the next try when the system can't give us another connection.
+_EXHAUSTED_PAUSE: Final = 0.1
+#: Seconds that a visitor has at least before it may be sent away for another.
+_GRACE: Final = 1.0
+
+
+class Acceptor(Protocol):
+    """One listening socket."""
+
+    async def accept(self) -> ByteStream:
+        """Wait for a connection; `OSError` when the system has no more of something."""
+
+    def close(self) -> None:
+        """Stop listening, at once."""
+
+
+class BoundOwner(LinkOwner, Protocol):
+    """What a bound endpoint tells its socket."""
+
+    def accepted(self, bound: Bound, address: str) -> None:
+        """Somebody connected."""
+
+    def accept_failed(self, bound: Bound, error: OSError) -> None:
+        """The system refuses more connections for now."""
+
+
+class Bound:
+    """A bound endpoint.
+
+    Args:
+        owner: The socket.
+        endpoint: The resolved endpoint.
+        options: Those of the endpoint.
+        acceptors: What listens: several for a wildcard or a name with several addresses.
+        on_close: Called once when it stops listening, or ``None``.
+        make_connection: Makes the protocol state of a connection.
+    """
+
+    def __init__(
+        self,
+        owner: BoundOwner,
+        *,
+        endpoint: str,
+        options: Options,
+        acceptors: Sequence[Acceptor],
+        close: Callable[[], None],
+        make_connection: MakeConnection,
+    ) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        #: Links of this endpoint, oldest first.
+        self.links: dict[Link, None] = {}
+        #: Those that have not finished their handshake, with the time of their arrival.
+        self._half_open: dict[Link, float] = {}
+        self.done = trio.Event()
+        self._owner = owner
+        self._acceptors = acceptors
+        self._close = close
+        self._make_connection = make_connection
+        self._scope = trio.CancelScope()
+        self._accepting = trio.CancelScope()
+        self._finishing = False
+        self._exhausted = False
+
+    def __repr__(self) -> str:
+        return f"<Bound {self.endpoint} with {len(self.links)} connections>"
+
+    def status(self) -> Endpoint:
+        """Return how it is doing."""
+        return Endpoint(
+            endpoint=self.endpoint,
+            bound=True,
+            state=EndpointState.CLOSING if self._finishing else EndpointState.LISTENING,
+            queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
+            peers=len(self.links) - len(self._half_open),
+        )
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Accept connections until `stop`, or until `finish` and the end of the last link."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    with self._accepting:
+                        await self._accept_all(nursery)
+        finally:
+            self.close()
+            with trio.CancelScope(shield=True):
+                for acceptor in self._acceptors:
+                    if isinstance(acceptor, StreamListener):
+                        await acceptor.aclose()
+            self.done.set()
+
+    async def _accept_all(self, nursery: trio.Nursery) -> None:
+        async with trio.open_nursery() as acceptors:
+            for acceptor in self._acceptors:
+                acceptors.start_soon(
+                    self._accept, acceptor, nursery, name=f"trio_mq listener {self.endpoint}"
+                )
+
+    def close(self) -> None:
+        """Stop listening; what was accepted goes on."""
+        self._accepting.cancel()
+        self._close()
+
+    def stop(self) -> None:
+        """Stop listening and drop every connection."""
+        for link in self.links:
+            link.write_once()
+        self.close()
+        self._scope.cancel()
+
+    def finish(self) -> None:
+        """Stop listening, and let every connection write what waits and end."""
+        self._finishing = True
+        self.close()
+        for link in tuple(self.links):
+            link.finish()
+
+    def lost(self, link: Link) -> None:
+        """A link has ended; the task that ran it goes on from there."""
+
+    def established(self, link: Link) -> None:
+        """A handshake succeeded."""
+        self._half_open.pop(link, None)
+        if self._finishing:
+            link.finish()
+
+    async def _accept(self, acceptor: Acceptor, nursery: trio.Nursery) -> None:
+        while True:
+            try:
+                stream = await acceptor.accept()
+            except OSError as error:
+                await self._rest(error)
+                continue
+            except trio.ClosedResourceError:
+                return
+            self._exhausted = False
+            self._owner.accepted(self, stream.peer_address)
+            nursery.start_soon(self._serve, stream, name=f"trio_mq peer {stream.peer_address}")
+            while len(self._half_open) >= self.options.limits.max_half_open:
+                await self._make_room()
+
+    async def _rest(self, error: OSError) -> None:
+        if not self._exhausted:
+            self._exhausted = True
+            self._owner.accept_failed(self, error)
+        await trio.sleep(_EXHAUSTED_PAUSE)
+
+    async def _serve(self, stream: ByteStream) -> None:
+        connection = self._make_connection(Role.ACCEPTING, self.options)
+        link = Link(stream, connection, self._owner, origin=self)
+        self.links[link] = None
+        self._half_open[link] = trio.current_time()
+        try:
+            await link.run()
+        finally:
+            del self.links[link]
+            self._half_open.pop(link, None)
+
+    async def _make_room(self) -> None:
+        """Send the oldest idler away, once it has had its second."""
+        oldest, since = next(iter(self._half_open.items()))
+        await trio.sleep_until(since + _GRACE)
+        if self._half_open.pop(oldest, None) is not None:
+            oldest.hang_up("too-many-half-open")
+
+
+class StreamListener:
+    """Any trio listener as an `Acceptor`: for TLS, memory streams in tests, and the like."""
+
+    def __init__(
+        self,
+        listener: trio.abc.Listener[trio.abc.Stream],
+        wrap: Callable[[trio.abc.Stream], ByteStream],
+    ) -> None:
+        self._listener = listener
+        self._wrap = wrap
+
+    async def accept(self) -> ByteStream:
+        """Wait for a connection."""
+        return self._wrap(await self._listener.accept())
+
+    def close(self) -> None:
+        """Nothing yet: trio listeners only close asynchronously, see `aclose`."""
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        await trio.aclose_forcefully(self._listener)
+

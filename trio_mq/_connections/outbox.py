@@ -1,0 +1,211 @@
+"""What one link writes: control frames and batches of its pipe, one non-blocking write at a time.
+
+The pipe owns the messages until the kernel has taken their last byte; the outbox only remembers
+how far into the batch in hand the kernel has got. It is synchronous throughout, so that the writer
+task and the caller of ``send`` (write-through) use the same steps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import accumulate
+from typing import Final
+
+from trio_mq._message import size_of
+from trio_mq._pipe import Item, Outgoing, Pipe, frames_of
+from trio_mq._transports.stream import ByteStream
+from trio_mq.zmtp import Connection, encode_message
+
+#: One write offers at most this much, so that a huge queue can't hold up the other tasks.
+_BATCH_MESSAGES: Final = 1000
+_BATCH_BYTES: Final = 256 * 1024
+#: And the kernel is offered at most this much of one huge frame at a time.
+_OFFER_BYTES: Final = 1024 * 1024
+#: Shared encodings from this size on are written from where they are.
+_LARGE: Final = 32 * 1024
+
+
+class Outbox:
+    """The unwritten part of a link's output.
+
+    Args:
+        stream: Where to write.
+        connection: Encodes, in its mechanism.
+        pipe: Where the messages wait.
+    """
+
+    __slots__ = (
+        "_batch",
+        "_buffers",
+        "_connection",
+        "_control",
+        "_done",
+        "_ends",
+        "_left",
+        "_payload",
+        "_pipe",
+        "_stream",
+    )
+
+    def __init__(self, stream: ByteStream, connection: Connection, pipe: Pipe) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._pipe = pipe
+        #: Control frames that go before the next batch.
+        self._control: list[bytes] = []
+        #: What is left of what was loaded, and how many bytes that is.
+        self._buffers: list[bytes | memoryview] = []
+        self._left = 0
+        #: The messages in it that are not wholly written, and their payload bytes.
+        self._batch: list[Item] = []
+        self._payload = 0
+        #: Bytes of the load that the kernel has, and where in it each message of the batch ends;
+        #: both only kept once a write was cut short.
+        self._done = 0
+        self._ends: deque[int] | None = None
+
+    def control(self, frame: bytes) -> None:
+        """Queue a control frame; it goes before every message that is not loaded yet."""
+        self._control.append(frame)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is left to write, here or in the pipe."""
+        return not (self._left or self._control or self._pipe.outgoing)
+
+    @property
+    def torn(self) -> bool:
+        """The first message of the batch is partly written."""
+        if self._ends is None or not self._batch:
+            return False
+        first_start = self._ends[0] - self._wire_size(self._batch[0])
+        return self._done > first_start
+
+    def load(self, max_messages: int = _BATCH_MESSAGES) -> bool:
+        """Encode the next batch unless one is still being written; False if there is nothing."""
+        if self._left:
+            return True
+        pipe = self._pipe
+        batch = self._batch = pipe.next_batch(max_messages, _BATCH_BYTES)
+        if len(batch) == len(pipe.outgoing):
+            self._payload = pipe.outgoing_bytes
+        else:
+            self._payload = sum([size_of(frames_of(item)) for item in batch])
+        buffers = self._encode(batch) if batch else []
+        if self._control:
+            buffers.insert(0, b"".join(self._control))
+            self._control.clear()
+        self._buffers = buffers
+        self._left = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
+        self._done = 0
+        self._ends = None
+        return bool(buffers)
+
+    def write(self) -> bool | None:
+        """Offer the kernel what is loaded, once.
+
+        Returns:
+            True if it took everything, False if it is full, ``None`` if this stream can't write
+            without waiting: then use `take_for_write_all`.
+
+        Raises:
+            trio.BrokenResourceError: The connection failed.
+        """
+        if self._left <= _OFFER_BYTES:
+            offer: list[bytes | memoryview] = self._buffers
+        else:
+            offer = self._first_part()
+        taken = self._stream.try_write(offer)
+        if taken is None:
+            return None
+        if taken == self._left:
+            self._finish()
+            return True
+        if taken:
+            self._cut_short(taken)
+        return False
+
+    def take_for_write_all(self) -> bytes:
+        """Return what is loaded, counted as written: nobody will know how much of it arrived."""
+        data = b"".join(self._buffers)
+        self._finish()
+        return data
+
+    def _encode(self, batch: list[Item]) -> list[bytes | memoryview]:
+        if not self._pipe.wrapped:
+            return list(self._connection.encode(batch))  # type: ignore[arg-type]  # all are frames
+        if self._connection.clear:
+            return _join_wires([_wire(item) for item in batch])
+        return list(self._connection.encode([frames_of(item) for item in batch]))
+
+    def _finish(self) -> None:
+        batch = self._batch
+        self._buffers = []
+        self._batch = []
+        self._left = 0
+        self._ends = None
+        if batch:
+            self._pipe.written(len(batch), self._payload)
+
+    def _cut_short(self, taken: int) -> None:
+        if self._ends is None:
+            wire = [self._wire_size(item) for item in self._batch]
+            lead = self._left - sum(wire)
+            self._ends = deque(accumulate(wire, initial=lead))
+            self._ends.popleft()
+        self._buffers = _after(self._buffers, taken)
+        self._left -= taken
+        self._done += taken
+        self._count_finished()
+
+    def _count_finished(self) -> None:
+        ends = self._ends
+        count = payload = 0
+        while ends and ends[0] <= self._done:
+            ends.popleft()
+            payload += size_of(frames_of(self._batch[count]))
+            count += 1
+        if count:
+            del self._batch[:count]
+            self._payload -= payload
+            self._pipe.written(count, payload)
+
+    def _wire_size(self, item: Item) -> int:
+        return self._connection.wire_size(frames_of(item))
+
+    def _first_part(self) -> list[bytes | memoryview]:
+        """Return the first megabyte of the buffers."""
+        part: list[bytes | memoryview] = []
+        room = _OFFER_BYTES
+        for buffer in self._buffers:
+            if len(buffer) >= room:
+                part.append(memoryview(buffer)[:room])
+                return part
+            part.append(buffer)
+            room -= len(buffer)
+        return part
+
+
+def _wire(item: Item) -> bytes:
+    """Return the wire form in the clear; made once for a message that goes to many."""
+    if not isinstance(item, Outgoing):
+        return encode_message(item)
+    if item.wire is None:
+        item.wire = encode_message(item.message)
+    return item.wire
+
+
+def _join_wires(wires: list[bytes]) -> list[bytes | memoryview]:
+    if max(map(len, wires)) < _LARGE:
+        return [b"".join(wires)]
+    return list(wires)
+
+
+
+def _after(buffers: list[bytes | memoryview], taken: int) -> list[bytes | memoryview]:
+    """Return what is left of the buffers after so many bytes, without copying any."""
+    for index, buffer in enumerate(buffers):
+        if taken < len(buffer):
+            return [memoryview(buffer)[taken:], *buffers[index + 1 :]]
+        taken -= len(buffer)
+    return []

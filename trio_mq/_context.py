@@ -1,0 +1,120 @@
+"""The namespace of ``inproc://`` and the holder of limits that sockets share."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from trio_mq._errors import TooManySockets, TooManyThreads
+from trio_mq._transports.inproc import Namespace
+
+if TYPE_CHECKING:
+    from trio_mq._connections.join import BoundName
+    from collections.abc import Hashable
+
+_DEFAULT_MAX_SOCKETS: Final = 1023
+
+
+class Context:
+    """Sockets that share a namespace for ``inproc://`` and a limit on their number.
+
+    Most programs need none: sockets made without one share the default context of their trio run.
+    Make one to keep inproc names apart, or to set limits.
+
+    Args:
+        max_sockets: Open sockets at once, at least 1 (``ZMQ_MAX_SOCKETS``).
+        max_threads: Threads that may use sockets of this context at the same time, each in a trio
+            run of its own, at least 1 (``app_threads`` of ``zmq_init`` in 0MQ 2.0).
+
+    Raises:
+        ValueError: A limit is below 1.
+        TypeError: A limit is no whole number.
+    """
+
+    def __init__(
+        self, *, max_sockets: int = _DEFAULT_MAX_SOCKETS, max_threads: int | None = None
+    ) -> None:
+        self.max_sockets: Final = _at_least_one("max_sockets", max_sockets)
+        self.max_threads: Final = (
+            None if max_threads is None else _at_least_one("max_threads", max_threads)
+        )
+        #: The names that inproc endpoints of this context are bound to.
+        self.inproc: Final[Namespace[BoundName]] = Namespace()
+        self._lock = threading.Lock()
+        self._sockets: dict[Hashable, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<Context {self.sockets}/{self.max_sockets} sockets, {self.threads} threads>"
+
+    @property
+    def sockets(self) -> int:
+        """Sockets that are open now."""
+        return len(self._sockets)
+
+    @property
+    def threads(self) -> int:
+        """Threads that have an open socket now."""
+        return len(set(self._sockets.values()))
+
+    def check(self) -> None:
+        """Refuse a socket that could not be opened in this thread now.
+
+        Raises:
+            TooManySockets: There are ``max_sockets`` already.
+            TooManyThreads: This would be one thread more than ``max_threads``.
+        """
+        with self._lock:
+            self._check(threading.get_ident())
+
+    def register(self, socket: Hashable) -> None:
+        """Count a socket that is being opened in this thread.
+
+        Raises:
+            TooManySockets: There are ``max_sockets`` already.
+            TooManyThreads: This would be one thread more than ``max_threads``.
+        """
+        thread = threading.get_ident()
+        with self._lock:
+            self._check(thread)
+            self._sockets[socket] = thread
+
+    def _check(self, thread: int) -> None:
+        if len(self._sockets) >= self.max_sockets:
+            raise TooManySockets(
+                f"the context holds {self.max_sockets} sockets already: close some, "
+                "or use Context(max_sockets=…)"
+            )
+        threads = {thread, *self._sockets.values()}
+        if self.max_threads is not None and len(threads) > self.max_threads:
+            raise TooManyThreads(
+                f"{len(threads)} threads would use a context made for {self.max_threads}: "
+                "use Context(max_threads=…) or a context per thread"
+            )
+
+    def unregister(self, socket: Hashable) -> None:
+        """Forget a socket that was closed."""
+        with self._lock:
+            self._sockets.pop(socket, None)
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name}={value} is not allowed: give a whole number from 1 on")
+    return value
+
+
+_context_of_run: trio.lowlevel.RunVar[Context] = trio.lowlevel.RunVar("trio_mq context")
+
+
+def default_context() -> Context:
+    """Return the context of this trio run."""
+    try:
+        return _context_of_run.get()
+    except LookupError:
+        context = Context()
+        _context_of_run.set(context)
+        return context

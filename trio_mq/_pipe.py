@@ -1,0 +1,449 @@
+"""Where a message waits: one peer's outbound and inbound queue, and their two trio channels.
+
+Theory of operation
+-------------------
+
+A pipe stands between the pattern (which strategy got this message, who may receive next) and the
+connection (bytes, links, redials). A connecting endpoint owns one pipe from ``connect`` on and
+keeps it over all reconnections; an accepted peer has one from its handshake to its end. A link
+*borrows* the pipe, one link at a time, and owns nothing: whatever was not wholly written when a
+link ends is still here.
+
+Two trio memory channels join the pipe to its link's tasks. They are unbounded and only ever used
+with ``send_nowait``, because they don't limit anything: they *announce batches*. Outbound, one
+item tells the writer task that something was queued since it last looked, however much that is by
+the time it looks. Inbound, one item is everything that one read decoded. So a wake-up, which costs
+as much as several messages, is paid once per batch. The limits are elsewhere, in plain counters
+over plain deques, where drop-oldest, conflation and taking a message back are plain operations,
+and where they can be exact:
+
+* A message is admitted when, before it, the count is below the high-water mark and the bytes are
+  below the byte limit. So the count is never exceeded, the bytes by one message at most.
+* An outbound message leaves the count when the kernel has taken its last byte, not when the writer
+  picks it up. The batch that is being written therefore *stays at the front of the deque*;
+  `in_hand` says how many messages at the front can no longer be taken back or dropped.
+* Inbound, the link asks for `incoming_room` before it decodes and stops reading when there is
+  none. It is woken when half of the room is free, not for each message.
+
+Outbound messages wait as bare tuples of frames, which cost nothing to make. Only what needs more
+waits as an `Outgoing`: a message for many peers, which is encoded once, and a message that was
+torn by a dying connection, which remembers that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+import attrs
+import trio
+
+from trio_mq._message import Frames, Message, size_of, to_message
+from trio_mq._statistics import DropReason, Tally, Waiting
+
+if TYPE_CHECKING:
+    from trio_mq._options import Options
+    from trio_mq._peer import Peer
+
+_UNLIMITED: Final = 1 << 62
+
+
+@attrs.define(eq=False)
+class Outgoing:
+    """A message on its way out that carries more than its frames."""
+
+    message: Frames
+    #: Its wire form in the clear, filled by the first link that encodes it and shared by the rest.
+    wire: bytes | None = None
+    #: A connection died while it was being written; it gets one more try.
+    torn: bool = False
+
+
+#: What waits in a pipe to be written.
+Item: TypeAlias = Frames | Outgoing
+
+
+def frames_of(item: Item) -> Frames:
+    """Return the frames of what waits."""
+    return item.message if item.__class__ is Outgoing else item  # type: ignore[union-attr, return-value]
+
+
+@attrs.frozen
+class Batch:
+    """What one read decoded, and whose it is (a pipe outlives its peers)."""
+
+    peer: Peer
+    messages: list[Message]
+
+
+class PipeOwner(Protocol):
+    """What a pipe tells the socket that owns it."""
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """A pipe that had refused a message can take one again."""
+
+    def messages_arrived(self, pipe: Pipe) -> None:
+        """A pipe that was empty has messages to receive."""
+
+    def outgoing_finished(self, pipe: Pipe) -> None:
+        """Messages were written, dropped or handed back: look at drains."""
+
+    def emptied(self, pipe: Pipe) -> None:
+        """The last message of a retiring pipe was taken."""
+
+    def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
+        """Messages went no further; they are counted already."""
+
+
+class Pipe:
+    """One peer's queues; see the head of this file for the theory."""
+
+    __slots__ = (
+        "_announced",
+        "_inbound_receive",
+        "_inbound_send",
+        "_outbound_send",
+        "attached",
+        "blocked",
+        "conflate",
+        "endpoint",
+        "finished",
+        "in_hand",
+        "incoming",
+        "incoming_bytes",
+        "incoming_count",
+        "on_incoming_room",
+        "on_outgoing",
+        "outbound",
+        "outgoing",
+        "outgoing_bytes",
+        "owner",
+        "paused",
+        "peer",
+        "readable",
+        "receive_hwm",
+        "receive_hwm_bytes",
+        "retiring",
+        "routing_id",
+        "send_hwm",
+        "send_hwm_bytes",
+        "source",
+        "tally",
+        "wrapped",
+    )
+
+    def __init__(self, owner: PipeOwner, endpoint: str, options: Options) -> None:
+        self.owner = owner
+        #: The endpoint it was made for, as `endpoints` shows it.
+        self.endpoint = endpoint
+        self.send_hwm = options.send_hwm or _UNLIMITED
+        self.send_hwm_bytes = options.send_hwm_bytes or _UNLIMITED
+        self.receive_hwm = options.receive_hwm or _UNLIMITED
+        self.receive_hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
+        self.conflate = options.conflate
+        self.tally = Tally()
+        #: The peer behind the pipe while there is one.
+        self.peer: Peer | None = None
+        #: The name by which a routing table knows the peer.
+        self.routing_id = b""
+        #: A strategy may choose it.
+        self.attached = False
+
+        self.outgoing: deque[Item] = deque()
+        self.outgoing_bytes = 0
+        #: Some of it is, or was, an `Outgoing`.
+        self.wrapped = False
+        #: Messages at the front of ``outgoing`` that the writer has begun to write.
+        self.in_hand = 0
+        #: A strategy found it full and waits for `PipeOwner.room_opened`.
+        self.blocked = False
+        #: Messages ever written, dropped or handed back; see `_drain`.
+        self.finished = 0
+        self._announced = False
+        self._outbound_send, self.outbound = trio.open_memory_channel[None](_UNLIMITED)
+        #: Called when something was queued and the writer does not know yet; set by a link.
+        self.on_outgoing: Callable[[], None] | None = None
+
+        self._inbound_send, self._inbound_receive = trio.open_memory_channel[Batch](_UNLIMITED)
+        #: The batch that is being received, and whose it is.
+        self.incoming: deque[Message] = deque()
+        self.source: Peer | None = None
+        self.incoming_count = 0
+        self.incoming_bytes = 0
+        #: It is to be forgotten when its last message has been read.
+        self.retiring = False
+        #: It is in the fair queue's rotation.
+        self.readable = False
+        #: The link found no room; `on_incoming_room` wakes it when half of the room is free.
+        self.paused = False
+        self.on_incoming_room: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Pipe {self.endpoint} out {len(self.outgoing)}/{self.outgoing_bytes}B "
+            f"in {self.incoming_count}/{self.incoming_bytes}B>"
+        )
+
+    # -- outbound: the strategy's side --
+
+    def has_room(self) -> bool:
+        """Tell whether one more message is admitted."""
+        return len(self.outgoing) < self.send_hwm and self.outgoing_bytes < self.send_hwm_bytes
+
+    def put(self, item: Item) -> None:
+        """Queue a message; the caller has seen `has_room`, or means to exceed it."""
+        if self.conflate and len(self.outgoing) > self.in_hand:
+            self._drop_at(-1, DropReason.CONFLATED)
+        if item.__class__ is Outgoing:
+            self.wrapped = True
+            size = size_of(item.message)  # type: ignore[union-attr]
+        else:
+            size = size_of(item)  # type: ignore[arg-type]
+        self.outgoing.append(item)
+        self.outgoing_bytes += size
+        tally = self.tally
+        tally.accepted += 1
+        tally.accepted_bytes += size
+        if not self._announced and self.on_outgoing is not None:
+            self._announced = True
+            self.on_outgoing()
+
+    def drop_oldest(self) -> bool:
+        """Drop the oldest message that is not being written; False if there is none."""
+        if len(self.outgoing) <= self.in_hand:
+            return False
+        self._drop_at(self.in_hand, DropReason.HIGH_WATER_MARK)
+        return True
+
+    def take_back(self, item: Item) -> bool:
+        """Remove a message that has not begun to be written, as if it had never been put."""
+        for index in range(self.in_hand, len(self.outgoing)):
+            if self.outgoing[index] is item:
+                del self.outgoing[index]
+                self._forget(item)
+                self._after_finishing(1)
+                return True
+        return False
+
+    def refuse(self, reason: DropReason) -> None:
+        """Count a message that was for this peer and is dropped before it is queued."""
+        self.tally.accepted += 1
+        self.tally.drop_out(reason)
+        self.owner.dropped(self, reason, 1)
+
+    def _drop_at(self, index: int, reason: DropReason) -> None:
+        item = self.outgoing[index]
+        del self.outgoing[index]
+        self.outgoing_bytes -= size_of(frames_of(item))
+        self.tally.drop_out(reason)
+        self.finished += 1
+        self.owner.dropped(self, reason, 1)
+
+    def _forget(self, item: Item) -> None:
+        size = size_of(frames_of(item))
+        self.outgoing_bytes -= size
+        self.tally.accepted -= 1
+        self.tally.accepted_bytes -= size
+
+    # -- outbound: the link's side --
+
+    def announce(self) -> None:
+        """Tell the writer task that a batch waits."""
+        self._announced = True
+        self._outbound_send.send_nowait(None)
+
+    def wake_writer(self) -> None:
+        """Let the writer task look for something to write, which need not be a message."""
+        if not self._announced:
+            self.announce()
+
+    def next_batch(self, max_messages: int, max_bytes: int) -> list[Item]:
+        """Return the messages to write next, which stay here as `in_hand`.
+
+        At least one if any waits; then as many as fit into both bounds.
+        """
+        outgoing = self.outgoing
+        if self.outgoing_bytes <= max_bytes:
+            batch = list(islice(outgoing, max_messages))
+        else:
+            batch = []
+            for item in islice(outgoing, max_messages):
+                batch.append(item)
+                max_bytes -= size_of(frames_of(item))
+                if max_bytes <= 0:
+                    break
+        self.in_hand = len(batch)
+        return batch
+
+    def written(self, count: int, payload: int) -> None:
+        """The kernel has taken the last byte of so many messages at the front."""
+        outgoing = self.outgoing
+        if count == len(outgoing):
+            outgoing.clear()
+        else:
+            for _ in range(count):
+                outgoing.popleft()
+        self.in_hand -= count
+        self.outgoing_bytes -= payload
+        self.tally.written += count
+        self.tally.written_bytes += payload
+        self._after_finishing(count)
+
+    def writer_is_idle(self) -> None:
+        """The writer has seen an empty queue: the next message needs an announcement."""
+        self._announced = False
+
+    def link_ended(self, *, torn: bool) -> None:
+        """Take the batch in hand back from a link that is gone.
+
+        Args:
+            torn: The first message was partly written. It is sent again whole once; the second
+                time it is dropped, so that a message that kills its receivers can't go round.
+        """
+        self.in_hand = 0
+        self._announced = False
+        self.on_outgoing = None
+        if torn and self.outgoing:
+            first = self.outgoing[0]
+            if isinstance(first, Outgoing) and first.torn:
+                self._drop_at(0, DropReason.CONNECTION_LOST)
+                self._after_finishing(0)
+            else:
+                self.outgoing[0] = Outgoing(frames_of(first), torn=True)
+                self.wrapped = True
+        while True:
+            try:
+                self.outbound.receive_nowait()
+            except trio.WouldBlock:
+                return
+
+    def hand_back(self) -> list[Item]:
+        """Empty the outbound queue and return what was in it, no longer counted here."""
+        items = list(self.outgoing)
+        self.outgoing.clear()
+        for item in items:
+            self._forget(item)
+        self._after_finishing(len(items))
+        return items
+
+    def drop_outgoing(self, reason: DropReason) -> int:
+        """Drop everything that waits to be written, and return how many messages that was."""
+        count = len(self.outgoing)
+        if count:
+            self.outgoing.clear()
+            self.outgoing_bytes = 0
+            self.in_hand = 0
+            self.tally.drop_out(reason, count)
+            self.owner.dropped(self, reason, count)
+            self._after_finishing(count)
+        return count
+
+    def _after_finishing(self, count: int) -> None:
+        self.finished += count
+        if self.blocked and self.has_room():
+            self.blocked = False
+            self.owner.room_opened(self)
+        self.owner.outgoing_finished(self)
+
+    # -- inbound: the link's side --
+
+    def incoming_room(self) -> tuple[int, int]:
+        """Return how many messages and bytes are admitted now; both above 0, or there is none."""
+        if self.conflate:
+            return _UNLIMITED, _UNLIMITED
+        return (
+            self.receive_hwm - self.incoming_count,
+            self.receive_hwm_bytes - self.incoming_bytes,
+        )
+
+    def pause(self, on_room: Callable[[], None]) -> None:
+        """There is no room; call ``on_room`` when half of it is free."""
+        self.paused = True
+        self.on_incoming_room = on_room
+
+    def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
+        """Queue what a link decoded; the link has seen the room for it."""
+        if self.conflate:
+            messages, payload = self._conflate_incoming(messages)
+        tally = self.tally
+        tally.decoded += len(messages)
+        tally.decoded_bytes += payload
+        self.incoming_count += len(messages)
+        self.incoming_bytes += payload
+        self._inbound_send.send_nowait(Batch(peer, messages))
+        if not self.readable:
+            self.owner.messages_arrived(self)
+
+    def discard(self, messages: list[Message], payload: int, reason: DropReason) -> None:
+        """Count messages that were decoded and are not wanted."""
+        self.tally.decoded += len(messages)
+        self.tally.decoded_bytes += payload
+        self.tally.drop_in(reason, len(messages))
+        self.owner.dropped(self, reason, len(messages))
+
+    def _conflate_incoming(self, messages: list[Message]) -> tuple[list[Message], int]:
+        self.drop_incoming(DropReason.CONFLATED)
+        *older, last = messages
+        if older:
+            self.discard(older, sum(map(size_of, older)), DropReason.CONFLATED)
+        return [last], size_of(last)
+
+    # -- inbound: the strategy's side --
+
+    def take(self) -> Message:
+        """Remove and return the oldest message; the caller knows that there is one."""
+        if not self.incoming:
+            self._next_incoming_batch()
+        message = self.incoming.popleft()
+        self.incoming_count -= 1
+        self.incoming_bytes -= len(message[0]) if len(message) == 1 else size_of(message)
+        self.tally.delivered += 1
+        if self.paused:
+            self._open_incoming()
+        return message
+
+    def drop_taken(self, reason: DropReason) -> None:
+        """Count the message just taken as dropped instead of delivered."""
+        self.tally.delivered -= 1
+        self.tally.drop_in(reason)
+        self.owner.dropped(self, reason, 1)
+
+    def drop_incoming(self, reason: DropReason) -> int:
+        """Drop every unread message, and return how many that was."""
+        count = self.incoming_count
+        if count:
+            while self.incoming_count:
+                self.take()
+                self.tally.delivered -= 1
+            self.tally.drop_in(reason, count)
+            self.owner.dropped(self, reason, count)
+        return count
+
+    def _next_incoming_batch(self) -> None:
+        batch = self._inbound_receive.receive_nowait()
+        self.source = batch.peer
+        self.incoming.extend(batch.messages)
+
+    def _open_incoming(self) -> None:
+        if (
+            self.incoming_count * 2 <= self.receive_hwm
+            and self.incoming_bytes * 2 <= self.receive_hwm_bytes
+        ):
+            self.paused = False
+            if self.on_incoming_room is not None:
+                self.on_incoming_room()
+
+    # -- both --
+
+    def waiting(self) -> Waiting:
+        """Return what waits here now."""
+        return Waiting(
+            len(self.outgoing), self.outgoing_bytes, self.incoming_count, self.incoming_bytes
+        )
+
+
+def copy_item(item: Item) -> Message:
+    """Return an outgoing message as a receiver of the same process gets it."""
+    return to_message(frames_of(item))

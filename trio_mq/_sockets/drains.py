@@ -1,0 +1,87 @@
+"""Waiting until everything accepted so far has left: written, or dropped with a reason.
+
+A drain remembers, per pipe, how many messages must be finished for those of that moment to be
+gone; later messages don't delay it. Messages can move meanwhile, from a lost peer through the
+return queue to another one. Then the drain follows them, and takes each message that leaves the
+return queue for one of its own, so it may wait for a message too many but never for one too few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import trio
+
+from trio_mq._pipe import Pipe
+from trio_mq._waiting import WaitList
+
+
+class _Drain:
+    def __init__(self, pipes: Iterable[Pipe], returned: int) -> None:
+        self._marks = {pipe: pipe.finished + len(pipe.outgoing) for pipe in pipes if pipe.outgoing}
+        self._returned = returned
+
+    def handed_back(self, count: int) -> None:
+        self._returned += count
+
+    def dispatched(self, pipe: Pipe) -> None:
+        if self._returned:
+            self._returned -= 1
+            self._marks[pipe] = pipe.finished + len(pipe.outgoing)
+
+    def forgotten(self, count: int) -> None:
+        self._returned = max(0, self._returned - count)
+
+    def check(self) -> None:
+        """Raise `trio.WouldBlock` while something is left."""
+        for pipe in [pipe for pipe, mark in self._marks.items() if pipe.finished >= mark]:
+            del self._marks[pipe]
+        if self._marks or self._returned:
+            raise trio.WouldBlock
+
+
+class Drains:
+    """The drains of one socket that are going on."""
+
+    __slots__ = ("_active", "_waiting")
+
+    def __init__(self) -> None:
+        self._active: list[_Drain] = []
+        self._waiting: WaitList[None] = WaitList()
+
+    async def wait(self, pipes: Iterable[Pipe], returned: int) -> None:
+        """Wait until what is in the pipes and in the return queue now has left."""
+        drain = _Drain(pipes, returned)
+        try:
+            drain.check()
+        except trio.WouldBlock:
+            self._active.append(drain)
+            try:
+                await self._waiting.wait(drain.check)
+            finally:
+                self._active.remove(drain)
+
+    def look(self) -> None:
+        """Messages were finished: see whether that ends a drain."""
+        if self._active:
+            self._waiting.serve_all()
+
+    def handed_back(self, count: int) -> None:
+        """Messages moved from a pipe to the return queue."""
+        for drain in self._active:
+            drain.handed_back(count)
+
+    def dispatched(self, pipe: Pipe) -> None:
+        """A message moved from the return queue to the end of a pipe."""
+        for drain in self._active:
+            drain.dispatched(pipe)
+
+    def forgotten(self, count: int) -> None:
+        """Messages of the return queue were dropped."""
+        for drain in self._active:
+            drain.forgotten(count)
+        self.look()
+
+    def fail(self, make_error: Callable[[], BaseException]) -> None:
+        """Let every waiting task raise."""
+        self._waiting.fail(make_error)

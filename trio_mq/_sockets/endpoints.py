@@ -1,0 +1,361 @@
+"""The endpoints of one socket: binding, connecting, and the ends of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+import attrs
+import trio
+
+from trio_mq._connections.dial import Dial, DialOwner, OpenStream
+from trio_mq._connections.join import BoundName, ConnectedName, JoinOwner
+from trio_mq._connections.listen import Bound, BoundOwner, StreamListener
+from trio_mq._connections.status import Endpoint as EndpointStatus
+from trio_mq._options import Options
+from trio_mq._pipe import Pipe
+from trio_mq._sockets.keywords import override
+from trio_mq._transports import ipc, tcp
+from trio_mq._transports.endpoint import (
+    Endpoint,
+    InprocEndpoint,
+    IpcEndpoint,
+    TcpEndpoint,
+    parse_bind,
+    parse_connect,
+)
+from trio_mq._transports.listener import Listening
+from trio_mq._transports.stream import ByteStream, TrioStream
+from trio_mq.zmtp import Connection, Null, Role
+
+if TYPE_CHECKING:
+    from trio_mq._context import Context
+    from trio_mq._sockets.scope import Scope
+
+AnyBound: TypeAlias = Bound | BoundName
+AnyConnected: TypeAlias = Dial | ConnectedName
+
+
+class EndpointsOwner(DialOwner, BoundOwner, JoinOwner, Protocol):
+    """What the endpoints ask of their socket."""
+
+    def new_pipe(self, endpoint: str, options: Options) -> Pipe:
+        """Return a pipe for a connected endpoint, not yet a target of anything."""
+
+    def attach(self, pipe: Pipe) -> None:
+        """Let the pattern choose a connected endpoint."""
+
+    def detach(self, pipe: Pipe) -> None:
+        """Let the pattern choose it no longer."""
+
+    def endpoint_removed(self, pipe: Pipe) -> None:
+        """A connected endpoint went."""
+
+    def listening(self, endpoint: str) -> None:
+        """A bound endpoint came."""
+
+    def listening_stopped(self, endpoint: str) -> None:
+        """A bound endpoint went."""
+
+
+@attrs.frozen
+class _Connected:
+    given: str
+    dial: AnyConnected
+    overrides: Mapping[str, object]
+
+
+@attrs.frozen
+class _Bound:
+    given: str
+    bound: AnyBound
+
+
+class EndpointRegistry:
+    """What a socket is bound and connected to.
+
+    Args:
+        owner: The socket.
+        options: Its options, which each endpoint may override.
+        context: Holds the names of inproc.
+        scope: Runs the tasks.
+    """
+
+    def __init__(
+        self, owner: EndpointsOwner, options: Options, context: Context, scope: Scope
+    ) -> None:
+        self._owner = owner
+        self._options = options
+        self._context = context
+        self._scope = scope
+        self._bound: dict[str, _Bound] = {}
+        self._connected: dict[str, _Connected] = {}
+        #: Endpoints that were taken away and still write what waits.
+        self._ending: set[AnyBound | AnyConnected] = set()
+
+    def statuses(self) -> tuple[EndpointStatus, ...]:
+        """Return how each endpoint is doing, bound ones first."""
+        return (
+            *(entry.bound.status() for entry in self._bound.values()),
+            *(entry.dial.status() for entry in self._connected.values()),
+        )
+
+    def dial_of(self, pipe: Pipe) -> AnyConnected | None:
+        """Return the connected endpoint that owns a pipe."""
+        for entry in self._connected.values():
+            if entry.dial.pipe is pipe:
+                return entry.dial
+        return None
+
+    # -- bind --
+
+    async def bind(
+        self,
+        given: str,
+        overrides: Mapping[str, object],
+        listener: trio.abc.Listener[trio.abc.Stream] | None,
+    ) -> str:
+        """Listen; return the resolved endpoint. Errors are `OSError`, and change nothing."""
+        options = override(self._options, given, overrides)
+        bound: AnyBound
+        if listener is not None:
+            bound = self._bind_listener(given, options, listener)
+        else:
+            bound = await self._bind(parse_bind(given), options)
+        self._bound[bound.endpoint] = _Bound(given, bound)
+        if isinstance(bound, Bound):
+            self._scope.spawn(bound.run, f"trio_mq bound to {bound.endpoint}")
+        self._owner.listening(bound.endpoint)
+        return bound.endpoint
+
+    async def _bind(self, endpoint: Endpoint, options: Options) -> AnyBound:
+        listening: Listening
+        match endpoint:
+            case InprocEndpoint(name):
+                await trio.lowlevel.checkpoint()
+                return BoundName(
+                    self._owner,
+                    endpoint=str(endpoint),
+                    name=name,
+                    options=options,
+                    names=self._context.inproc,
+                )
+            case TcpEndpoint():
+                listening = await tcp.listen(endpoint, options)
+            case IpcEndpoint():
+                listening = await ipc.listen(endpoint, options)
+        return Bound(
+            self._owner,
+            endpoint=listening.endpoint,
+            options=options,
+            acceptors=listening.listeners,
+            close=listening.close,
+            make_connection=self._make_connection,
+        )
+
+    def _bind_listener(
+        self, label: str, options: Options, listener: trio.abc.Listener[trio.abc.Stream]
+    ) -> Bound:
+        wrap = partial(_wrap, label)
+        return Bound(
+            self._owner,
+            endpoint=label,
+            options=options,
+            acceptors=[StreamListener(listener, wrap)],
+            close=lambda: None,
+            make_connection=self._make_connection,
+        )
+
+    # -- connect --
+
+    async def connect(
+        self,
+        given: str,
+        overrides: Mapping[str, object],
+        *,
+        wait: bool,
+        routing_id: bytes,
+        open_stream: OpenStream | None,
+    ) -> str:
+        """Register an endpoint and dial; with ``wait``, return after its first handshake."""
+        options = override(self._options, given, overrides)
+        parsed = None if open_stream is not None else parse_connect(given)
+        endpoint = given if parsed is None else str(parsed)
+        if endpoint in self._connected:
+            return await self._connect_again(endpoint, overrides, wait=wait)
+        pipe = self._owner.new_pipe(endpoint, options)
+        pipe.routing_id = routing_id
+        dial = self._make_dial(parsed, endpoint, options, pipe, open_stream, once=wait)
+        self._connected[endpoint] = _Connected(given, dial, overrides)
+        # Without a handshake, only an endpoint that was not waited for is a target already.
+        if not (wait or options.immediate):
+            self._owner.attach(pipe)
+        try:
+            self._start(dial)
+            if wait:
+                await self._first_handshake(dial)
+            else:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+        except BaseException:
+            self._connected.pop(endpoint, None)
+            dial.stop()
+            self._owner.endpoint_removed(pipe)
+            raise
+        return endpoint
+
+    async def _connect_again(
+        self, endpoint: str, overrides: Mapping[str, object], *, wait: bool
+    ) -> str:
+        entry = self._connected[endpoint]
+        if dict(entry.overrides) != dict(overrides):
+            raise ValueError(
+                f"{endpoint} is connected already with other options "
+                f"({dict(entry.overrides)!r}); disconnect it first"
+            )
+        if wait:
+            await self._first_handshake(entry.dial)
+        else:
+            await trio.lowlevel.checkpoint()
+        return endpoint
+
+    def _start(self, dial: AnyConnected) -> None:
+        if isinstance(dial, ConnectedName):
+            dial.look()
+        else:
+            self._scope.spawn(dial.run, f"trio_mq connecting to {dial.endpoint}")
+
+    async def _first_handshake(self, dial: AnyConnected) -> None:
+        await dial.settled.wait()
+        if dial.last_error is not None:
+            raise dial.last_error
+
+    def _make_dial(
+        self,
+        parsed: Endpoint | None,
+        endpoint: str,
+        options: Options,
+        pipe: Pipe,
+        open_stream: OpenStream | None,
+        *,
+        once: bool,
+    ) -> AnyConnected:
+        if isinstance(parsed, InprocEndpoint):
+            return ConnectedName(
+                self._owner,
+                endpoint=endpoint,
+                name=parsed.name,
+                options=options,
+                pipe=pipe,
+                names=self._context.inproc,
+            )
+        return Dial(
+            self._owner,
+            endpoint=endpoint,
+            options=options,
+            pipe=pipe,
+            open_stream=open_stream or _opener(cast("Endpoint", parsed), options),
+            make_connection=self._make_connection,
+            once=once,
+        )
+
+    def _make_connection(self, role: Role, options: Options) -> Connection:
+        return Connection(
+            self._owner.socket_type,
+            role,
+            routing_id=options.routing_id,
+            metadata=options.metadata,
+            mechanism=options.mechanism or Null(),
+            limits=options.limits,
+            max_frame_size=options.max_frame_size,
+            max_message_size=options.max_message_size,
+            max_frames=options.max_frames,
+        )
+
+    # -- the end of an endpoint --
+
+    async def unbind(self, given: str) -> None:
+        """Stop listening and end what was accepted.
+
+        Raises:
+            ValueError: It is not bound.
+        """
+        for endpoint, entry in self._bound.items():
+            if given in (endpoint, entry.given):
+                del self._bound[endpoint]
+                break
+        else:
+            raise ValueError(f"{given} is not bound; bound are: {_listed(self._bound)}")
+        self._owner.listening_stopped(entry.bound.endpoint)
+        await self._end(entry.bound)
+
+    async def disconnect(self, given: str) -> None:
+        """Stop dialling and end the connection.
+
+        Raises:
+            ValueError: It is not connected.
+        """
+        for endpoint, entry in self._connected.items():
+            if given in (endpoint, entry.given):
+                del self._connected[endpoint]
+                break
+        else:
+            raise ValueError(f"{given} is not connected; connected are: {_listed(self._connected)}")
+        pipe = entry.dial.pipe
+        self._owner.detach(pipe)
+        try:
+            await self._end(entry.dial)
+        finally:
+            self._owner.endpoint_removed(pipe)
+
+    async def _end(self, ending: AnyBound | AnyConnected) -> None:
+        """Let it write what waits for up to ``linger``; cancelled, drop that at once."""
+        self._ending.add(ending)
+        try:
+            with trio.move_on_after(ending.options.linger):
+                ending.finish()
+                await ending.done.wait()
+        finally:
+            self._ending.discard(ending)
+            ending.stop()
+
+    # -- the end of the socket --
+
+    def everything(self) -> Iterable[AnyBound | AnyConnected]:
+        """Return every endpoint, also those on their way out."""
+        return [
+            *(entry.bound for entry in self._bound.values()),
+            *(entry.dial for entry in self._connected.values()),
+            *self._ending,
+        ]
+
+    async def finish(self) -> None:
+        """Let every endpoint write what waits and end in order."""
+        endpoints = self.everything()
+        for endpoint in endpoints:
+            endpoint.finish()
+        for endpoint in endpoints:
+            await endpoint.done.wait()
+
+    def stop(self) -> None:
+        """End everything at once."""
+        for endpoint in self.everything():
+            endpoint.stop()
+        for bound in self._bound:
+            self._owner.listening_stopped(bound)
+        self._bound.clear()
+        self._connected.clear()
+
+
+def _opener(endpoint: Endpoint, options: Options) -> OpenStream:
+    if isinstance(endpoint, TcpEndpoint):
+        return partial(tcp.dial, endpoint, options)
+    return partial(ipc.dial, cast("IpcEndpoint", endpoint), options)
+
+
+def _wrap(label: str, stream: trio.abc.Stream) -> ByteStream:
+    return TrioStream(stream, local_address=label, peer_address=label)
+
+
+def _listed(endpoints: Iterable[str]) -> str:
+    return ", ".join(endpoints) or "none"

@@ -1,0 +1,153 @@
+"""What makes a socket type what it is: the place where pipes and strategies are joined.
+
+A `Pattern` is told which pipes come and go, what arrives and where room opens, and it decides what
+``send`` and ``receive`` do, synchronously. It is all that differs between the socket types; the
+rest is `Socket`, `Sender`, `Receiver` and `Membership`, which are the same for every one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from trio_mq._connections.join import JoinEnd
+from trio_mq._connections.link import Link, LinkEnd, Refusal
+from trio_mq._message import Frames, Message
+from trio_mq._options import Options
+from trio_mq._pipe import Item, Pipe
+from trio_mq._statistics import DropReason, Waiting
+from trio_mq._strategies.fair_queue import FairQueue
+from trio_mq._waiting import WaitList
+from trio_mq.zmtp import PeerProperties, SocketType
+
+if TYPE_CHECKING:
+    from trio_mq._peer import Peer
+    from trio_mq._sockets.membership import Membership
+
+#: What a link and one side of an inproc join have in common.
+AnyLink = Link | JoinEnd
+
+
+class Contested(Exception):  # noqa: N818  # a verdict, not an error
+    """A newcomer wants what another connection holds: a routing id, or the only place."""
+
+    def __init__(self, holder: Pipe, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.holder = holder
+        self.refusal = refusal
+
+
+class Pattern:
+    """The defaults: nothing is sent, and nothing is received.
+
+    Args:
+        options: Those of the socket.
+    """
+
+    socket_type: ClassVar[SocketType]
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.members: Membership
+        #: Tasks that wait in ``send``, and in ``receive``.
+        self.senders: WaitList[None] = WaitList()
+        self.receivers: WaitList[Message] = WaitList()
+        self.queue = FairQueue()
+
+    # -- pipes come and go --
+
+    def admit(self, pipe: Pipe, properties: PeerProperties) -> None:
+        """A peer has introduced itself: give it its place.
+
+        Raises:
+            Refusal: It can't have one.
+            Contested: It could, if the present holder were gone.
+        """
+
+    def attach(self, pipe: Pipe) -> None:
+        """The pipe may be chosen from now on."""
+
+    def detach(self, pipe: Pipe) -> None:
+        """The pipe must not be chosen any more; what can be read in it stays readable."""
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:
+        """A handshake is done; messages put now are the first on this connection."""
+
+    def disconnected(self, pipe: Pipe, end: LinkEnd) -> None:
+        """A connection is over; the pipe has what was not wholly written."""
+
+    def forget(self, pipe: Pipe) -> None:
+        """The pipe is gone for good."""
+
+    def give_up(self, pipe: Pipe, reason: DropReason) -> None:
+        """What waits in the pipe will not be written there."""
+        pipe.drop_outgoing(reason)
+
+    def give_up_failed(self, pipe: Pipe) -> None:
+        """Its endpoint can't be reached for a while: give what waits to others, or let it wait."""
+
+    def redirected(self, pipe: Pipe, item: Item) -> None:
+        """A message left the return queue for another pipe."""
+
+    # -- things happen on them --
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """A pipe that was `Pipe.blocked` has room again."""
+
+    def messages_arrived(self, pipe: Pipe) -> None:
+        """An unreadable pipe has messages."""
+        self.queue.messages_arrived(pipe)
+        if self.receivers.waiters:
+            self.receivers.serve()
+
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+        """Messages were decoded: queue what is wanted.
+
+        Raises:
+            RemoteProtocolError: The peer must not send that.
+        """
+        assert link.peer is not None  # noqa: S101  # the handshake is done
+        pipe.deliver(link.peer, messages, payload)
+
+    def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """A peer wants a topic; only publishers care."""
+
+    def cancel(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """A peer no longer wants a topic; only publishers care."""
+
+    # -- calls --
+
+    def send(self, frames: Frames) -> None:
+        """Accept the message whole, or raise `trio.WouldBlock` and change nothing."""
+        raise NotImplementedError
+
+    def take(self) -> Message:
+        """Return the next message, or raise `trio.WouldBlock`."""
+        return self.queue.take()
+
+    @property
+    def source(self) -> Peer | None:
+        """The peer of the message that was taken last."""
+        pipe = self.queue.current
+        return pipe.source if pipe is not None else None
+
+    # -- figures --
+
+    def waiting(self) -> Waiting:
+        """Return what waits outside of every pipe."""
+        return Waiting()
+
+    @property
+    def returned(self) -> int:
+        """Messages in the return queue."""
+        return 0
+
+    def forget_returned(self) -> int:
+        """Drop the return queue, and return how many messages that was."""
+        return 0
+
+    def close(self, make_error: Callable[[], BaseException]) -> None:
+        """Let every waiting task raise."""
+        self.senders.fail(make_error)
+        self.receivers.fail(make_error)
+

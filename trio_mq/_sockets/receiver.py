@@ -1,0 +1,153 @@
+"""``receive`` and its kin, the same for every socket that receives.
+
+The order of the steps is the promise: guard, notice cancellation, the synchronous act, and only
+then, at the end of a time slice, let others run, which can't be cancelled. So a cancelled
+``receive`` has taken nothing, and a message that was taken is returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+from trio.lowlevel import checkpoint_if_cancelled
+
+from trio_mq._message import Message
+from trio_mq._peer import Peer
+from trio_mq._sockets.socket import Socket
+from trio_mq._waiting import WaitList
+
+if TYPE_CHECKING:
+    from trio_mq._context import Context
+    from trio_mq._options import Options
+    from trio_mq._sockets.keywords import Endpoints
+    from trio_mq._sockets.pattern import Pattern
+
+Result = TypeVar("Result")
+
+
+class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
+    """A socket that receives."""
+
+    def __init__(
+        self,
+        pattern: Pattern,
+        options: Options,
+        *,
+        bind: Endpoints,
+        connect: Endpoints,
+        context: Context | None,
+    ) -> None:
+        super().__init__(pattern, options, bind=bind, connect=connect, context=context)
+        self._take = pattern.take
+        self._receivers = pattern.receivers
+        self._pattern_source = pattern
+
+    async def receive(self) -> Message:
+        """Wait for the next message and return it.
+
+        Several tasks may wait; they are served in the order in which they came. There is no end of
+        the channel, since endpoints can be added at any time: iteration ends by cancellation or
+        when the socket is closed.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, it has taken nothing: the message is still first in line. It yields to other
+        tasks when it waits, and otherwise once per time slice
+        (`trio_mq.lowlevel.set_checkpoint_mode`). (zmq_recv(3))
+        """
+        if self._refusing or get_ident() != self._thread:
+            self._guard()
+        await checkpoint_if_cancelled()
+        if not self._receivers.waiters:
+            try:
+                message = self._take()
+            except trio.WouldBlock:
+                pass
+            else:
+                if self._slice.spent():
+                    await self._slice.end()
+                return message
+        message = await self._receivers.wait(self._take)
+        self._slice.restart()
+        return message
+
+    # A socket never raises EndOfChannel, so iteration needs no translation of it on the way.
+    __anext__ = receive
+
+    def receive_nowait(self) -> Message:
+        """Return the next message, or raise `trio.WouldBlock` if none is there.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed.
+        """
+        self._guard()
+        if self._receivers.waiters:
+            raise trio.WouldBlock
+        return self._take()
+
+    async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # the plain word
+        """Wait for a message, and return it with whatever else is there, in order.
+
+        The cheapest way to receive much: the call is paid once.
+
+        Args:
+            max: The most messages to return, at least 1.
+
+        Raises:
+            ValueError: ``max`` is below 1.
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, it has taken nothing.
+        """
+        if max < 1:
+            raise ValueError(f"max={max} is not allowed: give at least 1")
+        self._guard()
+        await checkpoint_if_cancelled()
+        messages = [await self._take_in_turn(self._take, self._receivers)]
+        take = self._take
+        try:
+            while len(messages) < max:
+                messages.append(take())
+        except trio.WouldBlock:
+            pass
+        if self._slice.spent(len(messages)):
+            await self._slice.end()
+        return messages
+
+    async def receive_from(self) -> tuple[Message, Peer]:
+        """Wait for the next message, and return it with the peer that sent it.
+
+        The peer may have left since. Errors and cancellation as for `receive`.
+        """
+        self._guard()
+        await checkpoint_if_cancelled()
+        taken: list[Peer] = []
+
+        def take() -> Message:
+            message = self._take()
+            peer = self._pattern_source.source
+            assert peer is not None  # noqa: S101  # every message has come from somebody
+            taken.append(peer)
+            return message
+
+        message = await self._take_in_turn(take, self._receivers)
+        if self._slice.spent():
+            await self._slice.end()
+        return message, taken[0]
+
+    async def _take_in_turn(
+        self, take: Callable[[], Result], waiters: WaitList[Result]
+    ) -> Result:
+        """Take now if nobody waits and there is something, else wait in turn."""
+        if not waiters.waiters:
+            try:
+                return take()
+            except trio.WouldBlock:
+                pass
+        result = await waiters.wait(take)
+        self._slice.restart()
+        return result

@@ -1,0 +1,100 @@
+"""Who owns the tasks of a socket: two nurseries, and the order in which they end.
+
+``async with socket`` opens the *outer* nursery, whose cancel scope is around the body. It has
+exactly one child, the engine task. The engine holds the *inner* nursery, in which every dialer,
+listener and link lives, in a cancel scope that is *shielded*: cancelling the body must not cut the
+connections before the socket has written what it should. Only `Scope.stop` cancels that scope, and
+`Scope.close` always does.
+
+So ``aclose`` from another task stops the engine and nothing else: the body goes on, and finds its
+socket closed. And a shielded ``finally`` of the body can still send.
+
+Exceptions: what the body raises leaves as the same object. trio's nursery wraps it in a group; if
+that group holds nothing but it (and `trio.Cancelled`, which the nursery made itself), the group is
+of no use to anybody. A crash of the engine is a bug of ours and leaves as `InternalError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TypeAlias
+
+import trio
+
+from trio_mq._errors import InternalError
+
+Task: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class Scope:
+    """The tasks of one socket, from ``__aenter__`` to ``__aexit__``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._outer = trio.open_nursery()
+        self._shield = trio.CancelScope(shield=True)
+        self._inner: trio.Nursery | None = None
+        self._waiting: list[tuple[Task, str]] = []
+        #: Every task has ended.
+        self.ended = trio.Event()
+
+    async def open(self) -> None:
+        """Open the outer nursery, in the task that will close it."""
+        nursery = await self._outer.__aenter__()
+        nursery.start_soon(self._engine, name=f"trio_mq engine of {self._name}")
+
+    def spawn(self, task: Task, name: str) -> None:
+        """Start a task; it begins when the engine does."""
+        if self._inner is None:
+            self._waiting.append((task, name))
+        else:
+            self._inner.start_soon(task, name=name)
+
+    def stop(self) -> None:
+        """Cancel every task."""
+        self._shield.cancel()
+
+    async def close(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Stop every task and close the outer nursery: the end of ``__aexit__``.
+
+        Returns:
+            Whether the body's exception is suppressed: never, but for trio's own reasons.
+        """
+        self.stop()
+        try:
+            return bool(await self._outer.__aexit__(kind, error, traceback))
+        except BaseExceptionGroup as group:
+            others = [e for e in group.exceptions if not isinstance(e, trio.Cancelled)]
+            if error is not None and all(other is error for other in others):
+                return False
+            if len(others) == 1 and isinstance(others[0], InternalError):
+                raise others[0] from others[0].__cause__
+            raise
+
+    @trio.lowlevel.enable_ki_protection
+    async def _engine(self) -> None:
+        try:
+            with self._shield:
+                async with trio.open_nursery() as self._inner:
+                    for task, name in self._waiting:
+                        self._inner.start_soon(task, name=name)
+                    await trio.sleep_forever()
+        except Exception as crash:
+            raise InternalError(
+                f"{self._name} crashed, which is a bug of trio_mq: please report it"
+            ) from _only(crash)
+        finally:
+            self.ended.set()
+
+
+def _only(error: BaseException) -> BaseException:
+    """Return the exception inside groups that hold only one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

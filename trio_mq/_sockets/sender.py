@@ -1,0 +1,178 @@
+"""``send`` and its kin, the same for every socket that sends.
+
+The order of the steps is the promise: guard, notice cancellation, the synchronous act, and only
+then, at the end of a time slice, let others run, which can't be cancelled. So a cancelled ``send``
+queued nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from threading import get_ident
+from typing import TYPE_CHECKING
+
+import trio
+from trio.lowlevel import checkpoint_if_cancelled
+
+from trio_mq._errors import MessageTooLarge
+from trio_mq._message import Frames, Sendable, size_of, to_frames
+from trio_mq._sockets.socket import Socket
+
+if TYPE_CHECKING:
+    from trio_mq._context import Context
+    from trio_mq._options import Options
+    from trio_mq._sockets.keywords import Endpoints
+    from trio_mq._sockets.pattern import Pattern
+
+
+class Sender(Socket, trio.abc.SendChannel[Sendable]):
+    """A socket that sends."""
+
+    def __init__(
+        self,
+        pattern: Pattern,
+        options: Options,
+        *,
+        bind: Endpoints,
+        connect: Endpoints,
+        context: Context | None,
+    ) -> None:
+        super().__init__(pattern, options, bind=bind, connect=connect, context=context)
+        self._send_frames = pattern.send
+        self._senders = pattern.senders
+        #: A single frame up to this size needs no further look at the limits.
+        self._small = min(
+            limit
+            for limit in (options.max_frame_size, options.max_message_size, 1 << 62)
+            if limit is not None
+        )
+
+    async def send(self, message: Sendable) -> None:
+        """Hand over one message, waiting for room if the pattern waits.
+
+        It is accepted whole or not at all. Accepted means that the library has taken it, not that
+        a peer has it: see `drain`, and ``linger`` for what happens at the end.
+
+        Args:
+            message: One bytes-like is one frame, a sequence of bytes-like is a message. Mutable
+                buffers are copied now.
+
+        Raises:
+            TypeError: It is text, or not bytes-like.
+            ValueError: It has no frames.
+            MessageTooLarge: It exceeds a limit of our own.
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, it has queued nothing. It yields to other tasks when it waits, and otherwise
+        once per time slice (`trio_mq.lowlevel.set_checkpoint_mode`). (zmq_send(3))
+        """
+        frames = self._checked(message)
+        if self._refusing or get_ident() != self._thread:
+            self._guard()
+        await checkpoint_if_cancelled()
+        if not self._senders.waiters:
+            try:
+                self._send_frames(frames)
+            except trio.WouldBlock:
+                pass
+            else:
+                if self._slice.spent():
+                    await self._slice.end()
+                return
+        await self._senders.wait(partial(self._send_frames, frames))
+        self._slice.restart()
+
+    def send_nowait(self, message: Sendable) -> None:
+        """Hand over one message, or raise `trio.WouldBlock` if that would have to wait.
+
+        Otherwise as `send`.
+        """
+        frames = self._checked(message)
+        self._guard()
+        if self._senders.waiters:
+            raise trio.WouldBlock
+        self._send_frames(frames)
+
+    async def send_many(self, messages: Iterable[Sendable]) -> int:
+        """Wait for room for the first message, hand over as many as fit, and return how many.
+
+        The cheapest way to send much: the call is paid once. Send the rest again. Arguments and
+        errors as for `send`; an error in any message is raised before one is accepted.
+
+        Cancelled, it has queued nothing.
+        """
+        batch = [self._checked(message) for message in messages]
+        self._guard()
+        await checkpoint_if_cancelled()
+        if not batch:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return 0
+        if self._senders.waiters or not self._try(batch[0]):
+            await self._senders.wait(partial(self._send_frames, batch[0]))
+            self._slice.restart()
+            if self._refusing:
+                return 1
+        count = 1 if self._senders.waiters else 1 + self._send_what_fits(batch)
+        if self._slice.spent(count):
+            await self._slice.end()
+        return count
+
+    def _try(self, frames: Frames) -> bool:
+        try:
+            self._send_frames(frames)
+        except trio.WouldBlock:
+            return False
+        return True
+
+    def _send_what_fits(self, batch: list[Frames]) -> int:
+        """Send what comes after the first of a batch, and return how many that was."""
+        send = self._send_frames
+        count = 0
+        try:
+            for index in range(1, len(batch)):
+                send(batch[index])
+                count = index
+        except trio.WouldBlock:
+            pass
+        return count
+
+    async def drain(self) -> None:
+        """Wait until everything accepted so far was handed to the kernel, or dropped and counted.
+
+        What is accepted during the call does not prolong it.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed meanwhile.
+
+        Cancelled, it only stops waiting.
+        """
+        self._guard()
+        await checkpoint_if_cancelled()
+        await self._members.drain()
+
+    def _checked(self, message: Sendable) -> Frames:
+        frames = to_frames(message)
+        if len(frames) > 1 or len(frames[0]) > self._small:
+            self._check_size(frames)
+        return frames
+
+    def _check_size(self, frames: Frames) -> None:
+        options = self._options
+        largest, total = max(map(len, frames)), size_of(frames)
+        if options.max_frame_size is not None and largest > options.max_frame_size:
+            self._too_large("frame", largest, "max_frame_size", options.max_frame_size)
+        if options.max_message_size is not None and total > options.max_message_size:
+            self._too_large("message", total, "max_message_size", options.max_message_size)
+        if options.max_frames is not None and len(frames) > options.max_frames:
+            raise MessageTooLarge(
+                f"a message of {len(frames)} frames exceeds max_frames={options.max_frames}: "
+                "raise the option on both ends, or send several messages"
+            )
+
+    @staticmethod
+    def _too_large(what: str, size: int, option: str, limit: int) -> None:
+        raise MessageTooLarge(
+            f"a {what} of {size} bytes exceeds {option}={limit}: "
+            "raise the option on both ends, or send it in parts"
+        )

@@ -1,0 +1,352 @@
+"""What every socket has: its scope, its endpoints and peers, and the way it closes."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import ClassVar, Final, Self, Unpack
+
+import trio
+
+from trio_mq._connections.dial import OpenStream
+from trio_mq._connections.status import Endpoint
+from trio_mq._context import Context, default_context
+from trio_mq._events import EventStream
+from trio_mq._options import Options
+from trio_mq._peer import Peer
+from trio_mq._sockets.endpoints import EndpointRegistry
+from trio_mq._sockets.keywords import (
+    BindOptions,
+    ConnectionOptions,
+    Endpoints,
+    endpoints_of,
+)
+from trio_mq._sockets.membership import Membership
+from trio_mq._sockets.pattern import Pattern
+from trio_mq._sockets.scope import Scope
+from trio_mq._statistics import SocketStatistics
+from trio_mq._transports.endpoint import parse_bind, parse_connect
+from trio_mq._waiting import TimeSlice, current_slice
+from trio_mq.zmtp import SocketType
+
+
+class Socket(trio.abc.AsyncResource):
+    """What every socket type has in common; use one of the classes that are named for a type.
+
+    ``async with`` opens it: endpoints given to the constructor are bound and connected, and its
+    tasks run until the end of the block. Leaving normally writes what waits for up to ``linger``
+    seconds; leaving by an exception or cancellation drops it at once. A socket is good for one
+    block, left by the task that entered it; any task of the run may use it meanwhile.
+    """
+
+    socket_type: ClassVar[SocketType]
+
+    #: Sub and XSub have nothing to write that could matter after their end.
+    _lingers: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        pattern: Pattern,
+        options: Options,
+        *,
+        bind: Endpoints,
+        connect: Endpoints,
+        context: Context | None,
+    ) -> None:
+        self._options: Final = options
+        self._to_bind = endpoints_of(bind)
+        self._to_connect = endpoints_of(connect)
+        for endpoint in self._to_bind:
+            parse_bind(endpoint)
+        for endpoint in self._to_connect:
+            parse_connect(endpoint)
+        if context is not None:
+            context.check()
+        self._context = context
+        self._members: Final = Membership(type(self).__name__, pattern, options)
+        self._scope: Scope | None = None
+        self._endpoints: EndpointRegistry | None = None
+        self._slice = TimeSlice()
+        self._thread = 0
+        #: Calls get an error: the socket is not open yet, closing or closed.
+        self._refusing = True
+        self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._scope else "new"
+        names = "".join(" " + status.endpoint for status in self.endpoints)
+        full = sum(pipe.blocked for pipe in self._members.pipes)
+        peers = f"{len(self._members.links)} peers" + (f", {full} full" if full else "")
+        return f"<{type(self).__name__} {state}{names}, {peers}>"
+
+    # -- life --
+
+    async def __aenter__(self) -> Self:
+        """Bind and connect what the constructor was given.
+
+        Raises:
+            RuntimeError: The socket was entered before: each is good for one block.
+            OSError: An endpoint can't be bound, with the endpoint in the text.
+            TooManySockets: The context is full.
+            TooManyThreads: The context is used by too many threads.
+        """
+        if self._scope is not None or self._closed:
+            raise RuntimeError(f"{self!r} was used before: make a new socket for each block")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._context = self._context or default_context()
+        self._context.register(self)
+        self._thread = threading.get_ident()
+        self._slice = current_slice()
+        self._scope = scope = Scope(type(self).__name__)
+        self._endpoints = endpoints = EndpointRegistry(
+            self._members, self._options, self._context, scope
+        )
+        self._refusing = False
+        try:
+            for endpoint in self._to_bind:
+                await endpoints.bind(endpoint, {}, None)
+        except BaseException:
+            # No nursery is open yet, so the error leaves as it is.
+            self._abandon()
+            scope.ended.set()
+            raise
+        await scope.open()
+        try:
+            for endpoint in self._to_connect:
+                await self.connect(endpoint)
+        except BaseException as error:
+            self._abandon()
+            await scope.close(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Close: in order after a normal end, at once after an exception."""
+        scope = self._scope
+        assert scope is not None  # noqa: S101  # it was entered
+        if error is None:
+            try:
+                await self.aclose()
+            except BaseException as late:
+                if not await scope.close(type(late), late, late.__traceback__):
+                    raise
+        self._abandon()
+        return await scope.close(kind, error, traceback)
+
+    async def aclose(self) -> None:
+        """Close the socket: write what waits for up to ``linger`` seconds, then end everything.
+
+        The one closing path: leaving the block calls it too. Every blocked call, and every later
+        one, raises `trio.ClosedResourceError`. Idempotent, and callable from any task of the run.
+        Cancelled, it drops what waits at once and still closes; `trio.aclose_forcefully` is that.
+        """
+        self._check_thread()
+        scope, endpoints = self._scope, self._endpoints
+        if scope is None or endpoints is None:
+            self._closed = True
+            await trio.lowlevel.checkpoint()
+            return
+        self._refuse_calls()
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if self._lingers and not self._closed:
+                with trio.move_on_after(self._options.linger):
+                    await self._write_what_waits(endpoints)
+        finally:
+            self._abandon()
+            with trio.CancelScope(shield=True):
+                await scope.ended.wait()
+
+    async def _write_what_waits(self, endpoints: EndpointRegistry) -> None:
+        """Wait until everything accepted has left and every peer has seen our end."""
+        await self._members.drain()
+        await endpoints.finish()
+
+    def _refuse_calls(self) -> None:
+        """Let every blocked and every later call raise."""
+        if not self._refusing:
+            self._refusing = True
+            self._members.refuse_calls(self._closed_error)
+
+    def _abandon(self) -> None:
+        """End everything at once; what waits gets one non-blocking write, or is dropped."""
+        if self._closed:
+            return
+        self._refuse_calls()
+        self._closed = True
+        if self._endpoints is not None:
+            self._endpoints.stop()
+        self._members.close()
+        if self._scope is not None:
+            self._scope.stop()
+        if self._context is not None:
+            self._context.unregister(self)
+
+    def _closed_error(self) -> trio.ClosedResourceError:
+        return trio.ClosedResourceError(f"this {type(self).__name__} was closed")
+
+    def _guard(self) -> None:
+        """Refuse a call on a socket that is not open, or from another thread.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed.
+            RuntimeError: It is not open yet, or belongs to another thread.
+        """
+        self._check_thread()
+        if self._refusing:
+            if self._scope is None and not self._closed:
+                raise RuntimeError(f"{self!r} is not open: use it inside 'async with'")
+            raise self._closed_error()
+
+    def _check_thread(self) -> None:
+        if self._scope is not None and threading.get_ident() != self._thread:
+            raise RuntimeError(
+                f"{type(self).__name__} belongs to another thread: "
+                "reach it from here with trio.from_thread.run"
+            )
+
+    def _open_endpoints(self) -> EndpointRegistry:
+        self._guard()
+        assert self._endpoints is not None  # noqa: S101  # the guard saw that we are open
+        return self._endpoints
+
+    # -- endpoints --
+
+    async def bind(self, endpoint: str, **overrides: Unpack[BindOptions]) -> str:
+        """Listen on an endpoint, and return it resolved (``tcp://127.0.0.1:*`` gets its port).
+
+        Args:
+            endpoint: ``tcp://interface:port``, ``ipc://path`` or ``inproc://name``.
+            **overrides: Options of connections that differ from the socket's here. ``listener`` is
+                any trio listener of streams to use instead; the endpoint is then only a label.
+
+        Raises:
+            OSError: It can't be bound; the socket stays as it was, and usable.
+            ValueError: The endpoint or the value of an option is not allowed.
+            TypeError: An option is none of a connection's.
+
+        Cancelled, nothing is bound. (zmq_bind(3))
+        """
+        endpoints = self._open_endpoints()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        listener = overrides.pop("listener", None)
+        return await endpoints.bind(endpoint, dict(overrides), listener)
+
+    async def connect(
+        self,
+        endpoint: str,
+        *,
+        wait: bool = False,
+        open_stream: OpenStream | None = None,
+        **overrides: Unpack[ConnectionOptions],
+    ) -> str:
+        """Connect to an endpoint, now and again whenever the connection is lost.
+
+        Without ``wait`` it returns at once: the endpoint need not exist yet, and messages sent to
+        it wait. A second connect to the same endpoint is the same endpoint.
+
+        Args:
+            endpoint: ``tcp://host:port``, ``tcp://source:port;host:port``, ``ipc://path`` or
+                ``inproc://name``.
+            wait: Make one attempt over all addresses and return after its handshake. If it fails,
+                raise why and keep no endpoint. Messages are sent there only afterwards.
+            open_stream: Makes the stream of each connection, for TLS and the like; the endpoint is
+                then only a label.
+            **overrides: Options of connections that differ from the socket's here.
+
+        Returns:
+            The endpoint as `disconnect` and `endpoints` know it.
+
+        Raises:
+            ValueError: It is malformed, or is connected already with other options.
+            TypeError: An option is none of a connection's.
+            OSError: (``wait``) It can't be reached: name resolution, refused, timed out.
+            HandshakeError: (``wait``) The two ends don't go together.
+            RemoteProtocolError: (``wait``) What answers there does not speak ZMTP.
+
+        Cancelled while it waits, there is no endpoint. (zmq_connect(3))
+        """
+        return await self._connect(endpoint, dict(overrides), wait=wait, open_stream=open_stream)
+
+    async def _connect(
+        self,
+        endpoint: str,
+        overrides: dict[str, object],
+        *,
+        wait: bool,
+        open_stream: OpenStream | None,
+        routing_id: bytes = b"",
+    ) -> str:
+        endpoints = self._open_endpoints()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return await endpoints.connect(
+            endpoint, overrides, wait=wait, open_stream=open_stream, routing_id=routing_id
+        )
+
+    async def unbind(self, endpoint: str) -> None:
+        """Stop listening on an endpoint, and end the connections that it accepted.
+
+        What waits for their peers is written for up to ``linger`` seconds, and then given to
+        others where the pattern can, or dropped. Unread messages stay readable.
+
+        Args:
+            endpoint: As it was given to `bind`, or as `bind` returned it.
+
+        Raises:
+            ValueError: It is not bound.
+
+        Cancelled, it drops what waits at once and still unbinds. (zmq_unbind(3))
+        """
+        endpoints = self._open_endpoints()
+        await endpoints.unbind(endpoint)
+
+    async def disconnect(self, endpoint: str) -> None:
+        """Stop connecting to an endpoint, and end its connection; otherwise as `unbind`.
+
+        Args:
+            endpoint: As it was given to `connect`, or as `connect` returned it.
+
+        Raises:
+            ValueError: It is not connected.
+
+        Cancelled, it drops what waits at once and still disconnects. (zmq_disconnect(3))
+        """
+        endpoints = self._open_endpoints()
+        await endpoints.disconnect(endpoint)
+
+    # -- what there is to see --
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """How each bound and connected endpoint is doing."""
+        return self._endpoints.statuses() if self._endpoints is not None else ()
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """The peers that are there now, those with a handshake behind them."""
+        return self._members.peers()
+
+    def statistics(self) -> SocketStatistics:
+        """Return what has been counted so far: traffic, drops by reason, reconnects, queues."""
+        return self._members.statistics()
+
+    def events(self) -> EventStream:
+        """Return a stream of what happens from now on: ``with socket.events() as events: …``.
+
+        Each caller gets its own. See `EventStream` for its bounds.
+        """
+        return self._members.hub.open()
+
+    async def wait_for_peers(self, n: int = 1) -> None:
+        """Wait until at least so many peers have finished their handshake.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed meanwhile.
+        """
+        self._guard()
+        await self._members.wait_until(lambda: len(self._members.links) >= n)

@@ -1,0 +1,112 @@
+"""Load-balance: one message to one peer, in turn, skipping those whose queue is full."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import trio
+
+from trio_mq._message import Frames, size_of
+from trio_mq._pipe import Item, Pipe, frames_of
+
+
+class LoadBalance:
+    """Chooses the next pipe with room, in turn (RFC 28 and 30, "round-robin").
+
+    A full pipe leaves the rotation and comes back at its end when it has room again, so a choice
+    costs the same for ten peers and for ten thousand.
+
+    What a lost peer did not get comes back into the *return queue*. It is given out before
+    anything new, in the order in which it was accepted; new messages wait meanwhile.
+
+    Args:
+        dispatched: Told of each message that leaves the return queue for a pipe.
+    """
+
+    __slots__ = ("_dispatched", "_ready", "returned", "returned_bytes")
+
+    def __init__(self, dispatched: Callable[[Pipe, Item], None]) -> None:
+        #: Pipes that may have room; the next one to choose is the first.
+        self._ready: deque[Pipe] = deque()
+        self._dispatched = dispatched
+        #: The return queue.
+        self.returned: deque[Item] = deque()
+        self.returned_bytes = 0
+
+    def add(self, pipe: Pipe) -> None:
+        """Count a peer as a target, last in turn."""
+        self._ready.append(pipe)
+        self.dispatch()
+
+    def remove(self, pipe: Pipe) -> None:
+        """Count it no longer."""
+        if pipe.blocked:
+            pipe.blocked = False
+        elif pipe in self._ready:
+            self._ready.remove(pipe)
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """A pipe that was full has room again."""
+        self._ready.append(pipe)
+        self.dispatch()
+
+    def choose(self) -> Pipe:
+        """Return the pipe for the next message, or raise `trio.WouldBlock`.
+
+        The caller puts its message into that pipe.
+        """
+        ready = self._ready
+        while ready:
+            pipe = ready[0]
+            if pipe.has_room():
+                ready.rotate(-1)
+                return pipe
+            pipe.blocked = True
+            ready.popleft()
+        raise trio.WouldBlock
+
+    def send(self, frames: Frames) -> None:
+        """Give the message to the next peer with room, or raise `trio.WouldBlock`."""
+        if self.returned:
+            raise trio.WouldBlock
+        self.choose().put(frames)
+
+    def has_room(self) -> bool:
+        """Tell whether `send` would take a message now."""
+        return not self.returned and any(pipe.has_room() for pipe in self._ready)
+
+    def hand_back(self, items: Iterable[Item]) -> None:
+        """Take back what a lost peer did not get, and give it to others as far as possible."""
+        for item in items:
+            self.returned.append(item)
+            self.returned_bytes += size_of(frames_of(item))
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Give out the return queue, as far as there is room."""
+        while self.returned:
+            try:
+                pipe = self.choose()
+            except trio.WouldBlock:
+                return
+            item = self.returned.popleft()
+            self.returned_bytes -= size_of(frames_of(item))
+            pipe.put(item)
+            self._dispatched(pipe, item)
+
+    def forget_returned(self) -> int:
+        """Drop the return queue, and return how many messages that was."""
+        count = len(self.returned)
+        self.returned.clear()
+        self.returned_bytes = 0
+        return count
+
+    def withdraw(self, item: Item) -> bool:
+        """Remove one message from the return queue; False if it is not there."""
+        for index, waiting in enumerate(self.returned):
+            if waiting is item:
+                del self.returned[index]
+                self.returned_bytes -= size_of(frames_of(item))
+                return True
+        return False

@@ -1,0 +1,100 @@
+"""The names of ``inproc://``: who is bound to one, and who waits for it to be bound.
+
+There are no bytes here and no tasks. A connector is introduced to the binder of its name at once
+if there is one, and otherwise when the name is bound. What the two do with each other is the
+business of the connection layer.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections import deque
+from typing import Generic, Protocol, TypeVar
+
+import attrs
+import trio
+
+Binder = TypeVar("Binder")
+
+
+class Connector(Protocol[Binder]):  # type: ignore[misc]  # protocol variance is of no use here
+    """Somebody who connects to a name."""
+
+    def found(self, binder: Binder) -> None:
+        """The name is bound: meet its binder."""
+
+
+@attrs.frozen
+class _Bound(Generic[Binder]):
+    binder: Binder
+    run: trio.lowlevel.TrioToken
+
+
+@attrs.frozen
+class _Pending(Generic[Binder]):
+    connector: Connector[Binder]
+    run: trio.lowlevel.TrioToken
+
+
+class Namespace(Generic[Binder]):
+    """Names of one context; safe to use from the threads of several trio runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bound: dict[str, _Bound[Binder]] = {}
+        self._pending: dict[str, deque[_Pending[Binder]]] = {}
+
+    def bind(self, name: str, binder: Binder) -> None:
+        """Bind a name, and introduce those of this run who wait for it, oldest first.
+
+        Raises:
+            OSError: ``EADDRINUSE``, the name is bound already.
+        """
+        run = trio.lowlevel.current_trio_token()
+        with self._lock:
+            if name in self._bound:
+                raise OSError(errno.EADDRINUSE, f"inproc://{name} is bound already in this context")
+            self._bound[name] = _Bound(binder, run)
+            waiting = self._pending.pop(name, deque())
+            others = deque(pending for pending in waiting if pending.run is not run)
+            if others:
+                self._pending[name] = others
+        for pending in waiting:
+            if pending.run is run:
+                pending.connector.found(binder)
+
+    def unbind(self, name: str) -> None:
+        """Free a name; connections made through it are not touched."""
+        with self._lock:
+            self._bound.pop(name, None)
+
+    def connect(self, name: str, connector: Connector[Binder]) -> None:
+        """Introduce the connector to the binder of a name, now or when there is one.
+
+        Raises:
+            RuntimeError: The name is bound in another trio run, where messages can't go.
+        """
+        run = trio.lowlevel.current_trio_token()
+        with self._lock:
+            bound = self._bound.get(name)
+            if bound is None:
+                self._pending.setdefault(name, deque()).append(_Pending(connector, run))
+        if bound is None:
+            return
+        if bound.run is not run:
+            raise RuntimeError(
+                f"inproc://{name} is bound in another trio run: inproc joins sockets of one run, "
+                "use tcp:// or ipc:// between threads"
+            )
+        connector.found(bound.binder)
+
+    def forget(self, name: str, connector: Connector[Binder]) -> None:
+        """Stop waiting for a name."""
+        with self._lock:
+            waiting = self._pending.get(name, deque())
+            left = deque(pending for pending in waiting if pending.connector is not connector)
+            if left:
+                self._pending[name] = left
+            else:
+                self._pending.pop(name, None)

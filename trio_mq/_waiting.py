@@ -1,0 +1,197 @@
+"""Where a task waits: one FIFO wait list, and one time slice per run.
+
+Theory of operation
+-------------------
+
+A socket has many queues (one pipe per peer) and many callers. trio's channels have no ``select``,
+and waking every caller whenever anything changes would be unfair and slow. So a caller that cannot
+proceed leaves its *operation* behind: a synchronous function that either completes and returns the
+result, or raises `trio.WouldBlock` and has changed nothing. The list is strictly first come, first
+served.
+
+Whoever makes an operation possible (a link that decoded a message, a writer that freed room, a
+handshake that added a peer) calls `WaitList.serve`. It runs the oldest operation *in the task that
+made it possible*, and reschedules the waiter with the result in its hand. Three things follow:
+
+* Nobody can snatch the message between the wake-up and the waiter's next step: there is no such
+  moment. A newcomer queues up behind the waiters, because `WaitList.wait` is only entered after a
+  look at the list.
+* Cancellation is exact. While a task is in the list, its operation has not run; a cancelled task
+  leaves the list and nothing happened. Once its operation has run the task is no longer in the
+  list, so trio can't cancel that wait any more, and the result is delivered.
+* Closing needs no flag to be polled: it completes every waiter with the error.
+
+The alternative, an event per caller and a loop of "try, else wait", loses messages to
+cancellation between the wake-up and the retry, or lets newcomers overtake, and wakes callers for
+nothing. `trio.ParkingLot` would do for the order, but it hands over no result.
+
+Schedule points
+---------------
+
+A full trip through trio's scheduler costs about as much as sending six small messages. trio
+allows a library to take one only now and then, and so do we: a call always notices cancellation,
+and yields when it must wait, or when the `TimeSlice` that all sockets of the run share is spent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
+
+import attrs
+import trio
+
+Result = TypeVar("Result")
+
+#: When calls that need not wait yield to the scheduler; see `set_checkpoint_mode`.
+CheckpointMode: TypeAlias = Literal["sliced", "always"]
+
+_SLICE_MESSAGES: Final = 64
+_SLICE_SECONDS: Final = 0.001
+
+
+@attrs.define(eq=False)
+class _Waiter(Generic[Result]):
+    task: trio.lowlevel.Task
+    operation: Callable[[], Result]
+    result: Result | None = None
+    error: BaseException | None = None
+
+
+class WaitList(Generic[Result]):
+    """The tasks that wait for one kind of thing, oldest first, each with its operation."""
+
+    __slots__ = ("_again", "_serving", "waiters")
+
+    def __init__(self) -> None:
+        #: Empty or not is all that others may ask of it, which is quicker than asking the list.
+        self.waiters: deque[_Waiter[Result]] = deque()
+        self._serving = False
+        self._again = False
+
+    def __len__(self) -> int:
+        return len(self.waiters)
+
+    async def wait(self, operation: Callable[[], Result]) -> Result:
+        """Wait at the end of the list until the operation succeeds, and return its result.
+
+        The caller has found that the operation would block now, or that others wait already.
+        Cancelled: the operation has not happened.
+        """
+        waiter = _Waiter(trio.lowlevel.current_task(), operation)
+        self.waiters.append(waiter)
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            self.waiters.remove(waiter)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+        if waiter.error is not None:
+            raise waiter.error
+        return waiter.result  # type: ignore[return-value]  # set by serve()
+
+    def serve(self) -> None:
+        """Complete operations, oldest first, for as long as the oldest one can be completed."""
+        # An operation may free room or produce a message and so call us again: note that and go
+        # round once more, instead of completing a younger waiter inside an older one.
+        if self._serving:
+            self._again = True
+            return
+        self._serving = True
+        try:
+            self._again = True
+            while self._again:
+                self._again = False
+                while self.waiters and self._complete(self.waiters[0]):
+                    pass
+        finally:
+            self._serving = False
+
+    def _complete(self, waiter: _Waiter[Result]) -> bool:
+        try:
+            waiter.result = waiter.operation()
+        except trio.WouldBlock:
+            return False
+        except Exception as error:
+            waiter.error = error
+        self.waiters.remove(waiter)
+        trio.lowlevel.reschedule(waiter.task)
+        return True
+
+    def serve_all(self) -> None:
+        """Complete whatever can be completed, for conditions that don't compete for anything."""
+        for waiter in tuple(self.waiters):
+            self._complete(waiter)
+
+    def fail(self, make_error: Callable[[], BaseException]) -> None:
+        """Complete every waiter with an error of its own: how closing is delivered."""
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            waiter.error = make_error()
+            trio.lowlevel.reschedule(waiter.task)
+
+
+class TimeSlice:
+    """How long the calls of one run may go on without a schedule point.
+
+    64 messages or 1 ms, whichever comes first, counted over all sockets of the run, so that a
+    program that moves messages from one socket to another is held to the same bound.
+    """
+
+    __slots__ = ("_clock", "_deadline", "_left", "mode")
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self.mode: CheckpointMode = "sliced"
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new slice: the task has just been resumed by the scheduler."""
+        self._left = _SLICE_MESSAGES
+        self._deadline = self._clock() + _SLICE_SECONDS
+
+    def set_clock(self, clock: Callable[[], float]) -> None:
+        """Measure the slice with another clock; a constant one leaves the count alone."""
+        self._clock = clock
+        self.restart()
+
+    def spent(self, messages: int = 1) -> bool:
+        """Count messages; True when the caller must now yield with `end`."""
+        self._left -= messages
+        return self._left <= 0 or self._clock() > self._deadline or self.mode == "always"
+
+    async def end(self) -> None:
+        """Let the other tasks run. Not cancellable: what was done before it is done."""
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self.restart()
+
+
+_slice_of_run: trio.lowlevel.RunVar[TimeSlice] = trio.lowlevel.RunVar("trio_mq time slice")
+
+
+def current_slice() -> TimeSlice:
+    """Return the time slice of this run."""
+    try:
+        return _slice_of_run.get()
+    except LookupError:
+        time_slice = TimeSlice()
+        _slice_of_run.set(time_slice)
+        return time_slice
+
+
+def set_checkpoint_mode(mode: CheckpointMode) -> None:
+    """Choose when calls of this trio run that need not wait yield to the scheduler.
+
+    ``"sliced"``, the default, yields once per 64 messages or 1 ms over all sockets of the run.
+    ``"always"`` yields in every call, as trio's own operations do: for purists, and for tests
+    that use `trio.testing.assert_checkpoints`. Every call notices cancellation in both modes.
+
+    Raises:
+        ValueError: The mode is neither of the two.
+        RuntimeError: Called outside a trio run.
+    """
+    if mode not in ("sliced", "always"):
+        raise ValueError(f"checkpoint mode {mode!r} is not known: give 'sliced' or 'always'")
+    current_slice().mode = mode
