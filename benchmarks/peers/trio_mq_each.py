@@ -1,0 +1,77 @@
+"""trio_mq with one await per message."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import trio
+
+import trio_mq
+from benchmarks.job import Job, Role, ready
+from benchmarks.loops.cooperative import TRIO, Exchange, Library, Port
+from benchmarks.loops.ring import as_tuple, publications
+from benchmarks.peers.zmtp_by_hand import subscriptions_of
+
+Duplex: TypeAlias = trio_mq.Req | trio_mq.Rep | trio_mq.Router
+
+_DUPLEX: Final[dict[str, Callable[[Job], Duplex]]] = {
+    "req": lambda job: trio_mq.Req(connect=job.endpoint),
+    "rep": lambda job: trio_mq.Rep(bind=job.endpoint),
+    "router": lambda job: trio_mq.Router(bind=job.endpoint, max_peers=job.connections + 100),
+}
+
+
+async def _out_of_turn(*_: object) -> None:
+    raise AssertionError("a one-way socket was asked for the other direction")
+
+
+@asynccontextmanager
+async def open_port(kind: str, job: Job) -> AsyncIterator[Port]:
+    """Open a socket; leaving it waits for what it has not written."""
+    if kind == "push":
+        async with trio_mq.Push(connect=job.endpoint) as push:
+            yield Port(push.send, _out_of_turn)
+    elif kind == "pull":
+        async with trio_mq.Pull(bind=job.endpoint) as pull:
+            yield Port(_out_of_turn, pull.receive)
+    else:
+        async with _DUPLEX[kind](job) as socket:
+            yield Port(socket.send, socket.receive)
+
+
+@asynccontextmanager
+async def open_exchanges(job: Job) -> AsyncIterator[Sequence[Exchange]]:
+    """Let every request go through one socket."""
+    async with trio_mq.Req(connect=job.endpoint, correlate=True) as req:
+        yield [req.request] * job.concurrency
+
+
+@asynccontextmanager
+async def open_publisher(job: Job) -> AsyncIterator[trio_mq.Pub]:
+    """Open a Pub that waits for its slowest subscriber, and wait until all have subscribed."""
+    async with trio_mq.Pub(bind=job.endpoint, on_full="block") as pub:
+        ready()
+        last = subscriptions_of(0, job)[-1]
+        waits_for_all = None if job.one_topic else last
+        await pub.wait_for_subscribers(job.connections, topic=waits_for_all)
+        yield pub
+
+
+async def _publish(job: Job) -> None:
+    messages = publications(job.size)
+    async with open_publisher(job) as pub:
+        for _ in range(job.rounds):
+            for message in messages:
+                await pub.send(message)
+        await TRIO.finish({})
+
+
+def publisher(job: Job) -> None:
+    """Publish to all subscribers and wait for the slowest instead of dropping."""
+    trio.run(_publish, job)
+
+
+LIBRARY: Final = Library(TRIO, open_port, open_exchanges, as_tuple)
+ROLES: Final[dict[str, Role]] = {**LIBRARY.roles(), "publisher": publisher}
