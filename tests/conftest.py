@@ -27,6 +27,17 @@ hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5_0
 hypothesis.settings.load_profile("ci")
 
 
+#: A test in one of these folders carries the marker that nox selects it by.
+MARKED_FOLDERS = {"interop": "interop", "property": "fuzz", "hostile": "fuzz"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the folder that they are in."""
+    for item in items:
+        for folder in MARKED_FOLDERS.keys() & set(item.path.parent.parts):
+            item.add_marker(MARKED_FOLDERS[folder])
+
+
 class HungError(BaseException):
     """A test that did not end; a BaseException, so that nothing under test can swallow it."""
 
