@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import resource
 import socket
 from collections.abc import Iterator, Sequence
 
@@ -119,6 +121,42 @@ async def test_a_visitor_who_cannot_be_wrapped_is_closed_and_passed_over() -> No
     assert seen[0].fileno() == -1
     await accepted.aclose()
     listener.close()
+
+
+async def test_a_bug_in_wrapping_is_raised_and_leaves_no_connection() -> None:
+    """Only the system's errors are a visitor's own."""
+
+    def buggy(_sock: socket.socket, _address: object) -> SocketStream:
+        raise RuntimeError("a bug")
+
+    sock = FaultySocket([])
+    listener = Listener(sock, buggy)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="a bug"):
+        await listener.accept()
+    listener.close()
+
+
+@contextlib.contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """Use up what this process may open, for a moment."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as fillers:
+        highest = os.open(os.devnull, os.O_RDONLY)
+        fillers.callback(os.close, highest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 50, hard))
+        fillers.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                fillers.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        yield
+
+
+async def test_a_visitor_outlasts_a_time_without_descriptors(listener: Listener) -> None:
+    """With the real limit of the real system."""
+    with no_descriptors_left(), pytest.raises(OSError, match="open files") as caught:
+        await listener.accept()
+    assert caught.value.errno == errno.EMFILE
+    await (await listener.accept()).aclose()
 
 
 async def test_closing_wakes_the_task_in_accept(listener: Listener) -> None:

@@ -322,6 +322,16 @@ async def test_names_are_resolved_anew_at_every_dial() -> None:
                 assert ours.peer_address == f"{expected}:{port_of(place)}"
 
 
+async def test_an_empty_answer_of_the_resolver_is_an_error_too() -> None:
+    """No address is no address, for both directions."""
+    Resolver([], [])
+    with pytest.raises(socket.gaierror, match="has no address"):
+        await dial("tcp://empty.example:80")
+    with pytest.raises(socket.gaierror, match="has no address"):
+        async with listening("tcp://empty.example:*"):
+            pass
+
+
 @pytest.mark.parametrize("host", ["a..b", "ü" * 64, "-ü"])
 async def test_a_name_that_cannot_exist_is_a_resolver_error(host: str) -> None:
     """Names beyond the rules of DNS never reach the resolver, and fail in the same way."""
@@ -504,7 +514,7 @@ async def test_keepalive_can_be_left_off() -> None:
 
 
 async def test_buffer_sizes_reach_both_ends() -> None:
-    """Linux doubles what it is told, for its own book-keeping; absurd sizes are no error."""
+    """Linux doubles what it is told, for its own book-keeping."""
     options = Options(send_buffer=20_000, receive_buffer=30_000)
     async with (
         listening("tcp://*:*", options) as place,
@@ -513,9 +523,24 @@ async def test_buffer_sizes_reach_both_ends() -> None:
         for stream in ends:
             assert option(stream, socket.SOL_SOCKET, socket.SO_SNDBUF) == 40_000
             assert option(stream, socket.SOL_SOCKET, socket.SO_RCVBUF) == 60_000
-    absurd = Options(send_buffer=2**40, receive_buffer=2**40, backlog=2**40)
-    async with listening("tcp://*:*", absurd) as place, connected(place, place.endpoint, absurd):
-        pass
+
+
+async def test_absurd_sizes_and_times_are_cut_to_what_the_kernel_takes() -> None:
+    """They are no error of a later connection, and don't keep other options from being set."""
+    absurd = Options(
+        send_buffer=2**40,
+        receive_buffer=2**40,
+        backlog=2**40,
+        tcp_keepalive_idle=2**40,
+        tcp_keepalive_interval=2**40,
+        tcp_keepalive_count=2**40,
+    )
+    async with (
+        listening("tcp://*:*", absurd) as place,
+        connected(place, place.endpoint, absurd) as ends,
+    ):
+        for stream in ends:
+            assert option(stream, socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 127
 
 
 async def test_no_child_process_inherits_a_descriptor() -> None:

@@ -84,11 +84,10 @@ class Listener:
                 continue
             try:
                 return self._wrap(accepted, address)
-            except OSError:
+            except BaseException as error:
                 accepted.close()
-            except BaseException:
-                accepted.close()
-                raise
+                if not isinstance(error, OSError):
+                    raise
 
     def close(self) -> None:
         """Stop listening at once, and wake a task in `accept`; idempotent."""

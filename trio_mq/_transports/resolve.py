@@ -76,6 +76,8 @@ async def resolve(host: str, port: int, *, ipv6: bool, interfaces: bool = False)
     except UnicodeError as error:
         # A label that is empty, too long or of forbidden characters never reaches the resolver.
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no host name: {error}") from error
+    if not found:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no address")
     return list(dict.fromkeys(Address(entry[0], entry[4]) for entry in found))
 
 

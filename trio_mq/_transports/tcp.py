@@ -14,6 +14,7 @@ import contextlib
 import errno
 import functools
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -31,10 +32,13 @@ from .stream import SocketStream
 
 # Attempts to find a port that is free on every address to listen on.
 _PORT_ATTEMPTS: Final = 32
-# Linux; the socket module does not name it everywhere.
-_IP_BIND_ADDRESS_NO_PORT: Final = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
+# Linux's number; not every version of the socket module has the name.
+_IP_BIND_ADDRESS_NO_PORT: Final = 24
 # Seconds of silence before the first keep-alive probe; macOS has another name for it.
 _TCP_KEEPIDLE: Final[int] = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", 4))
+# The kernel refuses larger ones (tcp(7)); nobody waits longer than nine hours for a dead peer.
+_LONGEST_KEEPALIVE: Final = 32767
+_MOST_KEEPALIVES: Final = 127
 # What bind() says to an IPv6 address on a host that has no IPv6.
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -122,7 +126,7 @@ def _bind_source(sock: socket.socket, source: Address) -> None:
     if source.address[1]:
         # Connections to several places may start from one port.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    else:
+    elif sys.platform == "linux":
         # Without it bind() would reserve one of the few ports for this connection alone.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
@@ -246,7 +250,10 @@ def _stream(options: Options, sock: socket.socket, peer: SocketAddress) -> Socke
 def _set_keepalive(sock: socket.socket, options: Options) -> None:
     if not options.tcp_keepalive:
         return
+    idle = min(options.tcp_keepalive_idle, _LONGEST_KEEPALIVE)
+    interval = min(options.tcp_keepalive_interval, _LONGEST_KEEPALIVE)
+    count = min(options.tcp_keepalive_count, _MOST_KEEPALIVES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, _TCP_KEEPIDLE, options.tcp_keepalive_idle)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, options.tcp_keepalive_interval)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, options.tcp_keepalive_count)
+    sock.setsockopt(socket.IPPROTO_TCP, _TCP_KEEPIDLE, idle)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, count)
