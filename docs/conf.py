@@ -74,6 +74,8 @@ def resolve_by_name(
 ) -> nodes.reference | None:
     """Find what an annotation or a docstring calls by a private module's name, or by none."""
     target = str(node.get("reftarget", "")).rpartition(".")[2]
+    if target.endswith("Options"):
+        target = "Options"  # what each kind of socket takes is a selection of these
     domain = env.domains.python_domain
     for place in ("trio_mq", "trio_mq.zmtp"):
         found = domain.objects.get(f"{place}.{target}")

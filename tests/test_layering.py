@@ -33,11 +33,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "_pipe": WAITING,
     "lowlevel": {"_waiting"},
     "auth": WORDS | {"zmtp"},
-    "_peer": WAITING | {"zmtp"},
-    "_events": WAITING | {"zmtp", "_peer"},
-    "_context": WAITING | {"_transports", "zmtp", "_peer", "_events"},
+    "_peer": WAITING,
+    "_events": WAITING | {"_peer"},
     "_strategies": WAITING,
     "_connections": WAITING | {"_transports", "zmtp", "_peer", "_events"},
+    "_context": WAITING | {"_transports"},
     "_sockets": ENGINE | {"_strategies"},
     "_proxy": ENGINE | {"_strategies", "_sockets"},
     "testing": ENGINE | {"_strategies", "_sockets", "_proxy"},
@@ -47,6 +47,8 @@ MAY_IMPORT = {**MAY_IMPORT, "__init__": {*MAY_IMPORT, "__init__"}}
 #: through its hands unopened.
 MAY_NAME: Mapping[str, set[str]] = {
     "_options": {"zmtp"},
+    "_peer": {"zmtp"},
+    "_context": {"_connections"},
     "_statistics": {"_peer"},
     "_pipe": {"_peer"},
     "_strategies": {"_peer"},
