@@ -1,7 +1,7 @@
 """How to test a program that uses sockets: one process, virtual time, no ports."""
 
-import pytest
 import trio
+import trio.testing
 
 import trio_mq
 
@@ -24,8 +24,9 @@ async def test_what_goes_in_comes_out_louder(nursery: trio.Nursery) -> None:
         assert await sink.receive() == (b"HELLO",)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_silence_stays_silence(nursery: trio.Nursery) -> None:
+async def test_silence_stays_silence(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
     """An hour of waiting passes at once: the clock jumps whenever every task waits."""
     nursery.start_soon(shout, "inproc://source", "inproc://sink")
     async with trio_mq.Pull(bind="inproc://sink") as sink:
