@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 import trio_mq
+from trio_mq import Limits, Options
 
 project = "trio_mq"
 author = "The trio_mq authors"
@@ -44,7 +45,6 @@ html_static_path = ["_static"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
-autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
@@ -52,6 +52,7 @@ napoleon_numpy_docstring = False
 nitpick_ignore_regex = [
     ("py:.*|any", r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)\..+"),
     ("py:.*|any", "|".join(dir(builtins))),
+    ("py:.*", r"trio_mq\._transports\..+"),
 ]
 
 
@@ -86,6 +87,11 @@ def resolve_by_name(
     return None
 
 
+#: Options whose default is said in words.
+EXPLAINED = {"limits", "max_peers", "metadata"}
+#: How the names of those end that are counted in bytes.
+SIZES = ("_bytes", "_size", "_frame", "_value", "_length")
+
 comments: dict[str, list[str]] = {}
 
 
@@ -101,9 +107,20 @@ def put_comment_aside(
 def put_comment_back(
     app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
-    """Undo the above when napoleon has passed."""
+    """Undo the above when napoleon has passed, and say what an option is unless it is given."""
     del app, what, thing, options
     lines[:] = comments.pop(name, lines)
+    owner, _, field = name.rpartition(".")
+    fields = {"trio_mq.Options": Options, "trio_mq.Limits": Limits}.get(owner)
+    if fields is not None and field in attrs.fields_dict(fields) and field not in EXPLAINED:
+        lines += ["", f"Default: {shown(field, getattr(fields(), field))}", ""]
+
+
+def shown(field: str, value: object) -> str:
+    """Write a default, and sizes as people do."""
+    if not isinstance(value, int) or value < 1024 or not field.endswith(SIZES):
+        return f"``{value!r}``"
+    return f"{value >> 20} MiB" if value % 1024**2 == 0 else f"{value >> 10} KiB"
 
 
 def setup(app: Sphinx) -> None:
