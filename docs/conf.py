@@ -10,6 +10,7 @@ import pkgutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+import attrs
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
