@@ -101,6 +101,11 @@ def test_the_methods_of_a_public_class_have_docstrings(name: str, thing: object)
     assert bare == [], f"of {name}"
 
 
+def test_type_checkers_may_trust_the_annotations() -> None:
+    """The marker that says so is installed with the package."""
+    assert Path(trio_mq.__file__).with_name("py.typed").is_file()
+
+
 def documented() -> set[str]:
     """Collect the names that the reference has a directive for."""
     text = "\n".join(path.read_text("utf-8") for path in REFERENCE.glob("*.rst"))
