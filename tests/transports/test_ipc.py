@@ -182,3 +182,15 @@ async def test_buffer_sizes_and_inheritance_are_as_with_tcp(folder: Path) -> Non
         assert not place.listeners[0]._socket.get_inheritable()
         await stream.aclose()
     assert in_folder(folder) == set()
+
+
+async def test_a_dial_cancelled_before_it_begins_makes_no_connection(folder: Path) -> None:
+    """The listener never hears of it."""
+    async with listening("ipc://sock") as place:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await dial("ipc://sock")
+        assert scope.cancelled_caught
+        with pytest.raises(BlockingIOError):
+            place.listeners[0]._socket.accept()
+    assert in_folder(folder) == set()

@@ -43,6 +43,26 @@ async def test_a_file_left_by_a_crash_is_no_obstacle(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+async def test_a_lock_on_a_file_removed_meanwhile_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder removed it between our open and our lock: the next one would not see ours."""
+    path = tmp_path / "lock"
+    flock = fcntl.flock
+    locked: list[int] = []
+
+    def removed_just_before(descriptor: int, operation: int) -> None:
+        if not locked:
+            path.unlink()
+        locked.append(descriptor)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removed_just_before)
+    async with lock_file(path):
+        assert path.exists()
+        assert len(locked) == 2
+
+
 async def test_a_lock_that_is_never_released_is_an_error(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:

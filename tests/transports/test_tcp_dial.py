@@ -57,6 +57,16 @@ async def test_names_are_resolved_anew_at_every_dial() -> None:
                 assert ours.peer_address == f"{expected}:{port_of(place)}"
 
 
+async def test_an_address_named_twice_is_dialled_once() -> None:
+    """Some resolvers repeat themselves."""
+    Resolver([(V4, "127.0.0.1")] * 3)
+    async with listening("tcp://127.0.0.1:*") as place:
+        port = port_of(place)
+    with pytest.raises(ConnectionRefusedError) as caught:
+        await dial(f"tcp://twice.example:{port}")
+    assert str(caught.value).count("127.0.0.1") == 1
+
+
 async def test_an_empty_answer_of_the_resolver_is_an_error_too() -> None:
     """No address is no address, for both directions."""
     Resolver([], [])

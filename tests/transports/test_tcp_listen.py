@@ -90,6 +90,17 @@ async def test_a_port_in_use_is_refused_and_nothing_is_left_listening() -> None:
             await dial(f"tcp://[::1]:{port_of(taken)}")
 
 
+async def test_a_port_is_free_again_at_once_after_its_connections() -> None:
+    """The kernel remembers closed connections for a minute, which must not delay a restart."""
+    async with listening("tcp://127.0.0.1:*") as place:
+        async with connected(place, place.endpoint) as (ours, theirs):
+            await theirs.aclose()  # who closes first is remembered
+            assert await ours.receive_some(1) == b""
+        endpoint = place.endpoint
+    async with listening(endpoint) as place:
+        assert place.endpoint == endpoint
+
+
 async def test_several_listeners_may_share_a_port_if_all_want_to() -> None:
     """With reuse_port the second bind succeeds; without it the third does not."""
     sharing = Options(reuse_port=True)
