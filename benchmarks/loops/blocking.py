@@ -9,6 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from benchmarks.job import Figures, Job, Role, finish, ready
+
 from .ring import ROUND, Received, Ring, payloads
 from .stopwatch import Stopwatch
 

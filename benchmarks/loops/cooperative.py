@@ -21,6 +21,7 @@ from benchmarks.job import (
     ready,
     resident_bytes,
 )
+
 from .ring import ROUND, Received, Ring, as_is, payloads
 from .stopwatch import Stopwatch
 

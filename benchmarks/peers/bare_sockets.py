@@ -29,7 +29,7 @@ class Wire:
     @classmethod
     def over(cls, sock: socket.socket) -> Wire:
         """Prepare a connected socket."""
-        sock.setblocking(False)
+        sock.settimeout(0)
         wire = cls(sock, select.poll(), select.poll())
         wire.readable.register(sock, select.POLLIN)
         wire.writable.register(sock, select.POLLOUT)

@@ -9,9 +9,9 @@ from typing import Final
 
 import zmq
 
+from benchmarks.figures import percentile
 from benchmarks.job import Figures, Job, Role, finish, ready
 from benchmarks.loops.ring import Received, Ring, payload, payloads, publications, wanted_by
-from benchmarks.figures import percentile
 from benchmarks.loops.stopwatch import Stopwatch
 from benchmarks.peers.zmtp_by_hand import subscriptions_of
 
@@ -91,7 +91,7 @@ def _read_rounds(
     return watch.figures(job.rounds, len(publications(job.size)))
 
 
-# --------------------------------------------------------------------------------- latency under load
+# ----------------------------------------------------------------------------- latency under load
 
 
 def pinger(job: Job) -> None:

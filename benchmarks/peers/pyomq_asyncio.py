@@ -10,6 +10,7 @@ import pyomq.asyncio
 
 from benchmarks.job import Job
 from benchmarks.loops.cooperative import ASYNCIO, Library, Port, exchanges_of_many_sockets
+
 from .pyomq_blocking import KINDS, SERVERS
 
 _CONTEXT: Final = pyomq.asyncio.Context()

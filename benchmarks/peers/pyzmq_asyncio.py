@@ -16,6 +16,7 @@ from benchmarks.loops.cooperative import (
     Scheduler,
     exchanges_of_many_sockets,
 )
+
 from .pyzmq_blocking import KINDS, SERVERS
 
 

@@ -8,6 +8,7 @@ import attrs
 import uvloop
 
 from benchmarks.loops.cooperative import ASYNCIO, AsyncJob
+
 from .pyzmq_asyncio import roles_on
 
 

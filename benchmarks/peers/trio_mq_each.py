@@ -14,7 +14,7 @@ from benchmarks.loops.cooperative import TRIO, Exchange, Library, Port
 from benchmarks.loops.ring import as_tuple, publications
 from benchmarks.peers.zmtp_by_hand import subscriptions_of
 
-Duplex: TypeAlias = trio_mq.Req | trio_mq.Rep | trio_mq.Router
+Duplex: TypeAlias = "trio_mq.Req | trio_mq.Rep | trio_mq.Router"
 
 _DUPLEX: Final[dict[str, Callable[[Job], Duplex]]] = {
     "req": lambda job: trio_mq.Req(connect=job.endpoint),

@@ -11,6 +11,7 @@ import zmq_anyio
 
 from benchmarks.job import Job
 from benchmarks.loops.cooperative import TRIO, Library, Port, exchanges_of_many_sockets
+
 from .pyzmq_blocking import KINDS, SERVERS
 
 

@@ -1,0 +1,144 @@
+"""Compare the speed of trio_mq with that of other libraries.
+
+Without arguments: everything, which takes about an hour; the figures go to a JSON file and a page
+of the documentation with charts is written from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import fnmatch
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from benchmarks import machine, page, regression
+from benchmarks.peers import PEERS
+from benchmarks.report import Report
+from benchmarks.runner import Plan, run_work
+from benchmarks.table import goals_table, work_table
+from benchmarks.works import WORKS, Work
+
+#: The comparison that the documentation shows.
+RESULT: Final = Path(__file__).parent / "results" / "comparison.json"
+#: Where every other run leaves its figures.
+LAST: Final = Path(__file__).parent.parent / "build" / "benchmarks" / "last.json"
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a minute: a few works, briefly")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="fail if a ratio is much worse than in ratios.json (implies --quick, without --only)",
+    )
+    parser.add_argument("--only", metavar="PATTERN", help="works by name, such as 'push-pull/*'")
+    parser.add_argument("--peers", metavar="NAMES", help="only these libraries, with commas")
+    parser.add_argument("--repetitions", type=int, metavar="N", help="of each measurement")
+    parser.add_argument("--seconds", type=float, metavar="S", help="that a measurement takes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
+    parser.add_argument("--merge", action="store_true", help="keep other works already in FILE")
+    parser.add_argument("--accept", action="store_true", help="store the ratios for --check")
+    parser.add_argument("--render", action="store_true", help="only write the page, from FILE")
+    parser.add_argument("--list", action="store_true", help="only name the works and libraries")
+    return parser.parse_args(arguments)
+
+
+def chosen_works(options: argparse.Namespace) -> list[Work]:
+    """Return the works that were asked for, with the libraries that were asked for."""
+    quick = options.quick or (options.check and not options.only)
+    return [
+        work
+        for work in WORKS
+        if (not quick or work.quick) and fnmatch.fnmatch(work.name, options.only or "*")
+    ]
+
+
+def is_whole(options: argparse.Namespace) -> bool:
+    """Tell whether this run is the one that the documentation shows."""
+    return not (options.quick or options.check or options.only or options.peers)
+
+
+def plan_for(options: argparse.Namespace, earlier: Report | None) -> Plan:
+    """Return how thorough this run is."""
+    brief = options.quick or options.check
+    return Plan(
+        repetitions=options.repetitions or (3 if brief else 5),
+        seconds=options.seconds or (0.15 if brief else 1.0),
+        progress=_show_progress,
+        earlier=earlier,
+        peers=frozenset(options.peers.split(",")) if options.peers else frozenset(PEERS),
+    )
+
+
+def _show_progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+async def compare(works: Sequence[Work], plan: Plan, earlier: Report | None) -> Report:
+    """Run the works one after the other, and print what was found about each."""
+    report = Report(
+        date=dt.datetime.now(dt.UTC).date().isoformat(),
+        settings={
+            "repetitions": str(plan.repetitions),
+            "seconds per measurement": f"{plan.seconds:g}",
+        },
+        machine=machine.describe(),
+        versions=machine.versions(PEERS.values()),
+        outcomes=dict(earlier.outcomes) if earlier else {},
+    )
+    for work in works:
+        report = report.including(work.name, await run_work(work, plan))
+        _show_progress("")
+        print(work_table(report, work), end="\n\n", flush=True)
+    return report
+
+
+def load(path: Path) -> Report | None:
+    """Return a stored report, if there is one."""
+    return Report.load(path) if path.exists() else None
+
+
+def verdict(report: Report) -> int:
+    """Print what has become slower, and return the exit code."""
+    stored = regression.load()
+    worse = regression.regressions(report, stored)
+    for sentence in worse:
+        print(f"slower than before: {sentence}")
+    number = regression.compared(report, stored)
+    print(f"{number} ratios compared with {regression.STORED.name}, {len(worse)} are worse")
+    return 1 if worse or not number else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says, and return the exit code."""
+    options = parse(arguments)
+    target: Path = options.json or (RESULT if is_whole(options) else LAST)
+    if options.list:
+        for work in chosen_works(options):
+            print(f"{work.name:28} {' '.join(work.peers) or '-'}")
+        return 0
+    if options.render:
+        page.write(Report.load(options.json or RESULT))
+        return 0
+    kept = load(target) if options.merge else None
+    report = trio.run(compare, chosen_works(options), plan_for(options, load(RESULT)), kept)
+    report.save(target)
+    print(goals_table(report))
+    print(f"\nthe figures are in {target}")
+    if target == RESULT:
+        page.write(report)
+    if options.accept:
+        regression.accept(report)
+    return verdict(report) if options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""What a comparison found, as data: to and from JSON, and the views that tables and charts show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from benchmarks.figures import Spread, paired_ratios
+from benchmarks.works import Measure
+
+_INDENT: Final = 1
+
+
+@attrs.frozen
+class Outcome:
+    """The repetitions of one work by one library, or why there are none."""
+
+    repetitions: Sequence[Mapping[str, float]] = ()
+    problem: str | None = None
+
+    def values(self, measure: Measure) -> list[float]:
+        """Return one figure of every repetition, in its unit."""
+        return [figures[measure.figure] * measure.scale for figures in self.repetitions]
+
+    def spread(self, measure: Measure) -> Spread | None:
+        """Return the median and the extremes, if it was measured at all."""
+        values = self.values(measure)
+        return Spread.of(values) if values else None
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """A whole comparison."""
+
+    #: When it began, and how it was run.
+    date: str
+    settings: Mapping[str, str]
+    #: What it ran on, and which versions were compared.
+    machine: Mapping[str, str]
+    versions: Mapping[str, str]
+    #: By name of the work, then of the library.
+    outcomes: Mapping[str, Mapping[str, Outcome]]
+
+    def outcome(self, work: str, peer: str) -> Outcome:
+        """Return what was found, which may be that nothing was measured."""
+        return self.outcomes.get(work, {}).get(peer, Outcome(problem="not measured"))
+
+    def ratio(
+        self, ours: tuple[str, str], theirs: tuple[str, str], measure: Measure
+    ) -> Spread | None:
+        """Return how two (work, library) pairs compare, repetition by repetition."""
+        values = self.outcome(*ours).values(measure), self.outcome(*theirs).values(measure)
+        ratios = paired_ratios(*values)
+        return Spread.of(ratios) if ratios else None
+
+    def including(self, work: str, found: Mapping[str, Outcome]) -> Report:
+        """Return the report with what was found about one more work."""
+        return attrs.evolve(self, outcomes={**self.outcomes, work: found})
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(attrs.asdict(self), indent=_INDENT) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Report:
+        """Read what `save` wrote."""
+        data = json.loads(path.read_text("utf-8"))
+        data["outcomes"] = {
+            work: {peer: Outcome(**outcome) for peer, outcome in by_peer.items()}
+            for work, by_peer in data["outcomes"].items()
+        }
+        return cls(**data)
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures to six digits: more is noise, and fills the file."""
+    return {name: float(f"{value:.6g}") for name, value in figures.items()}
