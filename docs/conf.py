@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -71,21 +72,29 @@ def find_source_modules() -> None:
                 thing.__module__ = found.name
 
 
+def entries(target: str) -> Iterator[str]:
+    """Yield the names under which the reference may have what a text calls by another one."""
+    owner, _, name = target.rpartition(".")
+    if name.endswith("Options"):
+        yield "trio_mq.Options"  # what each kind of socket takes is a selection of these
+    yield f"trio_mq.{name}"
+    yield f"trio_mq.zmtp.{name}"
+    # A method that is described with the class that it is inherited from.
+    heir = getattr(trio_mq, owner.rpartition(".")[2], None)
+    for ancestor in heir.__mro__ if inspect.isclass(heir) else ():
+        yield f"trio_mq.{ancestor.__name__}.{name}"
+
+
 def resolve_by_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
     """Find what an annotation or a docstring calls by a private module's name, or by none."""
-    target = str(node.get("reftarget", "")).rpartition(".")[2]
-    if target.endswith("Options"):
-        target = "Options"  # what each kind of socket takes is a selection of these
-    domain = env.domains.python_domain
-    for place in ("trio_mq", "trio_mq.zmtp"):
-        found = domain.objects.get(f"{place}.{target}")
-        if found is not None:
-            here = str(node.get("refdoc", env.docname))
-            uri = app.builder.get_relative_uri(here, found.docname)
-            return nodes.reference("", "", content, internal=True, refuri=f"{uri}#{found.node_id}")
-    return None
+    objects = env.domains.python_domain.objects
+    found = next(filter(None, map(objects.get, entries(str(node["reftarget"])))), None)
+    if found is None:
+        return None
+    uri = app.builder.get_relative_uri(str(node.get("refdoc", env.docname)), found.docname)
+    return nodes.reference("", "", content, internal=True, refuri=f"{uri}#{found.node_id}")
 
 
 #: Options whose default is said in words.
