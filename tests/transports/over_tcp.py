@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
+import pytest
 import trio
 import trio.testing
 
@@ -16,6 +17,15 @@ from trio_mq._transports.listener import Listener, Listening
 from trio_mq._transports.stream import ByteStream, SocketStream
 
 OPTIONS = Options()
+
+
+def _host_has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+needs_ipv6 = pytest.mark.skipif(not _host_has_ipv6(), reason="this host has no IPv6")
 
 
 async def dial(endpoint: str, options: Options = OPTIONS) -> SocketStream:

@@ -14,7 +14,16 @@ import pytest
 import trio
 import trio.testing
 
-from tests.transports.over_tcp import V4, V6, Resolver, connected, dial, listening, port_of
+from tests.transports.over_tcp import (
+    V4,
+    V6,
+    Resolver,
+    connected,
+    dial,
+    listening,
+    needs_ipv6,
+    port_of,
+)
 from trio_mq._options import Options
 
 
@@ -40,6 +49,7 @@ async def test_a_dead_first_address_is_passed_by_with_one_connection() -> None:
             listener.accept()
 
 
+@needs_ipv6
 async def test_names_are_resolved_anew_at_every_dial() -> None:
     """A server that moved is found at its new address."""
     Resolver(
