@@ -171,6 +171,15 @@ class FrameDecoder:
         body, self._body, self._filled = self._body, None, 0
         return self._flags, body.getvalue()
 
+    def next_command(self) -> bytes | None:
+        """Return the body of the next frame, or ``None`` if it is no command or not all here.
+
+        Raises:
+            RemoteProtocolError: Its header breaks the rules or a limit.
+        """
+        frame = self.next_frame() if self.at_command else None
+        return None if frame is None else frame[1]
+
     def _read_header(self) -> int | None:
         """Take the header at hand and judge it; return the size of the body."""
         while self._has_data():

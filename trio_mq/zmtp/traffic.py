@@ -86,13 +86,9 @@ class TrafficReader:
         if max_messages <= 0 or max_bytes <= 0:
             return None
         run: list[Message] = []
-        if self._in_bulk:
-            payload, self._held = self._decoder.next_messages(run, max_messages, max_bytes)
-        else:
-            payload, self._held = self._next_run(run, max_messages, max_bytes)
-        if run:
-            return Messages(run, payload)
-        return self._release() if self._held is not None else self._next_command()
+        next_run = self._next_run_in_bulk if self._in_bulk else self._next_run
+        payload, self._held = next_run(run, max_messages, max_bytes)
+        return Messages(run, payload) if run else self._release()
 
     def _release(self) -> Event | None:
         held, self._held = self._held, None
@@ -102,13 +98,17 @@ class TrafficReader:
 
     # -- in bulk: what is not a message is a command ------------------------------------------
 
-    def _next_command(self) -> Event | None:
-        """Return the event of the next command that has one, if it comes before any message."""
-        while self._decoder.at_command and (frame := self._decoder.next_frame()) is not None:
-            event = self._read_command(frame[1])
+    def _next_run_in_bulk(
+        self, run: list[Message], max_messages: int, max_bytes: int
+    ) -> tuple[int, Event | RemoteProtocolError | None]:
+        """Collect messages; return their payload and what follows them, as far as that is known."""
+        payload, error = self._decoder.next_messages(run, max_messages, max_bytes)
+        while not run and error is None and (body := self._decoder.next_command()) is not None:
+            event = self._read_command(body)
             if event is not None:
-                return event
-        return None
+                return 0, event
+            payload, error = self._decoder.next_messages(run, max_messages, max_bytes)
+        return payload, error
 
     # -- one by one: every frame is looked into -----------------------------------------------
 

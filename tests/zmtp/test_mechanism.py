@@ -1,0 +1,193 @@
+"""The interface of mechanisms, proven by one that uses all of it; and NULL, which uses none."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from tests.zmtp.pair import ConnectionPair, events_of, messages_of
+from trio_mq._errors import ProtocolFault
+from trio_mq._options import Limits
+from trio_mq.zmtp import (
+    Connection,
+    CredentialsReceived,
+    LocalProtocolError,
+    Null,
+    PeerReady,
+    Ping,
+    RemoteProtocolError,
+    Role,
+    SocketType,
+    Subscribe,
+)
+from trio_mq.zmtp.commands import Command
+from trio_mq.zmtp.frames import encode_frame
+from trio_mq.zmtp.handshake import Decision, Move, State, Table
+
+CLIENT: Table = {
+    State.GREETING: {Decision.GREETED: Move(State.EXPECT_WELCOME, sends=Command.HELLO)},
+    State.EXPECT_WELCOME: {
+        Command.WELCOME: Move(State.EXPECT_READY, sends=Command.INITIATE),
+        Command.ERROR: Move(State.FAILED),
+    },
+    State.EXPECT_READY: {Command.READY: Move(State.JUDGING), Command.ERROR: Move(State.FAILED)},
+    State.JUDGING: {Decision.ACCEPT: Move(State.ESTABLISHED)},
+}
+SERVER: Table = {
+    State.GREETING: {Decision.GREETED: Move(State.EXPECT_HELLO)},
+    State.EXPECT_HELLO: {Command.HELLO: Move(State.AUTHENTICATING)},
+    State.AUTHENTICATING: {
+        Decision.AUTHENTICATE: Move(State.EXPECT_INITIATE, sends=Command.WELCOME),
+        Decision.REFUSE: Move(State.FAILED, sends=Command.ERROR),
+    },
+    State.EXPECT_INITIATE: {Command.INITIATE: Move(State.JUDGING)},
+    State.JUDGING: {Decision.ACCEPT: Move(State.ESTABLISHED, sends=Command.READY)},
+}
+
+
+@attrs.define(eq=False)
+class Rot:
+    """A toy: four commands, a password, frames turned by a number that WELCOME hands over."""
+
+    table: Table
+    ours: bytes
+    clear: bool = False
+    overhead: int = 1
+    metadata: bytes = b""
+    credentials: tuple[bytes, ...] = ()
+    shift: int = 7
+
+    def write(self, command: Command) -> bytes:
+        """Introduce ourselves in INITIATE and READY."""
+        said = {Command.HELLO: b"password", Command.WELCOME: bytes([self.shift])}
+        return said.get(command, bytes([self.shift]) + self.ours)
+
+    def read(self, command: Command, data: bytes) -> None:
+        """Take the password, the number, the introduction."""
+        if command is Command.HELLO:
+            self.credentials = (data,)
+        elif command is Command.WELCOME:
+            self.shift = data[0]
+        else:
+            assert data[0] == self.shift, "INITIATE was written before WELCOME was read"
+            self.metadata = data[1:]
+
+    def seal(self, flags: int, body: bytes, /) -> bytes:
+        """Turn every byte."""
+        return bytes((byte + self.shift) % 256 for byte in bytes([flags]) + body)
+
+    def open(self, body: bytes, /) -> tuple[int, bytes]:
+        """Turn every byte back."""
+        if not body:
+            raise RemoteProtocolError(ProtocolFault.MALFORMED_COMMAND, "nothing to open")
+        plain = bytes((byte - self.shift) % 256 for byte in body)
+        return plain[0], plain[1:]
+
+
+@attrs.frozen
+class RotFactory:
+    """The option: which side of the toy we are."""
+
+    as_server: bool
+    name: str = "ROT"
+
+    def start(self, role: Role, metadata: bytes, limits: Limits) -> Rot:
+        """Servers choose another number than clients would."""
+        del role, limits
+        return Rot(SERVER, metadata, shift=9) if self.as_server else Rot(CLIENT, metadata)
+
+
+def rot_pair(client: SocketType, server: SocketType) -> ConnectionPair:
+    """Return a client that accepts and a server that connects: roles are another matter."""
+    return ConnectionPair(
+        Connection(server, Role.CONNECTING, mechanism=RotFactory(as_server=True)),
+        Connection(client, Role.ACCEPTING, mechanism=RotFactory(as_server=False)),
+    )
+
+
+def established_rot(client: SocketType, server: SocketType) -> ConnectionPair:
+    """Return the pair after its handshake."""
+    pair = rot_pair(client, server)
+    pair.exchange()
+    pair.connecting.authenticated("anna", {"Group": b"staff"})
+    pair.exchange()
+    return pair.establish()
+
+
+def test_null_passes_everything_as_it_is() -> None:
+    """So that one encoding serves many connections."""
+    assert Connection(SocketType.PUB, Role.ACCEPTING, mechanism=Null()).clear
+
+
+def test_null_neither_seals_nor_opens() -> None:
+    """Whoever asks it to has mistaken it for another mechanism."""
+    mechanism = Null().start(Role.CONNECTING, b"", Limits())
+    with pytest.raises(LocalProtocolError):
+        mechanism.seal(0, b"")
+    with pytest.raises(LocalProtocolError):
+        mechanism.open(b"")
+
+
+def test_credentials_wait_for_a_verdict() -> None:
+    """The connection tells of them once and goes on only when it is told to."""
+    pair = rot_pair(SocketType.PUSH, SocketType.PULL)
+    assert pair.exchange() == [CredentialsReceived("ROT", (b"password",))]
+    assert events_of(pair.connecting) == []
+    pair.connecting.authenticated("anna")
+    (ready,) = pair.exchange()
+    assert isinstance(ready, PeerReady)
+    assert ready.properties.user_id == "anna"
+
+
+def test_refused_credentials_are_told_with_their_status() -> None:
+    """The client learns the status, and its object is over."""
+    pair = rot_pair(SocketType.PUSH, SocketType.PULL)
+    pair.exchange()
+    pair.connecting.refuse("400")
+    with pytest.raises(Exception, match="status 400"):
+        pair.exchange()
+
+
+def test_a_user_is_known_by_what_the_authenticator_said() -> None:
+    """Apart from what the peer claims."""
+    pair = established_rot(SocketType.PUSH, SocketType.PULL)
+    assert pair.connecting.peer is not None
+    assert pair.connecting.peer.auth_metadata == {"Group": b"staff"}
+    assert pair.connecting.peer.mechanism == "ROT"
+
+
+def test_sealed_messages_are_opened_whole() -> None:
+    """Multipart messages, and the flags inside the seal."""
+    pair = established_rot(SocketType.PUSH, SocketType.PULL)
+    sent = [(b"one",), (b"a", b"", b"c" * 300)]
+    buffers = pair.accepting.encode(sent)
+    assert sum(map(len, buffers)) == sum(map(pair.accepting.wire_size, sent))
+    assert b"one" not in b"".join(buffers)
+    pair.connecting.receive_data(b"".join(buffers))
+    assert messages_of(events_of(pair.connecting)) == sent
+
+
+def test_sealed_commands_are_opened_too() -> None:
+    """PING and SUBSCRIBE travel inside the seal."""
+    pair = established_rot(SocketType.SUB, SocketType.PUB)
+    pair.connecting.receive_data(pair.accepting.ping(1, b"c") + pair.accepting.subscribe(b"t"))
+    assert events_of(pair.connecting) == [Ping(1, b"c"), Subscribe(b"t")]
+
+
+@pytest.mark.parametrize("outer", [0x01, 0x04, 0x05])
+def test_the_unprotected_outer_flags_of_a_sealed_frame_say_nothing(outer: int) -> None:
+    """Else somebody on the way could glue messages together, or drop them."""
+    pair = established_rot(SocketType.PUSH, SocketType.PULL)
+    frame = b"".join(pair.accepting.encode([(b"one",)]))
+    pair.connecting.receive_data(bytes([outer]) + frame[1:])
+    assert messages_of(events_of(pair.connecting)) == [(b"one",)]
+
+
+def test_a_frame_that_does_not_open_ends_the_connection_after_what_came_before() -> None:
+    """Good messages are not lost for a bad one after them."""
+    pair = established_rot(SocketType.PUSH, SocketType.PULL)
+    good = b"".join(pair.accepting.encode([(b"one",)]))
+    pair.connecting.receive_data(good + encode_frame(0, b""))
+    assert messages_of([pair.connecting.next_event()]) == [(b"one",)]  # type: ignore[list-item]
+    with pytest.raises(RemoteProtocolError, match="nothing to open"):
+        pair.connecting.next_event()
