@@ -11,8 +11,9 @@ from trio_mq._errors import TooManySockets, TooManyThreads
 from trio_mq._transports.inproc import Namespace
 
 if TYPE_CHECKING:
-    from trio_mq._connections.join import BoundName
     from collections.abc import Hashable
+
+    from trio_mq._connections.join import BoundName
 
 _DEFAULT_MAX_SOCKETS: Final = 1023
 

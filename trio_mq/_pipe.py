@@ -404,6 +404,13 @@ class Pipe:
             self._open_incoming()
         return message
 
+    def put_back(self, message: Message) -> None:
+        """Undo `take`."""
+        self.incoming.appendleft(message)
+        self.incoming_count += 1
+        self.incoming_bytes += size_of(message)
+        self.tally.delivered -= 1
+
     def drop_taken(self, reason: DropReason) -> None:
         """Count the message just taken as dropped instead of delivered."""
         self.tally.delivered -= 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from trio_mq._waiting import CheckpointMode as CheckpointMode
-from trio_mq._waiting import set_checkpoint_mode as set_checkpoint_mode
+from trio_mq._waiting import (
+    CheckpointMode as CheckpointMode,
+    set_checkpoint_mode as set_checkpoint_mode,
+)
 
 __all__ = ["CheckpointMode", "set_checkpoint_mode"]

@@ -109,7 +109,7 @@ class Heartbeat:
             sent = float(context.decode("ascii"))
         except ValueError:
             return
-        if self._peer is not None and 0 <= trio.current_time() - sent:
+        if self._peer is not None and trio.current_time() - sent >= 0:
             self._peer.round_trip_time = trio.current_time() - sent
 
     def pause(self) -> None:

@@ -199,7 +199,13 @@ class BoundName:
     """A bound ``inproc`` endpoint."""
 
     def __init__(
-        self, owner: JoinOwner, *, endpoint: str, name: str, options: Options, names: Namespace[BoundName]
+        self,
+        owner: JoinOwner,
+        *,
+        endpoint: str,
+        name: str,
+        options: Options,
+        names: Namespace[BoundName],
     ) -> None:
         self.endpoint = endpoint
         self.options = options

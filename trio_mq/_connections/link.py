@@ -78,7 +78,7 @@ _WRITE_THROUGH_PAUSE: Final = 50e-6
 _FAREWELL_SECONDS: Final = 1.0
 
 
-class Refusal(Exception):  # noqa: N818  # it is no error of anybody: a peer is turned away
+class Refusal(Exception):  # it is no error of anybody: a peer is turned away
     """The owner does not want this peer; the connection is closed without an ERROR.
 
     libzmq dials again after a plain close and never after an ERROR.
@@ -357,15 +357,19 @@ class Link:
         """Read until the stream ends, and return why if it was not a plain end."""
         try:
             while await self._receive():
-                while not self._finishing and self._decode():
-                    # There is more in the buffer than one turn takes.
-                    await trio.lowlevel.checkpoint()
-                while self._is_paused():
-                    await self._wait_for_room()
-                    self._decode()
+                await self._handle_what_arrived()
         except Exception as error:
             return error
         return None
+
+    async def _handle_what_arrived(self) -> None:
+        while not self._finishing:
+            if self._decode():
+                await trio.lowlevel.checkpoint()
+            elif self._room is not None:
+                await self._wait_for_room()
+            else:
+                return
 
     async def _receive(self) -> bool:
         """Wait for bytes and feed them to the protocol; False at the end of the stream."""
@@ -405,9 +409,6 @@ class Link:
                 decoded += 1
                 self._handle(event)
         return True
-
-    def _is_paused(self) -> bool:
-        return self._room is not None and not self._finishing
 
     async def _wait_for_room(self) -> None:
         assert self._room is not None  # noqa: S101  # it is what being paused means

@@ -209,4 +209,3 @@ class StreamListener:
     async def aclose(self) -> None:
         """Stop listening."""
         await trio.aclose_forcefully(self._listener)
-

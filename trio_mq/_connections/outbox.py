@@ -201,7 +201,6 @@ def _join_wires(wires: list[bytes]) -> list[bytes | memoryview]:
     return list(wires)
 
 
-
 def _after(buffers: list[bytes | memoryview], taken: int) -> list[bytes | memoryview]:
     """Return what is left of the buffers after so many bytes, without copying any."""
     for index, buffer in enumerate(buffers):

@@ -8,6 +8,7 @@ figure.
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable
 from types import MappingProxyType
@@ -71,6 +72,7 @@ class Membership:
         self._departed = Tally()
         self._handshake_failures: Counter[str] = Counter()
         self._reconnects = 0
+        self._quiet_until = -math.inf
         #: Pipes of connected endpoints that have been connected before.
         self._known: set[Pipe] = set()
         pattern.members = self
@@ -262,6 +264,13 @@ class Membership:
         self._departed.accepted += count
         self._departed.drop_out(reason, count)
         self.dropped(None, reason, count)
+
+    def log_drop(self, why: str, *args: object) -> None:
+        """Log that messages are being dropped; at most a line a second, the statistics have all."""
+        now = trio.current_time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + 1.0
+            _log.warning(f"{self._name} dropped a message: {why}", *args)
 
     def dispatched(self, pipe: Pipe, item: Item) -> None:
         """A message left the return queue for a pipe."""

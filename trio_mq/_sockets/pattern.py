@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AnyLink = Link | JoinEnd
 
 
-class Contested(Exception):  # noqa: N818  # a verdict, not an error
+class Contested(Exception):  # a verdict, not an error
     """A newcomer wants what another connection holds: a routing id, or the only place."""
 
     def __init__(self, holder: Pipe, refusal: Refusal) -> None:
@@ -125,6 +125,20 @@ class Pattern:
         """Return the next message, or raise `trio.WouldBlock`."""
         return self.queue.take()
 
+    def put_back(self, message: Message) -> None:
+        """Make the message that was taken last the next one again, as if it never had been."""
+        self.queue.put_back(message)
+
+    def look(self) -> Message:
+        """Return the next message without taking it, or raise `trio.WouldBlock`."""
+        message = self.take()
+        self.put_back(message)
+        return message
+
+    def line_for(self, frames: Frames) -> WaitList[None]:  # noqa: ARG002  # Router looks at them
+        """Return the line in which a message waits for its turn to be sent."""
+        return self.senders
+
     @property
     def source(self) -> Peer | None:
         """The peer of the message that was taken last."""
@@ -150,4 +164,3 @@ class Pattern:
         """Let every waiting task raise."""
         self.senders.fail(make_error)
         self.receivers.fail(make_error)
-

@@ -6,7 +6,7 @@ from typing import Final, Unpack
 
 from trio_mq._context import Context
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._message import Frames, Message
+from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._pipe import Item, Pipe
 from trio_mq._sockets.keywords import Endpoints, PullOptions, PushOptions, make_options
@@ -127,9 +127,7 @@ class Push(Sender):
         **options: Unpack[PushOptions],
     ) -> None:
         checked = make_options("Push", PushOptions, options)
-        super().__init__(
-            PushPattern(checked), checked, bind=bind, connect=connect, context=context
-        )
+        super().__init__(PushPattern(checked), checked, bind=bind, connect=connect, context=context)
 
 
 class Pull(Receiver):
@@ -150,9 +148,7 @@ class Pull(Receiver):
         **options: Unpack[PullOptions],
     ) -> None:
         checked = make_options("Pull", PullOptions, options)
-        super().__init__(
-            PullPattern(checked), checked, bind=bind, connect=connect, context=context
-        )
+        super().__init__(PullPattern(checked), checked, bind=bind, connect=connect, context=context)
 
 
 #: The names of 0MQ 2.0.

@@ -43,7 +43,6 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         super().__init__(pattern, options, bind=bind, connect=connect, context=context)
         self._take = pattern.take
         self._receivers = pattern.receivers
-        self._pattern_source = pattern
 
     async def receive(self) -> Message:
         """Wait for the next message and return it.
@@ -129,7 +128,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
 
         def take() -> Message:
             message = self._take()
-            peer = self._pattern_source.source
+            peer = self._pattern.source
             assert peer is not None  # noqa: S101  # every message has come from somebody
             taken.append(peer)
             return message
@@ -139,9 +138,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
             await self._slice.end()
         return message, taken[0]
 
-    async def _take_in_turn(
-        self, take: Callable[[], Result], waiters: WaitList[Result]
-    ) -> Result:
+    async def _take_in_turn(self, take: Callable[[], Result], waiters: WaitList[Result]) -> Result:
         """Take now if nobody waits and there is something, else wait in turn."""
         if not waiters.waiters:
             try:

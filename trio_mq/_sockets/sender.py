@@ -40,7 +40,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
     ) -> None:
         super().__init__(pattern, options, bind=bind, connect=connect, context=context)
         self._send_frames = pattern.send
-        self._senders = pattern.senders
+        self._line_for = pattern.line_for
         #: A single frame up to this size needs no further look at the limits.
         self._small = min(
             limit
@@ -71,7 +71,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         if self._refusing or get_ident() != self._thread:
             self._guard()
         await checkpoint_if_cancelled()
-        if not self._senders.waiters:
+        line = self._line_for(frames)
+        if not line.waiters:
             try:
                 self._send_frames(frames)
             except trio.WouldBlock:
@@ -80,7 +81,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
                 if self._slice.spent():
                     await self._slice.end()
                 return
-        await self._senders.wait(partial(self._send_frames, frames))
+        await line.wait(partial(self._send_frames, frames))
         self._slice.restart()
 
     def send_nowait(self, message: Sendable) -> None:
@@ -90,7 +91,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         """
         frames = self._checked(message)
         self._guard()
-        if self._senders.waiters:
+        if self._line_for(frames).waiters:
             raise trio.WouldBlock
         self._send_frames(frames)
 
@@ -108,12 +109,11 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         if not batch:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return 0
-        if self._senders.waiters or not self._try(batch[0]):
-            await self._senders.wait(partial(self._send_frames, batch[0]))
+        line = self._line_for(batch[0])
+        if line.waiters or not self._try(batch[0]):
+            await line.wait(partial(self._send_frames, batch[0]))
             self._slice.restart()
-            if self._refusing:
-                return 1
-        count = 1 if self._senders.waiters else 1 + self._send_what_fits(batch)
+        count = 1 if self._refusing else 1 + self._send_what_fits(batch)
         if self._slice.spent(count):
             await self._slice.end()
         return count
@@ -131,6 +131,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         count = 0
         try:
             for index in range(1, len(batch)):
+                if self._line_for(batch[index]).waiters:
+                    break
                 send(batch[index])
                 count = index
         except trio.WouldBlock:

@@ -63,6 +63,7 @@ class Socket(trio.abc.AsyncResource):
         if context is not None:
             context.check()
         self._context = context
+        self._pattern: Final = pattern
         self._members: Final = Membership(type(self).__name__, pattern, options)
         self._scope: Scope | None = None
         self._endpoints: EndpointRegistry | None = None
@@ -350,3 +351,9 @@ class Socket(trio.abc.AsyncResource):
         """
         self._guard()
         await self._members.wait_until(lambda: len(self._members.links) >= n)
+
+
+def guarded_pattern(socket: Socket) -> Pattern:
+    """Return what decides for an open socket (for `proxy`); errors as of every call."""
+    socket._guard()  # noqa: SLF001  # the library's own door
+    return socket._pattern  # noqa: SLF001  # as above

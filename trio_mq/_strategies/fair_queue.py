@@ -56,3 +56,13 @@ class FairQueue:
         elif len(ready) > 1:
             ready.rotate(-1)
         return message
+
+    def put_back(self, message: Message) -> None:
+        """Make the message that was taken last the next one again."""
+        pipe = self.current
+        assert pipe is not None  # noqa: S101  # something was taken
+        pipe.put_back(message)
+        if pipe.readable:
+            self._ready.remove(pipe)
+        pipe.readable = True
+        self._ready.appendleft(pipe)

@@ -178,6 +178,14 @@ class Topics:
     def __len__(self) -> int:
         return len(self._counts)
 
+    def __contains__(self, topic: object) -> bool:
+        return topic in self._counts
+
+    @property
+    def everything(self) -> bool:
+        """The empty topic is among them: every message is wanted."""
+        return 0 in self._lengths
+
     def add(self, topic: bytes) -> bool:
         """Ask for a topic once more; True if it is new and the publishers must hear of it."""
         self._counts[topic] += 1

@@ -1,0 +1,120 @@
+"""A proxy: messages from one socket to another, and back."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+import trio
+
+from trio_mq._errors import Unroutable
+from trio_mq._message import Message
+from trio_mq._sockets.pattern import Pattern
+from trio_mq._sockets.receiver import Receiver
+from trio_mq._sockets.sender import Sender
+from trio_mq._sockets.socket import guarded_pattern
+from trio_mq._statistics import DropReason
+from trio_mq._waiting import current_slice
+
+#: What a proxy can stand between: Router and Dealer, XSub and XPub, Pull and Push.
+ProxySocket: TypeAlias = Sender | Receiver
+
+
+async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | None = None) -> None:
+    """Forward every message between two sockets until cancelled.
+
+    For brokers (Router and Dealer), forwarders (XSub and XPub) and streamers (Pull and Push). Each
+    direction is a task of its own. A message is taken only in the step in which the other side
+    takes it, so a full peer holds up its own direction and cancellation loses nothing. One that the
+    other side can't route is dropped there and counted.
+
+    Args:
+        frontend: An open socket that receives.
+        backend: An open socket; messages from the frontend go there, and what it receives, if it
+            receives, goes back to the frontend. The same socket twice echoes.
+        capture: An open socket that gets a copy of every message, as far as it has room; what it
+            misses is counted, and it never holds anything up.
+
+    Raises:
+        ValueError: Nothing can flow between these sockets.
+        trio.ClosedResourceError: One of the sockets was closed.
+
+    Cancelled, no message is lost: what was not forwarded is still in the socket it came to.
+    (zmq_proxy(3))
+    """
+    directions = [
+        _Direction(source, sink, capture)
+        for source, sink in dict.fromkeys([(frontend, backend), (backend, frontend)])
+        if isinstance(source, Receiver) and isinstance(sink, Sender)
+    ]
+    if not directions:
+        raise ValueError(f"nothing can flow between {frontend!r} and {backend!r}")
+    try:
+        async with trio.open_nursery() as nursery:
+            for direction in directions:
+                nursery.start_soon(direction.run)
+    except* trio.ClosedResourceError as closed:
+        raise closed.exceptions[0] from None
+
+
+@attrs.define(eq=False)
+class _Direction:
+    source: Receiver
+    sink: Sender
+    capture: Sender | None
+
+    async def run(self) -> None:
+        time_slice = current_slice()
+        while True:
+            source, sink = guarded_pattern(self.source), guarded_pattern(self.sink)
+            await trio.lowlevel.checkpoint_if_cancelled()
+            try:
+                self._move(source, sink)
+            except trio.WouldBlock:
+                await self._wait(source, sink)
+                time_slice.restart()
+            else:
+                if time_slice.spent():
+                    await time_slice.end()
+
+    def _move(self, source: Pattern, sink: Pattern) -> None:
+        """Move one message, or raise `trio.WouldBlock` and leave it where it was."""
+        message = source.take()
+        try:
+            sink.send(message)
+        except trio.WouldBlock:
+            source.put_back(message)
+            raise
+        except (Unroutable, ValueError):
+            sink.members.drop_unqueued(DropReason.UNROUTABLE)
+        self._copy(message)
+
+    async def _wait(self, source: Pattern, sink: Pattern) -> None:
+        """Wait for a message, then for room for it; neither is taken."""
+        try:
+            message = source.look()
+        except trio.WouldBlock:
+            message = await source.receivers.wait(source.look)
+        try:
+            self._move_if_there(source, sink)
+        except trio.WouldBlock:
+            await sink.line_for(message).wait(lambda: self._move_if_there(source, sink))
+
+    def _move_if_there(self, source: Pattern, sink: Pattern) -> None:
+        try:
+            source.look()
+        except trio.WouldBlock:
+            # Somebody else received it: begin again, and don't hold up the line.
+            return
+        self._move(source, sink)
+
+    def _copy(self, message: Message) -> None:
+        if self.capture is None:
+            return
+        pattern = guarded_pattern(self.capture)
+        try:
+            if pattern.line_for(message).waiters:
+                raise trio.WouldBlock
+            pattern.send(message)
+        except trio.WouldBlock:
+            pattern.members.drop_unqueued(DropReason.HIGH_WATER_MARK)

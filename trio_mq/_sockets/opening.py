@@ -1,0 +1,46 @@
+"""A socket of a type that is data: from a configuration, a command line, a table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trio_mq._sockets.pair import Pair
+from trio_mq._sockets.pipeline import Pull, Push
+from trio_mq._sockets.publishing import Pub, XPub
+from trio_mq._sockets.reqrep import Rep, Req
+from trio_mq._sockets.routing import Dealer, Router
+from trio_mq._sockets.socket import Socket
+from trio_mq._sockets.subscribing import Sub, XSub
+from trio_mq.zmtp import SocketType
+
+_CLASSES: Final = {
+    socket_class.socket_type: socket_class
+    for socket_class in (Req, Rep, Dealer, Router, Pub, Sub, XPub, XSub, Push, Pull, Pair)
+}
+
+
+def open_socket(socket_type: SocketType | str, **options: object) -> Socket:
+    """Return a new socket of a type that is only known when the program runs.
+
+    Use the class itself where the type is known: type checkers then see what it can do.
+
+    Args:
+        socket_type: A `SocketType`, or its name in any case: ``"PUSH"``, also ``"DOWNSTREAM"`` and
+            ``"UPSTREAM"`` as in 0MQ 2.0.
+        **options: As for the class.
+
+    Raises:
+        ValueError: There is no such type (``EINVAL`` in zmq_socket(3)).
+        TypeError: The type has no such option.
+    """
+    return _CLASSES[_known_type(socket_type)](**options)  # type: ignore[arg-type]  # checked there
+
+
+def _known_type(socket_type: SocketType | str) -> SocketType:
+    if isinstance(socket_type, SocketType):
+        return socket_type
+    try:
+        return SocketType[socket_type.upper()]
+    except (KeyError, AttributeError):
+        known = ", ".join(SocketType.__members__)
+        raise ValueError(f"there is no socket type {socket_type!r}; known are {known}") from None

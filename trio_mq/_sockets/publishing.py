@@ -1,0 +1,301 @@
+"""Pub and XPub: every message to everybody who subscribed to it (RFC 29)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from typing import Final, Unpack
+
+from trio_mq._context import Context
+from trio_mq._events import SubscriptionAdded, SubscriptionRemoved
+from trio_mq._message import Frames, Message
+from trio_mq._options import Options
+from trio_mq._peer import Peer
+from trio_mq._pipe import Pipe
+from trio_mq._sockets.keywords import Endpoints, PubOptions, XPubOptions, make_options
+from trio_mq._sockets.pattern import AnyLink, Pattern
+from trio_mq._sockets.receiver import Receiver
+from trio_mq._sockets.sender import Sender
+from trio_mq._statistics import DropReason
+from trio_mq._strategies.fanout import Fanout
+from trio_mq._strategies.subscriptions import Subscriptions
+from trio_mq.zmtp import SocketType
+
+
+class PubPattern(Pattern):
+    """Fanout to those who subscribed; what subscribers say beside that is not read."""
+
+    socket_type = SocketType.PUB
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.subscriptions = Subscriptions(options.limits)
+        self._fanout = Fanout(options.on_full)
+        self._invert = options.invert_matching
+
+    # -- pipes --
+
+    def attach(self, pipe: Pipe) -> None:
+        """Nothing yet: a subscription makes it a target."""
+
+    def detach(self, pipe: Pipe) -> None:
+        """Its subscriptions end with it."""
+        self.clear(pipe)
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
+        """Forget what an earlier connection of this endpoint had subscribed to."""
+        self.clear(pipe)
+
+    def forget(self, pipe: Pipe) -> None:
+        """Its subscriptions end with it."""
+        self.clear(pipe)
+
+    def room_opened(self, pipe: Pipe) -> None:  # noqa: ARG002  # the oldest sender knows
+        """Complete the sends that wait for every subscriber to have room."""
+        self.senders.serve()
+
+    def clear(self, pipe: Pipe) -> None:
+        """Remove every subscription of a pipe."""
+        for topic in self.subscriptions.topics_of(pipe):
+            self._remove(pipe, topic, pipe.peer)
+        # A sender may have waited for just this subscriber.
+        self.senders.serve()
+
+    # -- what peers say --
+
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+        """Count and drop: subscribers have nothing to say to a Pub."""
+        pipe.discard(messages, payload, DropReason.FILTERED)
+
+    def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Add a subscription."""
+        self._add(pipe, topic, link.peer)
+
+    def cancel(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Remove a subscription."""
+        self._remove(pipe, topic, link.peer)
+
+    def _add(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> bool:
+        """Add a subscription; True if it is the first to its topic."""
+        first = self.subscriptions.add(pipe, topic)
+        if self.members.hub and peer is not None:
+            self.members.hub.emit(SubscriptionAdded(peer=peer, topic=topic))
+        self.members.watchers.serve_all()
+        return first
+
+    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> tuple[bool, bool]:
+        """Remove a subscription: whether it was there, and whether it was its topic's last."""
+        had, last = self.subscriptions.remove(pipe, topic)
+        if had and self.members.hub and peer is not None:
+            self.members.hub.emit(SubscriptionRemoved(peer=peer, topic=topic))
+        return had, last
+
+    # -- calls --
+
+    def matching(self, first_frame: bytes) -> Collection[Pipe]:
+        """Return the pipes of those who want a message with that first frame."""
+        found = self.subscriptions.match(first_frame)
+        if not self._invert:
+            return found
+        return [pipe for pipe in self.members.pipes if pipe.attached and pipe not in found]
+
+    def send(self, frames: Frames) -> None:
+        """Give it to everybody who wants it; nobody does: it is dropped, and counted."""
+        pipes = self.matching(frames[0])
+        if pipes:
+            self._fanout.send(frames, pipes)
+        else:
+            nobody = not self.members.links
+            self.members.drop_unqueued(DropReason.NO_PEER if nobody else DropReason.FILTERED)
+
+
+class XPubPattern(PubPattern):
+    """As Pub, and subscriptions are received as messages, and so are other words of subscribers."""
+
+    socket_type = SocketType.XPUB
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._verbose = options.verbose
+        self._manual = options.manual
+        self._welcome = options.welcome_message
+        #: News of topics that nobody has read, oldest first.
+        self._news: deque[tuple[bool, bytes, Peer | None]] = deque()
+        self._source: Peer | None = None
+        #: What was taken last, if that was news.
+        self._taken: tuple[bool, bytes, Peer | None] | None = None
+
+    @property
+    def source(self) -> Peer | None:
+        """The peer of the message that was taken last."""
+        return self._source
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:
+        """Send the welcome message, if there is one."""
+        super().connected(link, pipe)
+        if self._welcome is not None:
+            pipe.put((self._welcome,))
+
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+        """Queue what subscribers say."""
+        Pattern.deliver(self, link, pipe, messages, payload)
+
+    def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Add a subscription, or only report it; report it if it is news."""
+        if self._manual:
+            self._report(True, topic, link.peer)
+            return
+        if self._add(pipe, topic, link.peer) or self._verbose != "none":
+            self._report(True, topic, link.peer)
+
+    def cancel(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Remove a subscription, or only report it; report it if it is news."""
+        if self._manual:
+            self._report(False, topic, link.peer)
+        else:
+            self._remove(pipe, topic, link.peer)
+
+    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> tuple[bool, bool]:
+        had, last = super()._remove(pipe, topic, peer)
+        if last or (had and self._verbose == "all"):
+            self._report(False, topic, peer)
+        return had, last
+
+    def _report(self, subscribed: bool, topic: bytes, peer: Peer | None) -> None:  # noqa: FBT001
+        """Queue news of a topic; unread news of the opposite cancels it out."""
+        if self._verbose == "none" and not self._manual and self._cancels_out(subscribed, topic):
+            return
+        self._news.append((subscribed, topic, peer))
+        self.receivers.serve()
+
+    def _cancels_out(self, subscribed: bool, topic: bytes) -> bool:  # noqa: FBT001
+        for index, (was, about, _) in enumerate(self._news):
+            if about == topic and was != subscribed:
+                del self._news[index]
+                return True
+        return False
+
+    def take(self) -> Message:
+        """Return the next news of a topic, as one frame, or else the next message."""
+        if not self._news:
+            message = self.queue.take()
+            self._taken, self._source = None, super().source
+            return message
+        self._taken = subscribed, topic, self._source = self._news.popleft()
+        return Message((b"\x01" if subscribed else b"\x00") + topic)
+
+    def put_back(self, message: Message) -> None:
+        """Make the message that was taken last the next one again."""
+        if self._taken is None:
+            super().put_back(message)
+        else:
+            self._news.appendleft(self._taken)
+
+    def accept(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:
+        """Add or remove a subscription of a peer, by the program's decision."""
+        link = self.members.links.get(peer)
+        if link is None or link.pipe is None:
+            return
+        if subscribed:
+            self._add(link.pipe, topic, peer)
+        else:
+            PubPattern._remove(self, link.pipe, topic, peer)
+
+
+class _Publisher(Sender):
+    """What Pub and XPub share."""
+
+    _publishing: PubPattern
+
+    async def wait_for_subscribers(self, n: int = 1, topic: bytes | str | None = None) -> None:
+        """Wait until so many peers have subscribed, so that the first message is not lost.
+
+        Args:
+            n: The number of peers.
+            topic: Count those who would get a message whose first frame is this; by default those
+                with any subscription. Text is encoded as UTF-8.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed meanwhile.
+        """
+        self._guard()
+        publishing = self._publishing
+        frame = topic.encode() if isinstance(topic, str) else topic
+
+        def enough() -> bool:
+            if frame is None:
+                return len(publishing.subscriptions.subscribers()) >= n
+            return len(publishing.matching(frame)) >= n
+
+        await self._members.wait_until(enough)
+
+
+class Pub(_Publisher):
+    """Sends every message to all subscribers whose topics it begins with.
+
+    For distributing news. It never waits by default: a subscriber that can't keep up loses
+    messages, counted per peer; ``on_full`` chooses otherwise. A message that nobody subscribed to
+    is dropped. Arguments and errors as for `Push`.
+    """
+
+    socket_type: Final = SocketType.PUB
+
+    def __init__(
+        self,
+        *,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: Unpack[PubOptions],
+    ) -> None:
+        checked = make_options("Pub", PubOptions, options)
+        self._publishing = PubPattern(checked)
+        super().__init__(self._publishing, checked, bind=bind, connect=connect, context=context)
+
+
+class XPub(_Publisher, Receiver):
+    """A Pub that sees its subscriptions: for proxies, caches and publishers that care.
+
+    Receives one frame per change, ``01`` or ``00`` and then the topic (`Message.subscription`
+    takes it apart), and whatever else an XSub sends. Which changes, is the option ``verbose``;
+    with ``manual=True`` a subscription takes effect only through `accept`. Arguments and errors
+    as for `Push`.
+    """
+
+    socket_type: Final = SocketType.XPUB
+
+    def __init__(
+        self,
+        *,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: Unpack[XPubOptions],
+    ) -> None:
+        checked = make_options("XPub", XPubOptions, options)
+        self._x_publishing = self._publishing = XPubPattern(checked)
+        super().__init__(self._publishing, checked, bind=bind, connect=connect, context=context)
+
+    def accept(self, peer: Peer, topic: bytes | str) -> None:
+        """Subscribe a peer to a topic, whether it asked for that one or another (``manual``).
+
+        Args:
+            peer: As `receive_from` names it; one that has left is ignored.
+            topic: Text is encoded as UTF-8.
+        """
+        self._guard()
+        self._x_publishing.accept(peer, _encoded(topic), subscribed=True)
+
+    def withdraw(self, peer: Peer, topic: bytes | str) -> None:
+        """Cancel a peer's subscription (``manual``); one that it does not have is ignored.
+
+        Args:
+            peer: As `receive_from` names it; one that has left is ignored.
+            topic: Text is encoded as UTF-8.
+        """
+        self._guard()
+        self._x_publishing.accept(peer, _encoded(topic), subscribed=False)
+
+
+def _encoded(topic: bytes | str) -> bytes:
+    return topic.encode() if isinstance(topic, str) else topic

@@ -1,0 +1,335 @@
+"""Request and reply, in turns: Req asks, Rep answers (RFC 28)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from threading import get_ident
+from typing import Final, Unpack
+
+import trio
+from trio.lowlevel import checkpoint_if_cancelled
+
+from trio_mq._context import Context
+from trio_mq._errors import StateError
+from trio_mq._message import Frames, Message, Sendable
+from trio_mq._options import Options
+from trio_mq._peer import Peer
+from trio_mq._pipe import Pipe
+from trio_mq._sockets.keywords import Endpoints, ReqOptions, SocketOptions, make_options
+from trio_mq._sockets.pattern import Pattern
+from trio_mq._sockets.receiver import Receiver
+from trio_mq._sockets.requests import Exchange, ReqPattern
+from trio_mq._sockets.sender import Sender
+from trio_mq._statistics import DropReason
+from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
+from trio_mq.zmtp import SocketType
+
+
+class RepPattern(Pattern):
+    """Fair-queue in; out to the last requester, in its envelope."""
+
+    socket_type = SocketType.REP
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.requester = LastRequester()
+
+    def take(self) -> Message:
+        """Return the body of the next request, and keep its envelope for the reply."""
+        if self.requester.pending:
+            raise StateError(
+                "a Rep answers a request before it receives the next: send a reply, or discard()"
+            )
+        while True:
+            message = self.queue.take()
+            pipe = self.queue.current
+            assert pipe is not None  # noqa: S101  # it is where the message came from
+            opened = split_envelope(message)
+            if opened is None:
+                # Not a request at all (RFC 28): nobody could be answered.
+                pipe.drop_taken(DropReason.FILTERED)
+                continue
+            envelope, body = opened
+            self.requester.asked(Requester(pipe, pipe.source, envelope))
+            return body
+
+    def send(self, frames: Frames) -> None:
+        """Answer the last requester; one that is gone or full loses the reply, counted."""
+        requester = self.requester.answer()
+        pipe = requester.pipe
+        if pipe.peer is None or pipe.peer is not requester.peer:
+            self.members.drop_unqueued(DropReason.UNROUTABLE)
+        elif pipe.has_room():
+            pipe.put((*requester.envelope, *frames))
+        else:
+            pipe.refuse(DropReason.HIGH_WATER_MARK)
+
+
+class Rep(Sender, Receiver):
+    """Answers requests: receive one, send its reply, and so on in turns.
+
+    For simple services; a Router answers many at a time. Requests are taken from all clients in
+    turn. A reply to a client that is gone, or that reads nothing, is dropped and counted.
+
+    Calls out of turn raise `StateError`; two tasks in ``receive`` at once,
+    `trio.BusyResourceError`. Other arguments and errors as for `Push`.
+    """
+
+    socket_type: Final = SocketType.REP
+
+    def __init__(
+        self,
+        *,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: Unpack[SocketOptions],
+    ) -> None:
+        checked = make_options("Rep", SocketOptions, options)
+        self._reply = RepPattern(checked)
+        super().__init__(self._reply, checked, bind=bind, connect=connect, context=context)
+
+    async def receive(self) -> Message:
+        """Wait for the next request and return its body.
+
+        Raises:
+            StateError: The last request has not been answered.
+            trio.BusyResourceError: Another task is waiting for a request.
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, it has taken nothing.
+        """
+        if self._receivers.waiters:
+            raise trio.BusyResourceError("another task is receiving from this Rep already")
+        return await super().receive()
+
+    __anext__ = receive
+
+    async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
+        """Wait for the next request and return it alone: each must be answered first."""
+        if max < 1:
+            raise ValueError(f"max={max} is not allowed: give at least 1")
+        return [await self.receive()]
+
+    async def send_many(self, messages: Iterable[Sendable]) -> int:
+        """Send the first of the replies and return 1: a request has one reply."""
+        return await _send_first(self, messages)
+
+    def discard(self) -> None:
+        """Decline to answer the last request; the next one can be received.
+
+        The client gets no reply and may wait for ever, so it should have a time-out of its own.
+
+        Raises:
+            StateError: There is no request to decline.
+        """
+        self._guard()
+        self._reply.requester.answer()
+
+
+class Req(Sender, Receiver):
+    """Asks services, in turn, one request at a time or many.
+
+    `request` is the call to use: it sends and receives in one step that can't get stuck, can be
+    cancelled at any moment, and can be made by many tasks at once. ``send`` and ``receive`` in
+    turns are there for programs that think in them.
+
+    A reply is only taken from the service that was asked; if that connection ends, `PeerLost` is
+    raised instead of waiting for ever. Arguments and errors as for `Push`; calls out of turn raise
+    `StateError`.
+    """
+
+    socket_type: Final = SocketType.REQ
+
+    def __init__(
+        self,
+        *,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: Unpack[ReqOptions],
+    ) -> None:
+        checked = make_options("Req", ReqOptions, options)
+        self._requests = ReqPattern(checked)
+        self._requests.redial = self._redial
+        #: The exchange of ``send`` and ``receive``.
+        self._current: Exchange | None = None
+        self._sending = False
+        super().__init__(self._requests, checked, bind=bind, connect=connect, context=context)
+
+    async def request(self, message: Sendable) -> Message:
+        """Send a request and wait for its reply.
+
+        Several calls may be out at once: each to a service that is not busy with another, or,
+        with ``correlate=True``, any number to the same one.
+
+        Args:
+            message: As for `send`.
+
+        Raises:
+            PeerLost: The service went away after it was asked.
+            trio.ClosedResourceError: The socket was closed meanwhile.
+
+        Cancelled, the request may have been sent, and its reply is never taken for another's: with
+        ``correlate`` it is told by its id, without it the connection is made anew.
+        """
+        frames = self._checked(message)
+        self._guard()
+        await checkpoint_if_cancelled()
+        exchange = await self._begin(frames)
+        try:
+            reply = await self._reply_to(exchange)
+        except BaseException:
+            self._requests.abandon(exchange)
+            raise
+        if self._slice.spent():
+            await self._slice.end()
+        return reply
+
+    async def send(self, message: Sendable) -> None:
+        """Send a request to the next service; it waits while there is none with room.
+
+        Raises:
+            StateError: The reply to the last one has not been received.
+            trio.BusyResourceError: Another task is sending a request.
+
+        Otherwise as `Push.send`.
+        """
+        frames = self._checked(message)
+        self._check_turn_to_send()
+        await checkpoint_if_cancelled()
+        self._sending = True
+        try:
+            self._current = await self._begin(frames)
+        finally:
+            self._sending = False
+        if self._slice.spent():
+            await self._slice.end()
+
+    def send_nowait(self, message: Sendable) -> None:
+        """Send a request, or raise `trio.WouldBlock` if no service has room for one."""
+        frames = self._checked(message)
+        self._check_turn_to_send()
+        if self._requests.senders.waiters:
+            raise trio.WouldBlock
+        self._current = self._requests.begin(frames)
+
+    async def receive(self) -> Message:
+        """Wait for the reply to the request that was sent.
+
+        Raises:
+            StateError: No request was sent.
+            PeerLost: The service went away after it was asked; send again, if that is right.
+            trio.BusyResourceError: Another task is waiting for the reply.
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, the reply is still to be received.
+        """
+        exchange = self._turn_to_receive()
+        await checkpoint_if_cancelled()
+        reply = await self._claim_current(exchange)
+        if self._slice.spent():
+            await self._slice.end()
+        return reply
+
+    __anext__ = receive
+
+    def receive_nowait(self) -> Message:
+        """Return the reply, or raise `trio.WouldBlock` if it has not come yet."""
+        exchange = self._turn_to_receive()
+        try:
+            reply = self._requests.claim(exchange)
+        except trio.WouldBlock:
+            raise
+        except BaseException:
+            self._current = None
+            raise
+        self._current = None
+        return reply
+
+    async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
+        """Wait for the reply and return it alone: there is never more than one."""
+        if max < 1:
+            raise ValueError(f"max={max} is not allowed: give at least 1")
+        return [await self.receive()]
+
+    async def receive_from(self) -> tuple[Message, Peer]:
+        """Wait for the reply, and return it with the peer that sent it; otherwise as `receive`."""
+        exchange = self._turn_to_receive()
+        reply = await self.receive()
+        assert exchange.peer is not None  # noqa: S101  # it came with the reply
+        return reply, exchange.peer
+
+    async def send_many(self, messages: Iterable[Sendable]) -> int:
+        """Send the first of the requests and return 1: its reply comes before the next one."""
+        return await _send_first(self, messages)
+
+    async def _claim_current(self, exchange: Exchange) -> Message:
+        try:
+            reply = await self._reply_to(exchange)
+        except trio.Cancelled:
+            raise
+        except BaseException:
+            self._current = None
+            raise
+        self._current = None
+        return reply
+
+    async def _begin(self, frames: Frames) -> Exchange:
+        """Begin an exchange with the next service, when it is our turn and there is one."""
+        if not self._requests.senders.waiters:
+            try:
+                return self._requests.begin(frames)
+            except trio.WouldBlock:
+                pass
+        started: list[Exchange] = []
+
+        def begin() -> None:
+            started.append(self._requests.begin(frames))
+
+        await self._requests.senders.wait(begin)
+        self._slice.restart()
+        return started[0]
+
+    async def _reply_to(self, exchange: Exchange) -> Message:
+        claim = partial(self._requests.claim, exchange)
+        try:
+            return claim()
+        except trio.WouldBlock:
+            reply = await exchange.waiting.wait(claim)
+            self._slice.restart()
+            return reply
+
+    def _check_turn_to_send(self) -> None:
+        self._guard()
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending with this Req already")
+        if self._current is not None:
+            raise StateError("a Req receives the reply before it sends again; or use request()")
+
+    def _turn_to_receive(self) -> Exchange:
+        if self._refusing or get_ident() != self._thread:
+            self._guard()
+        exchange = self._current
+        if exchange is None:
+            raise StateError("a Req sends a request before it receives a reply; or use request()")
+        if exchange.waiting.waiters:
+            raise trio.BusyResourceError("another task is receiving from this Req already")
+        return exchange
+
+    def _redial(self, pipe: Pipe) -> None:
+        """End a connection whose next reply would be a late one, and dial again at once."""
+        dial = self._endpoints.dial_of(pipe) if self._endpoints is not None else None
+        if dial is not None:
+            dial.redial()
+        if pipe.peer is not None:
+            pipe.peer.disconnect("its request was abandoned")
+
+
+async def _send_first(socket: Req | Rep, messages: Iterable[Sendable]) -> int:
+    for message in messages:
+        await socket.send(message)
+        return 1
+    await trio.lowlevel.checkpoint()
+    return 0

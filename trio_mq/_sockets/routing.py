@@ -1,0 +1,270 @@
+"""Dealer and Router: requests and replies without turns, by load-balance and by name (RFC 28)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final, Unpack
+
+import trio
+
+from trio_mq._connections.dial import OpenStream
+from trio_mq._connections.link import LinkEnd, Refusal
+from trio_mq._context import Context
+from trio_mq._errors import Unroutable
+from trio_mq._message import Frames, Message, to_message
+from trio_mq._options import Options
+from trio_mq._pipe import Pipe
+from trio_mq._sockets.keywords import (
+    ConnectionOptions,
+    DealerOptions,
+    Endpoints,
+    RouterOptions,
+    make_options,
+)
+from trio_mq._sockets.pattern import AnyLink, Contested, Pattern
+from trio_mq._sockets.pipeline import BalancedPattern
+from trio_mq._sockets.receiver import Receiver
+from trio_mq._sockets.sender import Sender
+from trio_mq._statistics import DropReason
+from trio_mq._strategies.routing_table import RoutingTable
+from trio_mq._waiting import WaitList
+from trio_mq.zmtp import PeerProperties, SocketType
+
+#: What a probe is: one empty message, which a Router sees as an id and an empty frame.
+_PROBE: Final[Frames] = (b"",)
+
+
+class DealerPattern(BalancedPattern):
+    """Load-balance out, fair-queue in, no envelope."""
+
+    socket_type = SocketType.DEALER
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
+        """Send the probe, if one is wanted."""
+        if self.options.probe:
+            pipe.put(_PROBE)
+
+
+class RouterPattern(Pattern):
+    """The first frame names the peer, in both directions."""
+
+    socket_type = SocketType.ROUTER
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        # A random start, so that an id from an earlier run names nobody now.
+        self._table = RoutingTable(secrets.randbits(32))
+        #: A line per pipe of the sends that wait for room in it (``on_full="block"``).
+        self._blocked: dict[Pipe, WaitList[None]] = {}
+
+    # -- pipes come and go --
+
+    def admit(self, pipe: Pipe, properties: PeerProperties) -> None:
+        """Give the peer its routing id: the one it claims, ours for it, or an invented one."""
+        routing_id = pipe.routing_id or properties.routing_id
+        holder = self._table.find(routing_id) if routing_id else None
+        if holder is not None and holder is not pipe:
+            self._contest(holder, routing_id)
+        self._table.add(pipe, routing_id)
+
+    def _contest(self, holder: Pipe, routing_id: bytes) -> None:
+        if not self.options.handover:
+            raise Contested(
+                holder,
+                Refusal("routing-id-in-use", f"another peer has the routing id {routing_id!r}"),
+            )
+        self._table.remove(holder)
+        holder.routing_id = b""
+        if holder.peer is not None:
+            holder.peer.disconnect("its routing id was handed over")
+
+    def attach(self, pipe: Pipe) -> None:
+        """Make a connected endpoint that was given a name reachable under it."""
+        if pipe.routing_id and self._table.find(pipe.routing_id) is None:
+            self._table.add(pipe, pipe.routing_id)
+
+    def detach(self, pipe: Pipe) -> None:
+        """Make the name unreachable."""
+        self._table.remove(pipe)
+        self._serve_blocked(pipe)
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
+        """Send the probe, if one is wanted."""
+        if self.options.probe:
+            pipe.put(_PROBE)
+
+    def disconnected(self, pipe: Pipe, end: LinkEnd) -> None:
+        """A handshake that failed late leaves no name behind."""
+        if end.established is None and not pipe.attached:
+            self._table.remove(pipe)
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """Complete the sends that wait for this peer."""
+        self._serve_blocked(pipe)
+
+    def _serve_blocked(self, pipe: Pipe) -> None:
+        line = self._blocked.get(pipe)
+        if line is not None:
+            line.serve()
+
+    def forget(self, pipe: Pipe) -> None:
+        """The pipe is gone: its line has been served with the news."""
+        self._blocked.pop(pipe, None)
+
+    # -- calls --
+
+    def take(self) -> Message:
+        """Return the next message, with the routing id of its peer in front."""
+        message = self.queue.take()
+        pipe = self.queue.current
+        assert pipe is not None  # noqa: S101  # it is where the message came from
+        return tuple.__new__(Message, (pipe.routing_id, *message))
+
+    def put_back(self, message: Message) -> None:
+        """Make the message that was taken last the next one again, without its routing id."""
+        self.queue.put_back(to_message(message[1:]))
+
+    def send(self, frames: Frames) -> None:
+        """Queue it for the peer that it names; never waits but for ``on_full="block"``."""
+        if len(frames) < 2:
+            raise ValueError(
+                "a Router sends a routing id and at least one frame more: [routing_id, body]"
+            )
+        pipe = self._table.find(frames[0])
+        if pipe is None:
+            self._unroutable(frames[0])
+        elif pipe.has_room():
+            pipe.put(frames[1:])
+        else:
+            self._full(pipe, frames)
+
+    def knows(self, routing_id: bytes) -> bool:
+        """Tell whether a peer has that routing id."""
+        return self._table.find(routing_id) is not None
+
+    def line_for(self, frames: Frames) -> WaitList[None]:
+        """Return the line of this message's peer: a slow one holds up only the sends to it."""
+        if self.options.on_full != "block":
+            return self.senders
+        pipe = self._table.find(frames[0])
+        if pipe is None:
+            return self.senders
+        return self._blocked.setdefault(pipe, WaitList())
+
+    def _unroutable(self, routing_id: bytes) -> None:
+        if self.options.mandatory:
+            raise Unroutable(routing_id, "no peer has that routing id")
+        self.members.drop_unqueued(DropReason.UNROUTABLE)
+        self.members.log_drop("there is no peer %r", routing_id)
+
+    def _full(self, pipe: Pipe, frames: Frames) -> None:
+        on_full = self.options.on_full
+        if on_full == "block":
+            pipe.blocked = True
+            raise trio.WouldBlock
+        if on_full == "drop_oldest":
+            while not pipe.has_room() and pipe.drop_oldest():
+                pass
+            if pipe.has_room():
+                pipe.put(frames[1:])
+                return
+        if self.options.mandatory and on_full == "drop_newest":
+            raise Unroutable(frames[0], "its queue is full")
+        pipe.refuse(DropReason.HIGH_WATER_MARK)
+        self.members.log_drop("the queue of peer %r is full", frames[0])
+        if on_full == "disconnect" and pipe.peer is not None:
+            pipe.peer.disconnect("its queue is full and on_full='disconnect'")
+
+    def close(self, make_error: Callable[[], BaseException]) -> None:
+        """Let every waiting task raise."""
+        super().close(make_error)
+        for line in self._blocked.values():
+            line.fail(make_error)
+
+
+class Dealer(Sender, Receiver):
+    """Sends to its peers in turn and receives from all, with no turns to keep.
+
+    The asynchronous client of a Router, or of Reps (send an empty frame first then: the delimiter).
+    It waits while there is no peer with room. Arguments and errors as for `Push`.
+    """
+
+    socket_type: Final = SocketType.DEALER
+
+    def __init__(
+        self,
+        *,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: Unpack[DealerOptions],
+    ) -> None:
+        checked = make_options("Dealer", DealerOptions, options)
+        super().__init__(
+            DealerPattern(checked), checked, bind=bind, connect=connect, context=context
+        )
+
+
+class Router(Sender, Receiver):
+    """Talks to each of its peers by name: the first frame of a message is a routing id.
+
+    For servers with many clients, and for brokers. Messages arrive with the routing id of their
+    sender in front, and are sent to the peer whose routing id is in front. A peer that is unknown
+    or full loses the message, counted and evented, so that one client can't stop a server;
+    ``mandatory=True`` raises `Unroutable` instead. Arguments and errors as for `Push`.
+    """
+
+    socket_type: Final = SocketType.ROUTER
+
+    def __init__(
+        self,
+        *,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: Unpack[RouterOptions],
+    ) -> None:
+        checked = make_options("Router", RouterOptions, options)
+        self._routing = RouterPattern(checked)
+        super().__init__(self._routing, checked, bind=bind, connect=connect, context=context)
+
+    async def connect(
+        self,
+        endpoint: str,
+        *,
+        wait: bool = False,
+        open_stream: OpenStream | None = None,
+        peer_routing_id: bytes = b"",
+        **overrides: Unpack[ConnectionOptions],
+    ) -> str:
+        """Connect as every socket does, and optionally name the peer.
+
+        Args:
+            endpoint: See `Socket.connect`.
+            wait: See `Socket.connect`.
+            open_stream: See `Socket.connect`.
+            peer_routing_id: The name of the peer here, whatever it calls itself; messages can be
+                sent to it at once and while it is being redialled. Without one, the peer has no
+                name before its handshake. (``ZMQ_CONNECT_ROUTING_ID``)
+            **overrides: See `Socket.connect`.
+
+        Raises:
+            ValueError: Another peer has that name, or it is not allowed.
+
+        Otherwise as `Socket.connect`.
+        """
+        if len(peer_routing_id) > 255 or peer_routing_id[:1] == b"\x00":
+            raise ValueError(
+                f"peer_routing_id={peer_routing_id!r} is not allowed: give at most 255 bytes "
+                "that do not start with a zero byte"
+            )
+        if self._routing.knows(peer_routing_id):
+            raise ValueError(f"another peer has the routing id {peer_routing_id!r} already")
+        return await self._connect(
+            endpoint,
+            dict(overrides),
+            wait=wait,
+            open_stream=open_stream,
+            routing_id=peer_routing_id,
+        )
