@@ -79,10 +79,22 @@ def entries(target: str) -> Iterator[str]:
         yield "trio_mq.Options"  # what each kind of socket takes is a selection of these
     yield f"trio_mq.{name}"
     yield f"trio_mq.zmtp.{name}"
-    # A method that is described with the class that it is inherited from.
+    yield from {"Sender": ["trio_mq.Push"], "Receiver": ["trio_mq.Pull"]}.get(name, [])
+    # What every sender, and every receiver, has is described once; so is what a class inherits.
+    yield f"trio_mq.Push.{name}"
+    yield f"trio_mq.Pull.{name}"
     heir = getattr(trio_mq, owner.rpartition(".")[2], None)
     for ancestor in heir.__mro__ if inspect.isclass(heir) else ():
         yield f"trio_mq.{ancestor.__name__}.{name}"
+
+
+def qualify_methods(app: Sphinx, doctree: nodes.document) -> None:
+    """Let a class's docstring mean its own method where several classes have one of that name."""
+    del app
+    for node in doctree.findall(pending_xref):
+        owner, target = node.get("py:class"), str(node["reftarget"])
+        if node["reftype"] == "any" and hasattr(getattr(trio_mq, str(owner), None), target):
+            node["reftarget"] = f"{owner}.{target}"
 
 
 def resolve_by_name(
@@ -136,6 +148,7 @@ def shown(field: str, value: object) -> str:
 def setup(app: Sphinx) -> None:
     """Register the hooks above."""
     find_source_modules()
+    app.connect("doctree-read", qualify_methods)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-docstring", put_comment_aside, priority=100)
     app.connect("autodoc-process-docstring", put_comment_back, priority=900)
