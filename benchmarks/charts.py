@@ -14,6 +14,7 @@ import attrs
 
 from benchmarks.figures import Spread
 from benchmarks.table import number
+from benchmarks.works import grouped
 
 _WIDTH: Final = 760
 _LABELS: Final = 190
@@ -159,7 +160,9 @@ class _Plot:
             parts.append(_segment("grid" if part else "axis", _LEFT, y, _WIDTH - _RIGHT, y))
             parts.append(_text(_LEFT - 8, y + 4, number(part * self.highest), "tick", "end"))
         ticks = sorted({x for x, _ in points})
-        return parts + [_text(self.x(v), bottom + 18, f"{v:,.0f}", "tick", "middle") for v in ticks]
+        return parts + [
+            _text(self.x(v), bottom + 18, grouped(round(v)), "tick", "middle") for v in ticks
+        ]
 
     def line(self, place: int, entry: Line) -> list[str]:
         spots = [(self.x(x), self.y(y)) for x, y in entry.points]

@@ -142,7 +142,7 @@ def _grown(report: Report) -> list[_Growth]:
 
 def _line_chart(report: Report, chart: _Growth) -> str:
     works = chart.works()
-    measure = works[0].measures[chart.measure]
+    measure = works[-1].measures[chart.measure]
     entries = [
         Line(PEERS[peer].label, points)
         for peer in works[0].peers

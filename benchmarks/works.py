@@ -88,6 +88,11 @@ def size_name(size: int) -> str:
     return f"{size} B"
 
 
+def grouped(number: int) -> str:
+    """Return a whole number with spaces between its thousands."""
+    return f"{number:,}".replace(",", " ")
+
+
 # ---------------------------------------------------------------------------------- one direction
 
 
@@ -208,11 +213,19 @@ PUBLISHING: Final = (
 SUBSCRIPTIONS: Final = (10, 1_000, 100_000)
 CONNECTIONS: Final = (10, 2_000, 10_000)
 
+
+def _crowd_measures(connections: int) -> tuple[Measure, ...]:
+    """A few connections say nothing about the memory of one."""
+    rates = (ROUND_TRIPS, Measure("connects_per_second", "connections/s"))
+    memory = Measure("bytes_per_connection", "KiB per connection", 1 / 1024, more_is_better=False)
+    return (*rates, memory) if connections > 1000 else rates
+
+
 GROWTH: Final = (
     *(
         Work(
             name=f"subscriptions/{number}",
-            title=f"PUB to 1 subscriber by hand with {number:,} subscriptions".replace(",", " "),
+            title=f"PUB to 1 subscriber by hand with {grouped(number)} subscriptions",
             roles=("publisher",),
             clients=(Part("zmtp_by_hand", "subscribers"),),
             peers=(EACH, _BLOCKING),
@@ -224,18 +237,12 @@ GROWTH: Final = (
     *(
         Work(
             name=f"connections/{number}",
-            title=f"ROUTER with {number:,} connections, 8 of which talk".replace(",", " "),
+            title=f"ROUTER with {grouped(number)} connections, 8 of which talk",
             roles=("router",),
             clients=(Part("zmtp_by_hand", "crowd"),),
             peers=_SERVERS,
             job=Job(connections=number),
-            measures=(
-                ROUND_TRIPS,
-                Measure("connects_per_second", "connections/s"),
-                Measure(
-                    "bytes_per_connection", "KiB per connection", 1 / 1024, more_is_better=False
-                ),
-            ),
+            measures=_crowd_measures(number),
         )
         for number in CONNECTIONS
     ),
