@@ -28,8 +28,6 @@ version = release = installed_version("trio-mq")
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 default_role = "any"
-# In prose, `Push` means the name that programs import.
-rst_prolog = ".. py:currentmodule:: trio_mq\n"
 nitpicky = True
 
 # Titles of other projects' documentation are fetched from the network, so only on request.

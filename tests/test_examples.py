@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import signal
 import subprocess
 import sys
@@ -12,10 +13,21 @@ from pathlib import Path
 
 import pytest
 
+import trio_mq
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: The demonstration has tests of its own, and the example of a test shows two.
 LONGER = {"parallel_pipeline.py", "test_shouting.py"}
 SECONDS = 30
+#: Other processes are to import the trio_mq that is being tested, installed or not.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
+
+
+def start(*command: str) -> subprocess.Popen[str]:
+    """Start a Python, with its output to be read."""
+    pipe = subprocess.PIPE
+    python = [sys.executable, *command]
+    return subprocess.Popen(python, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
 
 
 @pytest.fixture
@@ -24,27 +36,31 @@ def endpoint(tmp_path: Path) -> str:
     return f"ipc://{tmp_path}/socket"
 
 
+@contextmanager
+def killed_at_the_end(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Leave no process behind when a test fails."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 def run(name: str, *arguments: str) -> list[str]:
     """Run an example to its end, and return the lines that it printed."""
-    command = [sys.executable, str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=SECONDS)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    with start(str(EXAMPLES / name), *arguments) as process, killed_at_the_end(process):
+        output, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, errors) == (0, "")
+    return output.splitlines()
 
 
 @contextmanager
 def running(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run an example beside the test, and end it with Ctrl-C."""
-    command = [sys.executable, str(EXAMPLES / name), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(SECONDS)
-            finally:
-                process.kill()
+    with start(str(EXAMPLES / name), *arguments) as process, killed_at_the_end(process):
+        yield process
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=SECONDS)
+    assert errors.splitlines()[-1:] in ([], ["KeyboardInterrupt"])
 
 
 def lines(process: subprocess.Popen[str], count: int) -> list[str]:
@@ -108,9 +124,8 @@ def test_watch_tells_who_came(endpoint: str) -> None:
 
 def test_the_example_of_a_test_passes() -> None:
     """What the documentation shows about testing is itself a test."""
-    command = [sys.executable, "-m", "pytest", "-q", str(EXAMPLES / "test_shouting.py")]
-    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=SECONDS)
-    assert "2 passed" in done.stdout
+    with start("-m", "pytest", "-q", str(EXAMPLES / "test_shouting.py")) as process:
+        assert "2 passed" in process.communicate(timeout=SECONDS)[0]
 
 
 def test_every_example_is_run_here() -> None:
