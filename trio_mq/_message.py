@@ -113,7 +113,7 @@ def size_of(frames: Frames) -> int:
     return sum(map(len, frames))
 
 
-def _to_frame(index: int, frame: BytesLike) -> bytes:
+def _to_frame(index: int, frame: object) -> bytes:
     if isinstance(frame, (bytes, bytearray, memoryview)):
         return bytes(frame)
     hint = ": encode it first" if isinstance(frame, str) else ""

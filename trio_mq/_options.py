@@ -12,7 +12,7 @@ import math
 import resource
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, get_args
 
 import attrs
 
@@ -27,10 +27,11 @@ Verbosity: TypeAlias = Literal["none", "subscribe", "all"]
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
-_Validator: TypeAlias = Callable[[object, "attrs.Attribute[object]", object], None]
+# Any: one validator serves fields of several types, and attrs.Attribute is invariant.
+_Validator: TypeAlias = Callable[[object, "attrs.Attribute[Any]", object], None]
 
 
-def _refuse(field: attrs.Attribute[object], value: object, allowed: str) -> ValueError:
+def _refuse(field: attrs.Attribute[Any], value: object, allowed: str) -> ValueError:
     return ValueError(f"{field.name}={value!r} is not allowed: give {allowed}")
 
 
@@ -42,7 +43,7 @@ def _seconds(*, zero: bool = False, optional: bool = False) -> _Validator:
     """Check a duration: above zero (or from zero on), possibly ``None``, never NaN."""
     allowed = f"seconds {'from' if zero else 'above'} 0" + (" or None" if optional else "")
 
-    def check(_: object, field: attrs.Attribute[object], value: object) -> None:
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
         if value is None and optional:
             return
         if not _is_number(value):
@@ -58,7 +59,7 @@ def _count(*, lowest: int = 1, optional: bool = False) -> _Validator:
     """Check a whole number from ``lowest`` on, possibly ``None``."""
     allowed = f"a whole number from {lowest} on" + (", or None for unlimited" if optional else "")
 
-    def check(_: object, field: attrs.Attribute[object], value: object) -> None:
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
         if value is None and optional:
             return
         if not isinstance(value, int) or isinstance(value, bool):
@@ -69,20 +70,20 @@ def _count(*, lowest: int = 1, optional: bool = False) -> _Validator:
     return check
 
 
-def _flag(_: object, field: attrs.Attribute[object], value: object) -> None:
+def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{field.name} is True or False, not {value!r}")
 
 
 def _one_of(choices: tuple[str, ...]) -> _Validator:
-    def check(_: object, field: attrs.Attribute[object], value: object) -> None:
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
         if value not in choices:
             raise _refuse(field, value, "one of " + ", ".join(map(repr, choices)))
 
     return check
 
 
-def _routing_id(_: object, field: attrs.Attribute[object], value: object) -> None:
+def _routing_id(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, bytes):
         raise TypeError(f"{field.name} is bytes, not {value!r}")
     if len(value) > 255 or value[:1] == b"\x00":
@@ -102,7 +103,7 @@ _NAME_CHARACTERS: Final = frozenset(
 )
 
 
-def _metadata(_: object, field: attrs.Attribute[object], value: Mapping[str, bytes]) -> None:
+def _metadata(_: object, field: attrs.Attribute[Any], value: Mapping[str, bytes]) -> None:
     for name, content in value.items():
         if not isinstance(name, str) or not isinstance(content, bytes):
             raise TypeError(f"{field.name} maps 'X-…' names to bytes or str, not {name!r}")
@@ -110,7 +111,7 @@ def _metadata(_: object, field: attrs.Attribute[object], value: Mapping[str, byt
             raise _refuse(field, name, "names of the form X-…, of letters, digits and - _ . +")
 
 
-def _heartbeat_ttl(_: object, field: attrs.Attribute[object], value: object) -> None:
+def _heartbeat_ttl(_: object, field: attrs.Attribute[Any], value: object) -> None:
     _seconds(optional=True)(_, field, value)
     if value is not None and cast("float", value) > 65.5:
         # libzmq multiplies deciseconds by 100 in 16 bits: a longer time wraps there and kills us.
@@ -183,13 +184,15 @@ class Limits:
         )
 
 
-def _limits(_: object, field: attrs.Attribute[object], value: object) -> None:
+def _limits(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, Limits):
         raise TypeError(f"{field.name} is a trio_mq.Limits, not {value!r}")
 
 
-def _default_max_peers() -> int:
+def _or_default_max_peers(value: int | None) -> int:
     """Leave the program some descriptors of its own, whatever connects to us."""
+    if value is not None:
+        return value
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return 4096
@@ -259,11 +262,7 @@ class Options:
     #: Let several processes listen on one tcp port and share its connections.
     reuse_port: bool = attrs.field(default=False, validator=_flag)
     #: Handshaken connections at once; ``None``: 4096, or what the descriptor limit leaves.
-    max_peers: int = attrs.field(
-        default=None,
-        converter=attrs.converters.default_if_none(factory=_default_max_peers),
-        validator=_count(),
-    )
+    max_peers: int = attrs.field(default=None, converter=_or_default_max_peers, validator=_count())
     #: Properties of our own that peers can read, ``{"X-name": value}``.
     metadata: Mapping[str, bytes] = attrs.field(
         factory=dict, converter=_frozen_metadata, validator=_metadata

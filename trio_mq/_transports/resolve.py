@@ -78,7 +78,8 @@ async def resolve(host: str, port: int, *, ipv6: bool, interfaces: bool = False)
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no host name: {error}") from error
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no address")
-    return list(dict.fromkeys(Address(entry[0], entry[4]) for entry in found))
+    # The stubs know one more form of address, for Pythons that were built without IPv6.
+    return list(dict.fromkeys(Address(entry[0], entry[4]) for entry in found))  # type: ignore[arg-type]
 
 
 def interface_address(name: str, port: int, *, ipv6: bool) -> Address | None:
