@@ -9,9 +9,11 @@ from hypothesis import given, strategies as st
 
 from trio_mq._message import Message
 from trio_mq.zmtp import encode_message
-from trio_mq.zmtp.bulk import decode_short
+from trio_mq.zmtp.bulk import decode_alike
+from trio_mq.zmtp.frames import LONG
 
-ALIKE = st.tuples(st.integers(0, 255), st.integers(1, 30)).map(lambda t: [b"x" * t[0]] * t[1])
+SIZES = st.integers(0, 300) | st.sampled_from([254, 255, 256, 1000])
+ALIKE = st.tuples(SIZES, st.integers(1, 30)).map(lambda t: [b"x" * t[0]] * t[1])
 BODIES = st.lists(ALIKE, min_size=1, max_size=5).map(lambda lists: [*chain(*lists)])
 
 
@@ -23,30 +25,54 @@ def wire(bodies: list[bytes]) -> bytes:
 def decode_all(data: bytes, bound: int, room: int) -> tuple[list[Message], int]:
     """Go on as long as there is progress; return the messages and where they end."""
     out: list[Message] = []
-    pos = 0
-    while True:
-        count, pos = decode_short(out, data, pos, bound, room - len(out))
-        if not count or len(out) == room:
-            return out, pos
+    pos, end = -1, 0
+    while pos < end < len(data) and len(out) < room and data[end] in (0, LONG):
+        pos, before = end, len(out)
+        payload, end = decode_alike(out, data, pos, bound, room - before, 10**6)
+        assert payload == sum(len(body) for (body,) in out[before:])
+    return out, end
 
 
 @given(BODIES, st.integers(0, 600))
-def test_all_that_end_before_the_bound_are_decoded(bodies: list[bytes], cut: int) -> None:
-    """Equal or not, and wherever the chunk is cut."""
+def test_what_is_decoded_is_what_is_there(bodies: list[bytes], cut: int) -> None:
+    """Equal or not, short or not, and wherever the chunk is cut."""
     data = wire(bodies)
     data = data[: max(0, len(data) - cut)]
-    out, pos = decode_all(data, len(data), 10_000)
+    out, end = decode_all(data, len(data), 10_000)
     assert out == [(body,) for body in bodies[: len(out)]]
-    assert pos == len(wire(bodies[: len(out)]))
-    assert len(out) == len(bodies) or pos + 2 + len(bodies[len(out)]) > len(data)
+    assert end == len(wire(bodies[: len(out)]))
+
+
+@given(SIZES, st.integers(8, 50), st.integers(0, 400))
+def test_equal_messages_are_decoded_to_the_last_whole_one(size: int, count: int, cut: int) -> None:
+    """Whatever their size."""
+    data = wire([b"x" * size] * count)
+    data = data[: len(data) - cut]
+    whole = len(data) // len(wire([b"x" * size]))
+    out, _ = decode_all(data, len(data), 10_000)
+    assert len(out) == (whole if whole >= 8 or size < 256 else 0)
 
 
 @given(BODIES, st.integers(1, 40))
 def test_no_more_than_there_is_room_for_are_decoded(bodies: list[bytes], room: int) -> None:
-    """Exactly so many, if there are so many."""
+    """Exactly so many, if there are so many short ones."""
+    short = [body[:255] for body in bodies]
+    data = wire(short)
+    assert len(decode_all(data, len(data), room)[0]) == min(room, len(bodies))
+
+
+@given(BODIES, st.integers(0, 2000))
+def test_nothing_is_decoded_beyond_the_bound(bodies: list[bytes], bound: int) -> None:
+    """However much of the chunk there is."""
     data = wire(bodies)
-    out, _ = decode_all(data, len(data), room)
-    assert len(out) == min(room, len(bodies))
+    assert decode_all(data, min(bound, len(data)), 10_000)[1] <= bound
+
+
+def test_no_message_is_larger_than_allowed() -> None:
+    """Equal or not."""
+    data, out = wire([bytes(301)] * 20), list[Message]()
+    assert decode_alike(out, data, 0, len(data), 100, 300) == (0, 0)
+    assert out == []
 
 
 @pytest.mark.parametrize("odd", [b"\1\4more", b"\4\5\4PING", b"\2" + bytes(8), b"\0\3abc"])

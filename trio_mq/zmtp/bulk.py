@@ -1,8 +1,9 @@
-"""The quick way through many short messages: no call, and as little Python as can be, for each.
+"""The quick way through many messages that look alike: as little Python as can be for each.
 
 Most programs that send often send small messages, and many send messages of one size. A step of
 Python costs about as much as copying a kilobyte, so here lists are made by functions written in
-C: `zip`, `map`, `struct.Struct.iter_unpack` and slices with a stride.
+C: `zip`, `map`, `struct.Struct.iter_unpack`, and slices with a stride, which compare the headers
+of equal frames all at once.
 """
 
 from __future__ import annotations
@@ -13,47 +14,72 @@ from typing import Final
 
 from trio_mq._message import Message
 
+from .frames import LONG
+
 #: A run of equal messages pays from so many on.
 _EQUAL_RUN: Final = 8
 #: Between two looks for such a run, at most so many are decoded.
 _TRY_EVERY: Final = 256
-#: For each size, a header to skip and a body.
-_SHAPES: Final = tuple(struct.Struct(f"2x{size}s") for size in range(256))
 
+_unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__
 
 
-def decode_short(
-    out: list[Message], data: bytes, pos: int, bound: int, room: int
+def decode_alike(  # noqa: PLR0917 - called once per run; names would cost more than the rest
+    out: list[Message], data: bytes, pos: int, bound: int, room: int, largest: int
 ) -> tuple[int, int]:
-    """Decode messages of one frame of at most 255 bytes each, as far as they go.
+    """Decode messages of one frame that are equal in size, or all short, as far as they go.
 
     Args:
         out: Where the messages go.
         data: A chunk.
-        pos: Where a frame begins in it.
-        bound: Where the last message has to end at the latest.
+        pos: Where a frame begins in it that is all of a message, by its flags.
+        bound: Where the last message has to end at the latest; not after the chunk.
         room: How many messages to decode at most.
+        largest: How many bytes of payload a message may have, at least 255.
 
     Returns:
-        How many there were, and where they end.
+        The payload of the messages, and where they end.
     """
-    count = _count_equal(data, pos, bound, room)
+    header_size = 9 if data[pos] & LONG else 2
+    header = data[pos : pos + header_size]
+    if len(header) < header_size:
+        return 0, pos
+    size = header[1] if header_size == 2 else _unpack_size(header, 1)[0]
+    count = min(room, (bound - pos) // (header_size + size)) if size <= largest else 0
+    count = _count_equal(data, pos, count, header, size)
     if count:
-        shape = _SHAPES[data[pos + 1]]
-        end = pos + count * shape.size
-        out.extend(map(_new, repeat(Message), shape.iter_unpack(data[pos:end])))
-        return count, end
-    bodies, end = _short_bodies(data, pos, bound, min(room, _TRY_EVERY))
-    # `zip` makes the one-element tuples that become messages.
-    out.extend(map(_new, repeat(Message), zip(bodies)))
-    return len(bodies), end
+        end = pos + count * (header_size + size)
+        bodies = struct.iter_unpack(f"{header_size}x{size}s", memoryview(data)[pos:end])
+        out.extend(map(_new, repeat(Message), bodies))
+        return count * size, end
+    return _decode_short(out, data, pos, bound, room) if header_size == 2 else (0, pos)
 
 
-def _short_bodies(data: bytes, pos: int, bound: int, room: int) -> tuple[list[bytes], int]:
-    bodies: list[bytes] = []
+def _count_equal(data: bytes, pos: int, count: int, header: bytes, size: int) -> int:
+    """Return how many of so many places for such a header have it, 0 if too few to pay."""
+    stride = len(header) + size
+    few = pos + _EQUAL_RUN * stride
+    last = len(header) - 1
+    # The flags and the low byte of the size are what differs if anything does.
+    if (
+        count < _EQUAL_RUN
+        or data[pos:few:stride].strip(header[:1])
+        or data[pos + last : few : stride].strip(header[last:])
+    ):
+        return 0
+    end = pos + count * stride
+    return count - max(
+        len(data[pos + at : end : stride].lstrip(header[at : at + 1])) for at in range(last + 1)
+    )
+
+
+def _decode_short(
+    out: list[Message], data: bytes, pos: int, bound: int, room: int
+) -> tuple[int, int]:
+    start, bodies = pos, list[bytes]()
     try:
-        for _ in repeat(None, room):
+        for _ in repeat(None, min(room, _TRY_EVERY)):
             if data[pos]:
                 break
             first = pos + 2
@@ -64,22 +90,6 @@ def _short_bodies(data: bytes, pos: int, bound: int, room: int) -> tuple[list[by
             pos = after
     except IndexError:
         pass  # the chunk ends within a header; to ask first would cost every frame
-    return bodies, pos
-
-
-def _count_equal(data: bytes, pos: int, bound: int, room: int) -> int:
-    """Return how many equal headers follow at equal distances, 0 if too few to pay."""
-    size = data[pos + 1 : pos + 2]
-    if not size:
-        return 0
-    stride = 2 + size[0]
-    count = min(room, (bound - pos) // stride)
-    if count < _EQUAL_RUN or _odd(data, pos, pos + _EQUAL_RUN * stride, stride, size):
-        return 0
-    return count - _odd(data, pos, pos + count * stride, stride, size)
-
-
-def _odd(data: bytes, pos: int, end: int, stride: int, size: bytes) -> int:
-    """Return how many of the places for headers are at or after the first that differs."""
-    flags, sizes = data[pos:end:stride], data[pos + 1 : end : stride]
-    return max(len(flags.lstrip(b"\x00")), len(sizes.lstrip(size)))
+    # `zip` makes the one-element tuples that become messages.
+    out.extend(map(_new, repeat(Message), zip(bodies)))
+    return pos - start - 2 * len(bodies), pos

@@ -20,7 +20,7 @@ import attrs
 from trio_mq._errors import LocalProtocolError, ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, to_message
 
-from .bulk import decode_short
+from .bulk import decode_alike
 from .frames import COMMAND, LARGE, LONG, MORE, Frame
 
 _RESERVED: Final = 0xF8
@@ -28,8 +28,10 @@ _RESERVED: Final = 0xF8
 _GROWTH: Final = 64 * 1024
 #: Sizes from 2^63 on are reserved (RFC 37): no limit means this one.
 _MAX_SIZE: Final = 2**63 - 1
-#: So many short messages in a row promise more of them.
+#: So many messages of one frame in a row promise more of them; if they then were not alike, the
+#: count begins so far below.
 _IN_A_ROW: Final = 3
+_NOT_SO_SOON: Final = -30
 
 _unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__
@@ -334,13 +336,13 @@ class FrameDecoder:
                 room, room_bytes = max_messages - len(out), max_bytes - payload
                 if room <= 0 or room_bytes <= 0:
                     break
-                if in_a_row >= _IN_A_ROW and data[pos] == 0 and largest > 255:
+                if in_a_row >= _IN_A_ROW and data[pos] & ~LONG == 0 and largest >= 255:
                     # A position never promises more payload than there is.
                     before, bound = pos, min(end, pos + room_bytes)
-                    count, pos = decode_short(out, data, pos, bound, room)
-                    payload += pos - before - 2 * count
-                    in_a_row = 0
-                    if count == room or payload >= max_bytes:
+                    size, pos = decode_alike(out, data, pos, bound, room, largest)
+                    payload += size
+                    in_a_row = 0 if pos > before else _NOT_SO_SOON
+                    if payload >= max_bytes or len(out) >= max_messages:
                         break
         except (IndexError, struct.error):
             pass  # the chunk ends within a header; to ask first would cost every frame
