@@ -8,3 +8,6 @@ from trio_mq._waiting import (
 )
 
 __all__ = ["CheckpointMode", "set_checkpoint_mode"]
+
+# Named as users import it.
+set_checkpoint_mode.__module__ = __name__

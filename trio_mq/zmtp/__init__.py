@@ -48,3 +48,6 @@ __all__ = [
     "Subscribe",
     "encode_message",
 ]
+
+# Tracebacks name them as users import them.
+RemoteProtocolError.__module__ = LocalProtocolError.__module__ = __name__
