@@ -140,32 +140,47 @@ class TimeSlice:
     program that moves messages from one socket to another is held to the same bound.
     """
 
-    __slots__ = ("_clock", "_deadline", "_left", "mode")
+    __slots__ = ("_mode", "clock", "deadline", "flooded", "left")
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
-        self._clock = clock
-        self.mode: CheckpointMode = "sliced"
+        #: Where the slice looks at the time; a constant leaves the count alone to decide.
+        self.clock = clock
+        self._mode: CheckpointMode = "sliced"
+        #: Messages that are left of this slice, and when it ends by the clock. The calls count
+        #: down by themselves, because one call less is a tenth of what a small message costs.
+        self.left = _SLICE_MESSAGES
+        self.deadline = 0.0
+        #: The last slice was used up: somebody moves messages without ever waiting.
+        self.flooded = False
+        self.restart()
+
+    @property
+    def mode(self) -> CheckpointMode:
+        """When calls yield."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: CheckpointMode) -> None:
+        self._mode = mode
         self.restart()
 
     def restart(self) -> None:
-        """Begin a new slice: the task has just been resumed by the scheduler."""
-        self._left = _SLICE_MESSAGES
-        self._deadline = self._clock() + _SLICE_SECONDS
-
-    def set_clock(self, clock: Callable[[], float]) -> None:
-        """Measure the slice with another clock; a constant one leaves the count alone."""
-        self._clock = clock
-        self.restart()
+        """Begin a new slice: the task has just been resumed after waiting."""
+        self.left = _SLICE_MESSAGES if self._mode == "sliced" else 0
+        self.deadline = self.clock() + _SLICE_SECONDS
+        self.flooded = False
 
     def spent(self, messages: int = 1) -> bool:
         """Count messages; True when the caller must now yield with `end`."""
-        self._left -= messages
-        return self._left <= 0 or self._clock() > self._deadline or self.mode == "always"
+        self.left -= messages
+        return self.left <= 0 or self.clock() > self.deadline
 
     async def end(self) -> None:
         """Let the other tasks run. Not cancellable: what was done before it is done."""
         await trio.lowlevel.cancel_shielded_checkpoint()
+        flooded = self.left <= 0
         self.restart()
+        self.flooded = flooded
 
 
 _slice_of_run: trio.lowlevel.RunVar[TimeSlice] = trio.lowlevel.RunVar("trio_mq time slice")

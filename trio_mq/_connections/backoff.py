@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from trio_mq._connections.link import LinkEnd
+from trio_mq._connections.link_end import LinkEnd
 from trio_mq._errors import AuthenticationFailed, HandshakeError, ProtocolError
 from trio_mq._options import Options
 

@@ -14,7 +14,9 @@ from typing import Final, Protocol, TypeAlias
 import trio
 
 from trio_mq._connections.backoff import Backoff, is_fault
-from trio_mq._connections.link import Link, LinkEnd, LinkOwner
+from trio_mq._connections.link import Link
+from trio_mq._connections.link_end import LinkEnd
+from trio_mq._connections.link_owner import LinkOwner
 from trio_mq._connections.status import Endpoint, EndpointState
 from trio_mq._options import Options
 from trio_mq._pipe import Pipe
@@ -31,9 +33,6 @@ _RANDOM: Final = random.SystemRandom().random
 
 class DialOwner(LinkOwner, Protocol):
     """What a dialer asks of its socket, and tells it."""
-
-    def connecting_failed(self, dial: Dial, error: BaseException) -> None:
-        """An attempt reached nobody."""
 
     def retrying(self, dial: Dial, delay: float, error: BaseException | None) -> None:
         """It will dial again after a pause; `Dial.state` says whether the endpoint has failed."""
@@ -126,7 +125,7 @@ class Dial:
     def finish(self) -> None:
         """Write what waits, then stop; who is in a hurry calls `stop` later."""
         self._finishing = True
-        if self.link is not None and self.link.pipe is not None:
+        if self.link is not None and self.link.peer is not None:
             self.link.finish()
         elif not self.pipe.outgoing:
             self._scope.cancel()
@@ -136,9 +135,6 @@ class Dial:
     def redial(self) -> None:
         """Dial again at once after the present connection."""
         self._hurry.set()
-
-    def lost(self, link: Link) -> None:
-        """A link has ended; the task that ran it goes on from there."""
 
     def established(self, link: Link) -> None:
         """A handshake succeeded."""
@@ -157,7 +153,6 @@ class Dial:
             stream = await self._open_stream()
         except OSError as error:
             self.state, self.last_error = EndpointState.RETRYING, error.with_traceback(None)
-            self._owner.connecting_failed(self, self.last_error)
             return self._backoff.connection_failed()
         connection = self._make_connection(Role.CONNECTING, self.options)
         self.link = Link(stream, connection, self._owner, origin=self, pipe=self.pipe)

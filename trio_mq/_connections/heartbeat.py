@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 
+from trio_mq._connections.link_end import SilentPeer
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer
@@ -22,10 +23,6 @@ from trio_mq.zmtp import Connection
 #: A timer that fires after the program was stopped for a while finds input that nobody had time to
 #: read; so it looks again this many seconds later, and only then believes in the silence.
 _SECOND_LOOK: Final = 0.02
-
-
-class SilentPeer(trio.BrokenResourceError):
-    """No byte came in time."""
 
 
 class Heartbeat:
@@ -144,8 +141,7 @@ class Heartbeat:
         self._ping()
         with trio.move_on_after(seconds):
             await self._life.wait()
-            return True
-        return self._paused
+        return self._life.is_set() or self._paused
 
     def _ping(self) -> None:
         now = trio.current_time()
@@ -159,7 +155,8 @@ class Heartbeat:
     @property
     def _knows_contexts(self) -> bool:
         """PINGs with a context came with ZMTP 3.1; an older peer might read them strictly."""
-        return self._connection.peer_version >= (3, 1)
+        version = self._connection.peer_version
+        return version is not None and version >= (3, 1)
 
     def _next_ping_due(self) -> float:
         if not self._paused:

@@ -14,7 +14,8 @@ from typing import Protocol
 
 import trio
 
-from trio_mq._connections.link import LinkEnd, LinkOwner, Refusal
+from trio_mq._connections.link_end import LinkEnd, Refusal
+from trio_mq._connections.link_owner import LinkOwner
 from trio_mq._connections.status import Endpoint, EndpointState
 from trio_mq._errors import HandshakeError, IncompatiblePeer, MQError
 from trio_mq._message import Message, size_of, to_message
@@ -50,7 +51,7 @@ class JoinEnd:
         origin: BoundName | ConnectedName,
         own_pipe: Pipe | None,
     ) -> None:
-        self.origin = origin
+        self._origin = origin
         self.endpoint = self.address = origin.endpoint
         self.options = origin.options
         self.own_pipe = own_pipe
@@ -159,6 +160,7 @@ class JoinEnd:
         if pipe.peer is peer:
             pipe.peer = None
         self.owner.disconnected(self, LinkEnd(reason, error, peer.since))
+        self._origin.lost(self)
 
     def _transfer(self) -> None:
         """Move what waits in our pipe to the other side, as far as there is room."""

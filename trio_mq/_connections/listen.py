@@ -14,7 +14,8 @@ from typing import Final, Protocol
 import trio
 
 from trio_mq._connections.dial import MakeConnection
-from trio_mq._connections.link import Link, LinkOwner
+from trio_mq._connections.link import Link
+from trio_mq._connections.link_owner import LinkOwner
 from trio_mq._connections.status import Endpoint, EndpointState
 from trio_mq._options import Options
 from trio_mq._transports.stream import ByteStream
@@ -138,9 +139,6 @@ class Bound:
         self.close()
         for link in tuple(self.links):
             link.finish()
-
-    def lost(self, link: Link) -> None:
-        """A link has ended; the task that ran it goes on from there."""
 
     def established(self, link: Link) -> None:
         """A handshake succeeded."""

@@ -81,12 +81,16 @@ class Outbox:
         first_start = self._ends[0] - self._wire_size(self._batch[0])
         return self._done > first_start
 
-    def load(self, max_messages: int = _BATCH_MESSAGES) -> bool:
-        """Encode the next batch unless one is still being written; False if there is nothing."""
+    def load(self, *, one: bool = False) -> bool:
+        """Encode the next batch unless one is still being written; False if there is nothing.
+
+        Args:
+            one: A batch of one message.
+        """
         if self._left:
             return True
         pipe = self._pipe
-        batch = self._batch = pipe.next_batch(max_messages, _BATCH_BYTES)
+        batch = self._batch = pipe.next_batch(1 if one else _BATCH_MESSAGES, _BATCH_BYTES)
         if len(batch) == len(pipe.outgoing):
             self._payload = pipe.outgoing_bytes
         else:
@@ -101,23 +105,14 @@ class Outbox:
         self._ends = None
         return bool(buffers)
 
-    def write(self) -> bool | None:
-        """Offer the kernel what is loaded, once.
-
-        Returns:
-            True if it took everything, False if it is full, ``None`` if this stream can't write
-            without waiting: then use `take_for_write_all`.
+    def write(self) -> bool:
+        """Offer the kernel what is loaded, once; False if it did not take everything.
 
         Raises:
             trio.BrokenResourceError: The connection failed.
         """
-        if self._left <= _OFFER_BYTES:
-            offer: list[bytes | memoryview] = self._buffers
-        else:
-            offer = self._first_part()
-        taken = self._stream.try_write(offer)
-        if taken is None:
-            return None
+        offer = self._buffers if self._left <= _OFFER_BYTES else self._first_part()
+        taken = self._stream.try_write(offer) or 0
         if taken == self._left:
             self._finish()
             return True
@@ -125,8 +120,8 @@ class Outbox:
             self._cut_short(taken)
         return False
 
-    def take_for_write_all(self) -> bytes:
-        """Return what is loaded, counted as written: nobody will know how much of it arrived."""
+    def take(self) -> bytes:
+        """Return what is loaded, counted as written: for streams that can't say how much it was."""
         data = b"".join(self._buffers)
         self._finish()
         return data

@@ -17,7 +17,8 @@ from typing import Final
 import trio
 
 from trio_mq._connections.dial import Dial
-from trio_mq._connections.link import LinkEnd, Refusal
+from trio_mq._connections.link_end import LinkEnd, Refusal
+from trio_mq._connections.link_owner import AnyLink
 from trio_mq._connections.listen import Bound
 from trio_mq._connections.status import EndpointState
 from trio_mq._events import (
@@ -38,7 +39,7 @@ from trio_mq._options import Options
 from trio_mq._peer import Peer
 from trio_mq._pipe import Item, Pipe
 from trio_mq._sockets.drains import Drains
-from trio_mq._sockets.pattern import AnyLink, Contested, Pattern
+from trio_mq._sockets.pattern import Contested, Pattern
 from trio_mq._statistics import DropReason, SocketStatistics, Tally, Waiting, traffic
 from trio_mq._waiting import WaitList
 from trio_mq.zmtp import PeerProperties, SocketType
@@ -199,7 +200,6 @@ class Membership:
             elif link.options.immediate:
                 self.detach(pipe)
                 self._pattern.give_up_failed(pipe)
-        link.origin.lost(link)
 
     def _handshake_failed(self, link: AnyLink, end: LinkEnd) -> None:
         self._handshake_failures[end.reason] += 1

@@ -6,7 +6,7 @@ from typing import Final, Unpack
 
 import trio
 
-from trio_mq._connections.link import Refusal
+from trio_mq._connections.link_end import Refusal
 from trio_mq._context import Context
 from trio_mq._message import Frames
 from trio_mq._pipe import Pipe

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from trio_mq._connections.join import JoinEnd
-from trio_mq._connections.link import Link, LinkEnd, Refusal
+from trio_mq._connections.link_end import LinkEnd, Refusal
+from trio_mq._connections.link_owner import AnyLink
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
 from trio_mq._pipe import Item, Pipe
@@ -23,9 +23,6 @@ from trio_mq.zmtp import PeerProperties, SocketType
 if TYPE_CHECKING:
     from trio_mq._peer import Peer
     from trio_mq._sockets.membership import Membership
-
-#: What a link and one side of an inproc join have in common.
-AnyLink = Link | JoinEnd
 
 
 class Contested(Exception):  # a verdict, not an error

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final, Unpack
 
+from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._pipe import Item, Pipe
 from trio_mq._sockets.keywords import Endpoints, PullOptions, PushOptions, make_options
-from trio_mq._sockets.pattern import AnyLink, Pattern
+from trio_mq._sockets.pattern import Pattern
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._statistics import DropReason, Waiting

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection
 from typing import Final, Unpack
 
+from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
 from trio_mq._events import SubscriptionAdded, SubscriptionRemoved
 from trio_mq._message import Frames, Message
@@ -13,7 +14,7 @@ from trio_mq._options import Options
 from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.keywords import Endpoints, PubOptions, XPubOptions, make_options
-from trio_mq._sockets.pattern import AnyLink, Pattern
+from trio_mq._sockets.pattern import Pattern
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._statistics import DropReason

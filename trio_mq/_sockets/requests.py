@@ -21,13 +21,13 @@ from typing import Final
 import attrs
 import trio
 
-from trio_mq._connections.link import LinkEnd
+from trio_mq._connections.link_end import LinkEnd
+from trio_mq._connections.link_owner import AnyLink
 from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
 from trio_mq._pipe import Item, Outgoing, Pipe
-from trio_mq._sockets.pattern import AnyLink
 from trio_mq._sockets.pipeline import BalancedPattern
 from trio_mq._statistics import DropReason, Waiting
 from trio_mq._waiting import WaitList

@@ -9,7 +9,8 @@ from typing import Final, Unpack
 import trio
 
 from trio_mq._connections.dial import OpenStream
-from trio_mq._connections.link import LinkEnd, Refusal
+from trio_mq._connections.link_end import LinkEnd, Refusal
+from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
 from trio_mq._errors import Unroutable
 from trio_mq._message import Frames, Message, to_message
@@ -22,7 +23,7 @@ from trio_mq._sockets.keywords import (
     RouterOptions,
     make_options,
 )
-from trio_mq._sockets.pattern import AnyLink, Contested, Pattern
+from trio_mq._sockets.pattern import Contested, Pattern
 from trio_mq._sockets.pipeline import BalancedPattern
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender

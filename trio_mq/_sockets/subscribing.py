@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeAlias, Unpack
 
+from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
 from trio_mq._message import Frames, Message, size_of
 from trio_mq._options import Options
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.keywords import Endpoints, SocketOptions, SubOptions, make_options
-from trio_mq._sockets.pattern import AnyLink, Pattern
+from trio_mq._sockets.pattern import Pattern
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import Socket

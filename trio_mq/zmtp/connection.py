@@ -166,9 +166,9 @@ class Connection:
             MechanismMismatch: The peer wants another mechanism; the connection is over.
             LocalProtocolError: The connection was over before.
         """
-        self._check_alive()
-        if self._handshake.state is State.GREETING:
-            data = self._guarded_greeting(data)
+        if not self.established:
+            self._check_alive()
+            data = self._read_greeting(data)
         if data:
             self._decoder.receive(data)
 
@@ -203,13 +203,13 @@ class Connection:
                 `data_to_send`, which may hold an ERROR for the peer, and close.
             LocalProtocolError: The connection was over before.
         """
-        self._check_alive()
         try:
             if self.established:
                 return self._traffic.next_event(
                     _UNLIMITED if max_messages is None else max_messages,
                     _UNLIMITED if max_bytes is None else max_bytes,
                 )
+            self._check_alive()
             return self._next_in_handshake()
         except (RemoteProtocolError, HandshakeError):
             self._handshake.fail()
@@ -325,7 +325,10 @@ class Connection:
 
     # -- handshake -----------------------------------------------------------------------------
 
-    def _guarded_greeting(self, data: bytes) -> bytes:
+    def _read_greeting(self, data: bytes) -> bytes:
+        """Return what does not belong to the greeting."""
+        if self._handshake.state is not State.GREETING:
+            return data
         try:
             greeting, rest = self._greeting.receive(data)
         except (RemoteProtocolError, HandshakeError):

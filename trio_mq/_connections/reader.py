@@ -1,0 +1,137 @@
+"""The reading half of a link: as much as there is room for, and no more.
+
+The reader decodes only as many messages as the pipe has room for, and then stops reading, so that
+TCP itself holds the peer back. It reads again when half of the room is free. While it is stopped
+it sees no PINGs either; see `heartbeat` for what follows from that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._pipe import Pipe
+from trio_mq._transports.stream import ByteStream
+from trio_mq.zmtp import Connection, Event, Messages
+
+#: What one read asks the kernel for; it costs nothing to ask for more than there is.
+READ_BYTES: Final = 64 * 1024
+#: At most this many messages are decoded between two schedule points.
+_MAX_DECODED: Final = 1000
+
+
+class Reader:
+    """Reads one stream until it ends.
+
+    Args:
+        stream: The bytes.
+        connection: Decodes them.
+        pipe: Has room, or not.
+        deliver: Takes messages and their payload.
+        handle: Takes everything else that is decoded.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_deliver",
+        "_discarding",
+        "_handle",
+        "_pipe",
+        "_room",
+        "_stream",
+        "heartbeat",
+    )
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        connection: Connection,
+        pipe: Pipe,
+        deliver: Callable[[Messages], None],
+        handle: Callable[[Event], None],
+    ) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._pipe = pipe
+        self._deliver = deliver
+        self._handle = handle
+        #: What arrives is of no interest any more, only the end is.
+        self._discarding = False
+        #: Set when half of the room is free, while the reader has stopped for the lack of it.
+        self._room: trio.Event | None = None
+        self.heartbeat: Heartbeat | None = None
+
+    async def run(self) -> Exception | None:
+        """Read until the stream ends, and return why if it was not a plain end."""
+        try:
+            await self._work_off()
+            while await self._receive():
+                await self._work_off()
+        except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
+            return error
+        return None
+
+    def discard(self) -> None:
+        """Read on, only to find the end."""
+        self._discarding = True
+        if self._room is not None:
+            self._room.set()
+
+    async def _receive(self) -> bool:
+        """Wait for bytes and feed them to the protocol; False at the end of the stream."""
+        connection = self._connection
+        buffer = None if self._discarding else connection.receive_buffer()
+        if buffer is None:
+            data = await self._stream.receive_some(READ_BYTES)
+            size = len(data)
+            if size and not self._discarding:
+                connection.receive_data(data)
+        else:
+            size = await self._stream.receive_into(buffer)
+            if size:
+                connection.buffer_filled(size)
+        if self.heartbeat is not None:
+            self.heartbeat.heard()
+        return size > 0
+
+    async def _work_off(self) -> None:
+        """Handle everything that has arrived, waiting for room where there is none."""
+        while not self._discarding:
+            if self._decode():
+                await trio.lowlevel.checkpoint()
+            elif self._room is not None:
+                await self._wait_for_room(self._room)
+            else:
+                return
+
+    def _decode(self) -> bool:
+        """Handle what has arrived as far as there is room; True if it only stopped for a break."""
+        pipe, connection = self._pipe, self._connection
+        left = _MAX_DECODED
+        while left > 0:
+            room, room_bytes = pipe.incoming_room()
+            if room <= 0 or room_bytes <= 0:
+                self._room = trio.Event()
+                pipe.pause(self._room.set)
+                return False
+            event = connection.next_event(min(room, left), room_bytes)
+            if event is None:
+                return False
+            if event.__class__ is Messages:
+                left -= len(event.messages)
+                self._deliver(event)
+            else:
+                left -= 1
+                self._handle(event)
+        return True
+
+    async def _wait_for_room(self, room: trio.Event) -> None:
+        if self.heartbeat is not None:
+            self.heartbeat.pause()
+        await room.wait()
+        self._room = None
+        if self.heartbeat is not None:
+            self.heartbeat.resume()

@@ -1,0 +1,171 @@
+"""The writing half of a link: batches as the pipe announces them, and some messages at once.
+
+The writer task waits for the pipe to announce a batch and writes until nothing is left. A message
+that is put into an idle pipe is written at once from the stack of ``send`` instead
+(*write-through*): a round trip then has one task switch less. That is one attempt at one message;
+it never waits and never raises, and whatever it leaves is the writer's.
+
+In a flood it would send messages alone that could go together, and a system call costs as much as
+dozens of small messages. A flood shows itself: the sending task has used up its time slice. Then
+the writer even waits a few turns of the scheduler, as long as each brings more, before it writes.
+
+A write error ends only the writer. The reader goes on until it finds the end of the stream: what
+the peer said before it left is still there to be read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+import trio
+
+from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._connections.outbox import Outbox
+from trio_mq._pipe import Pipe
+from trio_mq._transports.stream import ByteStream
+from trio_mq._waiting import current_slice
+from trio_mq.zmtp import Connection
+
+#: Seconds since the last write that make a message worth a system call of its own.
+_PAUSE: Final = 50e-6
+#: The same for a task that has lately been sending without a pause.
+_PAUSE_IN_FLOOD: Final = 1e-3
+#: A batch of this many messages, or bytes, is worth a system call and waits for no more.
+_ENOUGH_MESSAGES: Final = 400
+_ENOUGH_BYTES: Final = 64 * 1024
+#: A batch that grows by less than this in a turn is all there is.
+_GROWTH: Final = 32
+
+_BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class Writer:
+    """Writes what waits in one pipe to one stream.
+
+    Args:
+        stream: Where to.
+        connection: Encodes.
+        pipe: Where messages wait.
+        fail: Told of a bug that ended the writer.
+    """
+
+    __slots__ = (
+        "_fail",
+        "_failed",
+        "_finishing",
+        "_last_write",
+        "_one_by_one",
+        "_outbox",
+        "_pipe",
+        "_slice",
+        "_stream",
+        "heartbeat",
+    )
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        connection: Connection,
+        pipe: Pipe,
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._stream = stream
+        self._pipe = pipe
+        self._fail = fail
+        self._outbox = Outbox(stream, connection, pipe)
+        self._slice = current_slice()
+        # Nobody knows how much of a failed ``write_all`` arrived: so it gets one message only.
+        self._one_by_one = stream.try_write(()) is None
+        self._last_write = -math.inf
+        self._failed = False
+        self._finishing = False
+        self.heartbeat: Heartbeat | None = None
+
+    @property
+    def torn(self) -> bool:
+        """The first message of the pipe is partly written."""
+        return self._outbox.torn
+
+    def control(self, frame: bytes) -> None:
+        """Send a control frame before the messages that wait."""
+        self._outbox.control(frame)
+        self._pipe.wake_writer()
+
+    def finish(self) -> None:
+        """Shut our direction of the stream when nothing is left to write."""
+        self._finishing = True
+        self._pipe.wake_writer()
+
+    async def run(self) -> None:
+        """Write until the connection fails or the task is cancelled; never raises for a peer."""
+        try:
+            while True:
+                await self._pipe.outbound.receive()
+                if len(self._pipe.outgoing) > _GROWTH:
+                    await self._gather()
+                while self._load():
+                    await self._write()
+                self._pipe.writer_is_idle()
+                if self._finishing and self._outbox.empty:
+                    await self._stream.shutdown_write()
+        except _BROKEN:
+            self._failed = True
+        except Exception as error:  # noqa: BLE001  # a bug ends this link alone
+            self._fail(error)
+
+    async def _gather(self) -> None:
+        """Let a flood fill the batch, as long as every turn brings more."""
+        pipe = self._pipe
+        before = 0
+        while (
+            before + _GROWTH <= len(pipe.outgoing) < _ENOUGH_MESSAGES
+            and pipe.outgoing_bytes < _ENOUGH_BYTES
+            and pipe.has_room()
+        ):
+            before = len(pipe.outgoing)
+            await trio.lowlevel.checkpoint()
+
+    def _load(self, *, one: bool = False) -> bool:
+        heartbeat = self.heartbeat
+        if heartbeat is not None and heartbeat.pong is not None:
+            self._outbox.control(heartbeat.pong)
+            heartbeat.pong = None
+        return self._outbox.load(one=one or self._one_by_one)
+
+    async def _write(self) -> None:
+        if self._one_by_one:
+            await self._stream.write_all(self._outbox.take())
+        elif not self._outbox.write():
+            await self._stream.wait_writable()
+        elif not self._outbox.empty:
+            await trio.lowlevel.checkpoint()
+        self._last_write = perf_counter()
+
+    def write_through(self) -> None:
+        """Something was put into an idle pipe: write it now if that is worth it."""
+        now = perf_counter()
+        pause = _PAUSE_IN_FLOOD if self._slice.flooded else _PAUSE
+        if now - self._last_write < pause or self._one_by_one or self._failed:
+            self._pipe.announce()
+            return
+        self._last_write = now
+        if self._try_write(one=True) and self._outbox.empty:
+            self._pipe.writer_is_idle()
+        else:
+            self._pipe.announce()
+
+    def write_once(self) -> None:
+        """Make the last attempt before the connection is cut."""
+        if not (self._failed or self._one_by_one):
+            self._try_write(one=False)
+
+    def _try_write(self, *, one: bool) -> bool:
+        try:
+            return self._load(one=one) and self._outbox.write()
+        except _BROKEN:
+            # The reader will find out too; the messages stay in the pipe.
+            self._failed = True
+            return False
