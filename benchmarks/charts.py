@@ -132,6 +132,12 @@ def lines(title: str, unit: str, across: str, entries: Sequence[Line]) -> str:
     return _picture(height, title, unit, parts)
 
 
+def _rounded_up(value: float) -> float:
+    """Return a round number not below, so that a quarter of it is round as well."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= value)
+
+
 @attrs.frozen
 class _Plot:
     """Where a value of a line chart lies on the picture."""
@@ -143,7 +149,7 @@ class _Plot:
     @classmethod
     def around(cls, points: Sequence[tuple[float, float]]) -> _Plot:
         across = [math.log10(x) for x, _ in points]
-        return cls(min(across), max(across), max(y for _, y in points))
+        return cls(min(across), max(across), _rounded_up(max(y for _, y in points)))
 
     def x(self, value: float) -> float:
         width = _WIDTH - _LEFT - _RIGHT

@@ -32,21 +32,23 @@ class Goal:
     must: float
     aim: float
     #: Which measure of the works, by its place.
-    measure: int = 0
+    place: int = 0
     #: Ratios of costs must stay below, ratios of rates above.
     at_most: bool = False
 
     @property
     def name(self) -> str:
         """What the stored ratios call it."""
-        return f"{'/'.join(self.ours)} to {'/'.join(self.theirs)} ({self._measure().figure})"
+        return f"{'/'.join(self.ours)} to {'/'.join(self.theirs)} ({self.measure.figure})"
 
-    def _measure(self) -> Measure:
-        return next(work for work in WORKS if work.name == self.ours[0]).measures[self.measure]
+    @property
+    def measure(self) -> Measure:
+        """The figure that is compared."""
+        return next(work for work in WORKS if work.name == self.ours[0]).measures[self.place]
 
     def ratio(self, report: Report) -> Spread | None:
         """Return the ratio of each repetition: median and extremes."""
-        return report.ratio(self.ours, self.theirs, self._measure())
+        return report.ratio(self.ours, self.theirs, self.measure)
 
     def verdict(self, report: Report) -> Verdict:
         """Return how the median stands to what must be and what is aimed at."""
@@ -94,7 +96,7 @@ GOALS: Final = (
         ("connections/10000", "pyzmq_blocking"),
         1.0,
         0.6,
-        measure=2,
+        place=2,
         at_most=True,
     ),
     _flat(

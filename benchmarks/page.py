@@ -212,5 +212,5 @@ def _table(cells: Sequence[Sequence[str]]) -> str:
     for row in cells:
         first, *rest = row
         lines_of_table.append(f"   * - {first}")
-        lines_of_table += [f"     - {cell}" for cell in rest]
+        lines_of_table += [f"     - {cell}".rstrip() for cell in rest]
     return "\n".join([*lines_of_table, ""])

@@ -12,7 +12,7 @@ from benchmarks.report import Report
 from benchmarks.works import EACH, Measure, Work
 
 _SCALES: Final = ((1e6, " M"), (1e3, " k"))
-_NOTHING: Final = "-"
+_NOTHING: Final = "none"
 
 
 def number(value: float) -> str:
