@@ -146,6 +146,12 @@ class FrameDecoder:
             return bool(self._flags & COMMAND)
         return self._has_data() and bool(self._data[self._pos] & COMMAND)
 
+    @property
+    def _at_message(self) -> bool:
+        if self._body is not None:
+            return not self._flags & COMMAND
+        return self._has_data() and not self._data[self._pos] & COMMAND
+
     def _has_data(self) -> bool:
         if self._pos < len(self._data):
             return True
@@ -276,7 +282,7 @@ class FrameDecoder:
             while self._body is not None or self._has_data():
                 if self._body is None:
                     payload += self._decode_run(out, max_messages, max_bytes - payload)
-                if len(out) >= max_messages or payload >= max_bytes or self.at_command:
+                if len(out) >= max_messages or payload >= max_bytes or not self._at_message:
                     break
                 # What the run left is torn, or in the next chunk, or wrong: the long way.
                 frame = self.next_frame()
