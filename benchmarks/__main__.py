@@ -67,10 +67,11 @@ def is_whole(options: argparse.Namespace) -> bool:
 
 def plan_for(options: argparse.Namespace, earlier: Report | None) -> Plan:
     """Return how thorough this run is."""
-    brief = options.quick or options.check
+    # A check decides something, so it takes longer than a look.
+    repetitions, seconds = (5, 0.3) if options.check else (3, 0.15) if options.quick else (5, 1.0)
     return Plan(
-        repetitions=options.repetitions or (3 if brief else 5),
-        seconds=options.seconds or (0.15 if brief else 1.0),
+        repetitions=options.repetitions or repetitions,
+        seconds=options.seconds or seconds,
         progress=_show_progress,
         earlier=earlier,
         peers=frozenset(options.peers.split(",")) if options.peers else frozenset(PEERS),

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from benchmarks.peers import Peer, installed_version
+
+_HERE: Final = Path(__file__).parent
 
 
 def describe() -> dict[str, str]:
@@ -31,10 +36,22 @@ def _processor() -> str:
 
 def versions(peers: Iterable[Peer]) -> dict[str, str]:
     """Return the version of everything that is compared, or that it is missing."""
-    names = {"trio-mq", "trio"} | {name for peer in peers for name in peer.distributions}
-    found = {name: installed_version(name) or "missing" for name in sorted(names)}
+    names = {"trio"} | {name for peer in peers for name in peer.distributions}
+    found = {"trio_mq": _own_version()}
+    found |= {name: installed_version(name) or "missing" for name in sorted(names)}
     if found.get("pyzmq", "missing") != "missing":
         import zmq  # noqa: PLC0415  # only if it is there
 
         found["libzmq"] = zmq.zmq_version()
     return found
+
+
+def _own_version() -> str:
+    """Return what is measured: the tree from which this runs, by its revision if it has one."""
+    git = shutil.which("git")
+    if git is not None:
+        command = [git, "describe", "--always", "--dirty", "--tags"]
+        answer = subprocess.run(command, capture_output=True, check=False, cwd=_HERE, text=True)
+        if answer.returncode == 0:
+            return f"revision {answer.stdout.strip()}"
+    return installed_version("trio-mq") or "unknown"
