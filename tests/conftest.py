@@ -23,7 +23,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 hypothesis.settings.register_profile(
     "ci", derandomize=True, deadline=None, database=None, max_examples=100
 )
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5_000)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1_000)
 hypothesis.settings.load_profile("ci")
 
 
@@ -32,10 +32,12 @@ MARKED_FOLDERS = {"interop": "interop", "property": "fuzz", "hostile": "fuzz"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the folder that they are in."""
+    """Mark tests by the folder that they are in, and those to which hypothesis gives examples."""
     for item in items:
         for folder in MARKED_FOLDERS.keys() & set(item.path.parent.parts):
             item.add_marker(MARKED_FOLDERS[folder])
+        if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
+            item.add_marker("fuzz")
 
 
 class HungError(BaseException):
