@@ -21,7 +21,7 @@ import trio_mq
 PACKAGE = Path(trio_mq.__file__).parent
 
 WORDS = {"_errors", "_message", "_options"}
-WAITING = WORDS | {"_pipe", "_waiting", "_statistics"}
+WAITING = WORDS | {"_outgoing", "_pipe", "_waiting", "_statistics"}
 ENGINE = WAITING | {"_connections", "_transports", "zmtp", "_peer", "_events", "_context"}
 #: What each layer may import of the package: a layer is a folder or a file beside it.
 MAY_IMPORT: Mapping[str, set[str]] = {
@@ -30,6 +30,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "_transports": WORDS,
     "_statistics": WORDS,
     "_waiting": WORDS,
+    "_outgoing": WORDS,
     "_pipe": WAITING,
     "lowlevel": {"_waiting"},
     "auth": WORDS | {"zmtp"},

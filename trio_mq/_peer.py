@@ -152,7 +152,7 @@ class Peer:
     def attach(self, pipe: Pipe) -> None:
         """The handshake is done and the messages of this peer go through that pipe."""
         self._pipe = pipe
-        self._baseline = pipe.tally.copy()
+        self._baseline = pipe.figures().copy()
         # What waits already is this peer's to get.
         waiting = pipe.waiting()
         self._baseline.accepted -= waiting.out
@@ -174,6 +174,6 @@ class Peer:
             return self._final
         if self._pipe is None:
             return Tally(), Waiting()
-        tally = self._pipe.tally.copy()
+        tally = self._pipe.figures().copy()
         tally.add(self._baseline, sign=-1)
         return tally, self._pipe.waiting()

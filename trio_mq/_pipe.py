@@ -35,12 +35,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 import trio
 
-from trio_mq._message import Frames, Message, size_of, to_message
+from trio_mq._message import Message, size_of
+from trio_mq._outgoing import Item, Outgoing, frames_of
 from trio_mq._statistics import DropReason, Tally, Waiting
 
 if TYPE_CHECKING:
@@ -50,32 +51,13 @@ if TYPE_CHECKING:
 _UNLIMITED: Final = 1 << 62
 
 
-@attrs.define(eq=False)
-class Outgoing:
-    """A message on its way out that carries more than its frames."""
-
-    message: Frames
-    #: Its wire form in the clear, filled by the first link that encodes it and shared by the rest.
-    wire: bytes | None = None
-    #: A connection died while it was being written; it gets one more try.
-    torn: bool = False
-
-
-#: What waits in a pipe to be written.
-Item: TypeAlias = Frames | Outgoing
-
-
-def frames_of(item: Item) -> Frames:
-    """Return the frames of what waits."""
-    return item.message if item.__class__ is Outgoing else item  # type: ignore[union-attr, return-value]
-
-
 @attrs.frozen
 class Batch:
     """What one read decoded, and whose it is (a pipe outlives its peers)."""
 
     peer: Peer
     messages: list[Message]
+    payload: int
 
 
 class PipeOwner(Protocol):
@@ -102,9 +84,14 @@ class Pipe:
 
     __slots__ = (
         "_announced",
+        "_counted",
         "_inbound_receive",
         "_inbound_send",
+        "_later",
+        "_later_bytes",
+        "_on_incoming_room",
         "_outbound_send",
+        "_paused",
         "attached",
         "blocked",
         "conflate",
@@ -112,15 +99,11 @@ class Pipe:
         "finished",
         "in_hand",
         "incoming",
-        "incoming_bytes",
-        "incoming_count",
-        "on_incoming_room",
         "on_outgoing",
         "outbound",
         "outgoing",
         "outgoing_bytes",
         "owner",
-        "paused",
         "peer",
         "readable",
         "receive_hwm",
@@ -167,18 +150,22 @@ class Pipe:
         self.on_outgoing: Callable[[], None] | None = None
 
         self._inbound_send, self._inbound_receive = trio.open_memory_channel[Batch](_UNLIMITED)
-        #: The batch that is being received, and whose it is.
+        #: The batch that is being received, how long it was when it was last counted, and whose
+        #: it is. Taking from it is left uncounted until somebody asks (`count_taken`): a message
+        #: costs so little that its bookkeeping would cost as much again.
         self.incoming: deque[Message] = deque()
+        self._counted = 0
         self.source: Peer | None = None
-        self.incoming_count = 0
-        self.incoming_bytes = 0
+        #: Messages and bytes in the batches that are still in the channel.
+        self._later = 0
+        self._later_bytes = 0
         #: It is to be forgotten when its last message has been read.
         self.retiring = False
         #: It is in the fair queue's rotation.
         self.readable = False
         #: The link found no room; `on_incoming_room` wakes it when half of the room is free.
-        self.paused = False
-        self.on_incoming_room: Callable[[], None] | None = None
+        self._paused = False
+        self._on_incoming_room: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -349,30 +336,41 @@ class Pipe:
 
     # -- inbound: the link's side --
 
+    @property
+    def incoming_count(self) -> int:
+        """Messages that wait to be received."""
+        return len(self.incoming) + self._later
+
+    @property
+    def incoming_bytes(self) -> int:
+        """Their payload bytes."""
+        return sum(map(size_of, self.incoming)) + self._later_bytes
+
     def incoming_room(self) -> tuple[int, int]:
-        """Return how many messages and bytes are admitted now; both above 0, or there is none."""
+        """Return how many messages and bytes to decode now; both above 0, or there is no room.
+
+        Never more than half of the high-water mark, so that a batch ends, and the room is looked
+        at, where half of it is free.
+        """
         if self.conflate:
             return _UNLIMITED, _UNLIMITED
-        return (
-            self.receive_hwm - self.incoming_count,
-            self.receive_hwm_bytes - self.incoming_bytes,
-        )
+        room = min(self.receive_hwm - self.incoming_count, (self.receive_hwm + 1) // 2)
+        return room, self.receive_hwm_bytes - self.incoming_bytes
 
     def pause(self, on_room: Callable[[], None]) -> None:
         """There is no room; call ``on_room`` when half of it is free."""
-        self.paused = True
-        self.on_incoming_room = on_room
+        self._paused = True
+        self._on_incoming_room = on_room
 
     def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
         """Queue what a link decoded; the link has seen the room for it."""
         if self.conflate:
             messages, payload = self._conflate_incoming(messages)
-        tally = self.tally
-        tally.decoded += len(messages)
-        tally.decoded_bytes += payload
-        self.incoming_count += len(messages)
-        self.incoming_bytes += payload
-        self._inbound_send.send_nowait(Batch(peer, messages))
+        self.tally.decoded += len(messages)
+        self.tally.decoded_bytes += payload
+        self._later += len(messages)
+        self._later_bytes += payload
+        self._inbound_send.send_nowait(Batch(peer, messages, payload))
         if not self.readable:
             self.owner.messages_arrived(self)
 
@@ -396,20 +394,11 @@ class Pipe:
         """Remove and return the oldest message; the caller knows that there is one."""
         if not self.incoming:
             self._next_incoming_batch()
-        message = self.incoming.popleft()
-        self.incoming_count -= 1
-        self.incoming_bytes -= len(message[0]) if len(message) == 1 else size_of(message)
-        self.tally.delivered += 1
-        if self.paused:
-            self._open_incoming()
-        return message
+        return self.incoming.popleft()
 
     def put_back(self, message: Message) -> None:
         """Undo `take`."""
         self.incoming.appendleft(message)
-        self.incoming_count += 1
-        self.incoming_bytes += size_of(message)
-        self.tally.delivered -= 1
 
     def drop_taken(self, reason: DropReason) -> None:
         """Count the message just taken as dropped instead of delivered."""
@@ -419,38 +408,49 @@ class Pipe:
 
     def drop_incoming(self, reason: DropReason) -> int:
         """Drop every unread message, and return how many that was."""
+        self.count_taken()
         count = self.incoming_count
+        while self._later:
+            self._next_incoming_batch()
+        self.incoming.clear()
+        self._counted = 0
         if count:
-            while self.incoming_count:
-                self.take()
-                self.tally.delivered -= 1
             self.tally.drop_in(reason, count)
             self.owner.dropped(self, reason, count)
         return count
+
+    def count_taken(self) -> None:
+        """Bring the tally up to date with what was taken."""
+        self.tally.delivered += self._counted - len(self.incoming)
+        self._counted = len(self.incoming)
 
     def _next_incoming_batch(self) -> None:
         batch = self._inbound_receive.receive_nowait()
         self.source = batch.peer
         self.incoming.extend(batch.messages)
+        self._counted += len(batch.messages)
+        self._later -= len(batch.messages)
+        self._later_bytes -= batch.payload
+        if self._paused and self._half_is_free():
+            self._paused = False
+            if self._on_incoming_room is not None:
+                self._on_incoming_room()
 
-    def _open_incoming(self) -> None:
-        if (
-            self.incoming_count * 2 <= self.receive_hwm
+    def _half_is_free(self) -> bool:
+        return (
+            self.incoming_count * 2 <= self.receive_hwm + 1
             and self.incoming_bytes * 2 <= self.receive_hwm_bytes
-        ):
-            self.paused = False
-            if self.on_incoming_room is not None:
-                self.on_incoming_room()
+        )
 
     # -- both --
+
+    def figures(self) -> Tally:
+        """Return the tally, up to date."""
+        self.count_taken()
+        return self.tally
 
     def waiting(self) -> Waiting:
         """Return what waits here now."""
         return Waiting(
             len(self.outgoing), self.outgoing_bytes, self.incoming_count, self.incoming_bytes
         )
-
-
-def copy_item(item: Item) -> Message:
-    """Return an outgoing message as a receiver of the same process gets it."""
-    return to_message(frames_of(item))

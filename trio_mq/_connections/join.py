@@ -21,7 +21,8 @@ from trio_mq._errors import HandshakeError, IncompatiblePeer, MQError
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
-from trio_mq._pipe import Pipe, frames_of
+from trio_mq._outgoing import frames_of
+from trio_mq._pipe import Pipe
 from trio_mq._transports.inproc import Namespace
 from trio_mq.zmtp import PeerProperties, SocketType
 
@@ -154,8 +155,6 @@ class JoinEnd:
         if pipe is None or peer is None:
             return
         pipe.link_ended(torn=False)
-        pipe.paused = False
-        pipe.on_incoming_room = None
         peer.mark_closed()
         if pipe.peer is peer:
             pipe.peer = None

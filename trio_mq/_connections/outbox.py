@@ -12,7 +12,8 @@ from itertools import accumulate
 from typing import Final
 
 from trio_mq._message import size_of
-from trio_mq._pipe import Item, Outgoing, Pipe, frames_of
+from trio_mq._outgoing import Item, Outgoing, frames_of
+from trio_mq._pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, encode_message
 

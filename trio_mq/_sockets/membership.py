@@ -37,7 +37,8 @@ from trio_mq._events import (
 from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
-from trio_mq._pipe import Item, Pipe
+from trio_mq._outgoing import Item
+from trio_mq._pipe import Pipe
 from trio_mq._sockets.drains import Drains
 from trio_mq._sockets.pattern import Contested, Pattern
 from trio_mq._statistics import DropReason, SocketStatistics, Tally, Waiting, traffic
@@ -143,7 +144,7 @@ class Membership:
         """Judge a peer; a contested place goes to the newcomer if its holder is dead."""
         while True:
             try:
-                return self.admit_now(properties, link)
+                return self._admit(properties, link)
             except Contested as contest:
                 await self._settle(contest)
 
@@ -156,12 +157,17 @@ class Membership:
         await peer.wait_closed()
 
     def admit_now(self, properties: PeerProperties, link: AnyLink) -> Pipe:
-        """Judge a peer at once.
+        """Judge a peer at once; the holder of a contested place keeps it.
 
         Raises:
             Refusal: It is not wanted.
-            Contested: Somebody else holds its place.
         """
+        try:
+            return self._admit(properties, link)
+        except Contested as contest:
+            raise contest.refusal from None
+
+    def _admit(self, properties: PeerProperties, link: AnyLink) -> Pipe:
         if len(self.links) >= link.options.max_peers:
             raise Refusal("max-peers", f"there are {link.options.max_peers} peers already")
         if link.own_pipe is not None:
@@ -220,7 +226,7 @@ class Membership:
             pipe.retiring = True
         elif pipe in self.pipes:
             del self.pipes[pipe]
-            self._departed.add(pipe.tally)
+            self._departed.add(pipe.figures())
             self._pattern.forget(pipe)
 
     def deliver(self, link: AnyLink, messages: list[Message], payload: int) -> None:
@@ -311,7 +317,7 @@ class Membership:
         """Return the figures of this moment."""
         total = self._departed.copy()
         for pipe in self.pipes:
-            total.add(pipe.tally)
+            total.add(pipe.figures())
         total.accepted += self._pattern.waiting().out
         return SocketStatistics(
             **traffic(total, self.waiting()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Unpack
+from typing import Unpack
 
 import trio
 
@@ -48,6 +48,7 @@ class PairPattern(Pattern):
 
     def forget(self, pipe: Pipe) -> None:
         """The place is free."""
+        super().forget(pipe)
         self.detach(pipe)
 
     def room_opened(self, pipe: Pipe) -> None:  # noqa: ARG002  # there is only one
@@ -72,7 +73,7 @@ class Pair(Sender, Receiver):
     gives signs of life. It waits while there is no peer. Arguments and errors as for `Push`.
     """
 
-    socket_type: Final = SocketType.PAIR
+    socket_type = SocketType.PAIR
 
     def __init__(
         self,

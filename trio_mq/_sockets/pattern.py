@@ -14,7 +14,8 @@ from trio_mq._connections.link_end import LinkEnd, Refusal
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
-from trio_mq._pipe import Item, Pipe
+from trio_mq._outgoing import Item
+from trio_mq._pipe import Pipe
 from trio_mq._statistics import DropReason, Waiting
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._waiting import WaitList
@@ -42,6 +43,8 @@ class Pattern:
     """
 
     socket_type: ClassVar[SocketType]
+    #: ``receive`` returns what the queue has, as it is: there is nothing to look at or to add.
+    plain_queue: ClassVar[bool] = True
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -49,7 +52,7 @@ class Pattern:
         #: Tasks that wait in ``send``, and in ``receive``.
         self.senders: WaitList[None] = WaitList()
         self.receivers: WaitList[Message] = WaitList()
-        self.queue = FairQueue()
+        self.queue = FairQueue(lanes=self.plain_queue)
 
     # -- pipes come and go --
 
@@ -75,6 +78,7 @@ class Pattern:
 
     def forget(self, pipe: Pipe) -> None:
         """The pipe is gone for good."""
+        self.queue.remove(pipe)
 
     def give_up(self, pipe: Pipe, reason: DropReason) -> None:
         """What waits in the pipe will not be written there."""
@@ -117,6 +121,10 @@ class Pattern:
     def send(self, frames: Frames) -> None:
         """Accept the message whole, or raise `trio.WouldBlock` and change nothing."""
         raise NotImplementedError
+
+    def send_in_turn(self, frames: Frames) -> None:
+        """Do as `send` for a task whose turn has come in its line."""
+        self.send(frames)
 
     def take(self) -> Message:
         """Return the next message, or raise `trio.WouldBlock`."""

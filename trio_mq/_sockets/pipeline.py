@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Unpack
+from typing import Unpack
 
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._message import Message
 from trio_mq._options import Options
-from trio_mq._pipe import Item, Pipe
+from trio_mq._outgoing import Item
+from trio_mq._pipe import Pipe
 from trio_mq._sockets.keywords import Endpoints, PullOptions, PushOptions, make_options
 from trio_mq._sockets.pattern import Pattern
 from trio_mq._sockets.receiver import Receiver
@@ -117,7 +118,7 @@ class Push(Sender):
         TypeError: An option that this socket does not have.
     """
 
-    socket_type: Final = SocketType.PUSH
+    socket_type = SocketType.PUSH
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class Pull(Receiver):
     `Push`.
     """
 
-    socket_type: Final = SocketType.PULL
+    socket_type = SocketType.PULL
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import Final, Unpack
+from typing import Unpack
 
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
@@ -49,6 +49,7 @@ class PubPattern(Pattern):
 
     def forget(self, pipe: Pipe) -> None:
         """Its subscriptions end with it."""
+        super().forget(pipe)
         self.clear(pipe)
 
     def room_opened(self, pipe: Pipe) -> None:  # noqa: ARG002  # the oldest sender knows
@@ -114,6 +115,7 @@ class XPubPattern(PubPattern):
     """As Pub, and subscriptions are received as messages, and so are other words of subscribers."""
 
     socket_type = SocketType.XPUB
+    plain_queue = False
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -239,7 +241,7 @@ class Pub(_Publisher):
     is dropped. Arguments and errors as for `Push`.
     """
 
-    socket_type: Final = SocketType.PUB
+    socket_type = SocketType.PUB
 
     def __init__(
         self,
@@ -263,7 +265,7 @@ class XPub(_Publisher, Receiver):
     as for `Push`.
     """
 
-    socket_type: Final = SocketType.XPUB
+    socket_type = SocketType.XPUB
 
     def __init__(
         self,

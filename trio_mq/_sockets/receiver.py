@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import trio
 from trio.lowlevel import checkpoint_if_cancelled
@@ -17,15 +17,12 @@ from trio.lowlevel import checkpoint_if_cancelled
 from trio_mq._message import Message
 from trio_mq._peer import Peer
 from trio_mq._sockets.socket import Socket
-from trio_mq._waiting import WaitList
 
 if TYPE_CHECKING:
     from trio_mq._context import Context
     from trio_mq._options import Options
     from trio_mq._sockets.keywords import Endpoints
     from trio_mq._sockets.pattern import Pattern
-
-Result = TypeVar("Result")
 
 
 class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
@@ -42,6 +39,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
     ) -> None:
         super().__init__(pattern, options, bind=bind, connect=connect, context=context)
         self._take = pattern.take
+        self._queue = pattern.queue
         self._receivers = pattern.receivers
 
     async def receive(self) -> Message:
@@ -61,17 +59,14 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         if self._refusing or get_ident() != self._thread:
             self._guard()
         await checkpoint_if_cancelled()
-        if not self._receivers.waiters:
-            try:
-                message = self._take()
-            except trio.WouldBlock:
-                pass
-            else:
-                if self._slice.spent():
-                    await self._slice.end()
-                return message
-        message = await self._receivers.wait(self._take)
-        self._slice.restart()
+        # Nobody can be waiting while there is a lane with messages. Lane and slice are looked at
+        # right here, because with three calls less a small message costs half as much.
+        lane = self._queue.lane
+        message = lane.popleft() if lane else await self._take_in_turn(self._take)
+        time_slice = self._slice
+        time_slice.left -= 1
+        if time_slice.left <= 0 or time_slice.clock() > time_slice.deadline:
+            await time_slice.end()
         return message
 
     # A socket never raises EndOfChannel, so iteration needs no translation of it on the way.
@@ -106,16 +101,27 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
             raise ValueError(f"max={max} is not allowed: give at least 1")
         self._guard()
         await checkpoint_if_cancelled()
-        messages = [await self._take_in_turn(self._take, self._receivers)]
-        take = self._take
-        try:
-            while len(messages) < max:
-                messages.append(take())
-        except trio.WouldBlock:
-            pass
+        messages = [await self._take_in_turn(self._take)]
+        self._take_what_is_there(messages, max)
         if self._slice.spent(len(messages)):
             await self._slice.end()
         return messages
+
+    def _take_what_is_there(self, messages: list[Message], most: int) -> None:
+        """Take more messages, whole batches where there are no turns to keep."""
+        take, queue = self._take, self._queue
+        try:
+            while len(messages) < most:
+                lane = queue.lane
+                if not lane:
+                    messages.append(take())
+                elif len(messages) + len(lane) <= most:
+                    messages += lane
+                    lane.clear()
+                else:
+                    messages += [lane.popleft() for _ in range(most - len(messages))]
+        except trio.WouldBlock:
+            pass
 
     async def receive_from(self) -> tuple[Message, Peer]:
         """Wait for the next message, and return it with the peer that sent it.
@@ -133,18 +139,19 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
             taken.append(peer)
             return message
 
-        message = await self._take_in_turn(take, self._receivers)
+        message = await self._take_in_turn(take)
         if self._slice.spent():
             await self._slice.end()
         return message, taken[0]
 
-    async def _take_in_turn(self, take: Callable[[], Result], waiters: WaitList[Result]) -> Result:
+    async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
         """Take now if nobody waits and there is something, else wait in turn."""
-        if not waiters.waiters:
+        waiting = self._receivers
+        if not waiting.waiters:
             try:
                 return take()
             except trio.WouldBlock:
                 pass
-        result = await waiters.wait(take)
+        message = await waiting.wait(take)
         self._slice.restart()
-        return result
+        return message

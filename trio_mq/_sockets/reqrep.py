@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from threading import get_ident
-from typing import Final, Unpack
+from typing import Unpack
 
 import trio
 from trio.lowlevel import checkpoint_if_cancelled
@@ -30,6 +30,7 @@ class RepPattern(Pattern):
     """Fair-queue in; out to the last requester, in its envelope."""
 
     socket_type = SocketType.REP
+    plain_queue = False
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -76,7 +77,7 @@ class Rep(Sender, Receiver):
     `trio.BusyResourceError`. Other arguments and errors as for `Push`.
     """
 
-    socket_type: Final = SocketType.REP
+    socket_type = SocketType.REP
 
     def __init__(
         self,
@@ -140,7 +141,7 @@ class Req(Sender, Receiver):
     `StateError`.
     """
 
-    socket_type: Final = SocketType.REQ
+    socket_type = SocketType.REQ
 
     def __init__(
         self,

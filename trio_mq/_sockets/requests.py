@@ -27,7 +27,8 @@ from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
-from trio_mq._pipe import Item, Outgoing, Pipe
+from trio_mq._outgoing import Item, Outgoing
+from trio_mq._pipe import Pipe
 from trio_mq._sockets.pipeline import BalancedPattern
 from trio_mq._statistics import DropReason, Waiting
 from trio_mq._waiting import WaitList
@@ -65,6 +66,7 @@ class ReqPattern(BalancedPattern):
     """Requests go to the peers in turn; replies come from the peer that was asked."""
 
     socket_type = SocketType.REQ
+    plain_queue = False
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)

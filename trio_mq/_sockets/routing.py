@@ -51,6 +51,7 @@ class RouterPattern(Pattern):
     """The first frame names the peer, in both directions."""
 
     socket_type = SocketType.ROUTER
+    plain_queue = False
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -111,6 +112,7 @@ class RouterPattern(Pattern):
 
     def forget(self, pipe: Pipe) -> None:
         """The pipe is gone: its line has been served with the news."""
+        super().forget(pipe)
         self._blocked.pop(pipe, None)
 
     # -- calls --
@@ -132,6 +134,12 @@ class RouterPattern(Pattern):
             raise ValueError(
                 "a Router sends a routing id and at least one frame more: [routing_id, body]"
             )
+        if self._blocked and self.line_for(frames).waiters:
+            raise trio.WouldBlock
+        self.send_in_turn(frames)
+
+    def send_in_turn(self, frames: Frames) -> None:
+        """Queue it for the peer that it names."""
         pipe = self._table.find(frames[0])
         if pipe is None:
             self._unroutable(frames[0])
@@ -191,7 +199,7 @@ class Dealer(Sender, Receiver):
     It waits while there is no peer with room. Arguments and errors as for `Push`.
     """
 
-    socket_type: Final = SocketType.DEALER
+    socket_type = SocketType.DEALER
 
     def __init__(
         self,
@@ -216,7 +224,7 @@ class Router(Sender, Receiver):
     ``mandatory=True`` raises `Unroutable` instead. Arguments and errors as for `Push`.
     """
 
-    socket_type: Final = SocketType.ROUTER
+    socket_type = SocketType.ROUTER
 
     def __init__(
         self,

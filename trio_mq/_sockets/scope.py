@@ -16,7 +16,7 @@ of no use to anybody. A crash of the engine is a bug of ours and leaves as `Inte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import TypeAlias
 
@@ -70,8 +70,10 @@ class Scope:
         try:
             return bool(await self._outer.__aexit__(kind, error, traceback))
         except BaseExceptionGroup as group:
-            others = [e for e in group.exceptions if not isinstance(e, trio.Cancelled)]
-            if error is not None and all(other is error for other in others):
+            others = [e for e in _leaves(group) if not isinstance(e, trio.Cancelled)]
+            # Leaves, not members: trio takes groups apart and puts them together anew.
+            known = {id(leaf) for leaf in _leaves(error)} if error is not None else set()
+            if error is not None and all(id(other) in known for other in others):
                 return False
             if len(others) == 1 and isinstance(others[0], InternalError):
                 raise others[0] from others[0].__cause__
@@ -91,6 +93,15 @@ class Scope:
             ) from _only(crash)
         finally:
             self.ended.set()
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions inside groups, at any depth; one that is no group is its only leaf."""
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from _leaves(member)
+    else:
+        yield error
 
 
 def _only(error: BaseException) -> BaseException:

@@ -121,7 +121,7 @@ class Socket(trio.abc.AsyncResource):
             raise
         return self
 
-    async def __aexit__(
+    async def __aexit__(  # type: ignore[override]  # trio's own says None and means never True
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -130,13 +130,16 @@ class Socket(trio.abc.AsyncResource):
         """Close: in order after a normal end, at once after an exception."""
         scope = self._scope
         assert scope is not None  # noqa: S101  # it was entered
-        if error is None:
-            try:
+        try:
+            if error is None:
                 await self.aclose()
-            except BaseException as late:
-                if not await scope.close(type(late), late, late.__traceback__):
-                    raise
-        self._abandon()
+            else:
+                self._abandon()
+        except BaseException as late:
+            # The nursery must be closed whatever happens, or trio itself falls over.
+            if not await scope.close(type(late), late, late.__traceback__):
+                raise
+            return False
         return await scope.close(kind, error, traceback)
 
     async def aclose(self) -> None:
@@ -180,13 +183,15 @@ class Socket(trio.abc.AsyncResource):
             return
         self._refuse_calls()
         self._closed = True
-        if self._endpoints is not None:
-            self._endpoints.stop()
-        self._members.close()
-        if self._scope is not None:
-            self._scope.stop()
-        if self._context is not None:
-            self._context.unregister(self)
+        try:
+            if self._endpoints is not None:
+                self._endpoints.stop()
+            self._members.close()
+        finally:
+            if self._scope is not None:
+                self._scope.stop()
+            if self._context is not None:
+                self._context.unregister(self)
 
     def _closed_error(self) -> trio.ClosedResourceError:
         return trio.ClosedResourceError(f"this {type(self).__name__} was closed")

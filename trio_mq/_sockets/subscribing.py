@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias, Unpack
+from typing import TypeAlias, Unpack
 
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
@@ -87,7 +87,11 @@ class SubPattern(XSubPattern):
     def unsubscribe_from(self, topic: bytes) -> None:
         """Ask for it once less, and let nothing unread slip through that only it let in."""
         super().unsubscribe_from(topic)
-        self._recheck = bool(self.queue)
+        self._look_again(bool(self.queue))
+
+    def _look_again(self, recheck: bool) -> None:  # noqa: FBT001  # the state itself
+        self._recheck = recheck
+        self.queue.use_lane(use=not recheck)
 
     def wants(self, message: Message) -> bool:
         """Tell whether we asked for a message."""
@@ -118,7 +122,7 @@ class SubPattern(XSubPattern):
             try:
                 message = self.queue.take()
             finally:
-                self._recheck = bool(self.queue)
+                self._look_again(bool(self.queue))
             if self.wants(message):
                 return message
             pipe = self.queue.current
@@ -183,7 +187,7 @@ class Sub(_Subscriber, Receiver):
         TypeError: An option that this socket does not have.
     """
 
-    socket_type: Final = SocketType.SUB
+    socket_type = SocketType.SUB
 
     def __init__(
         self,
@@ -209,7 +213,7 @@ class XSub(_Subscriber, Sender, Receiver):
     other messages go to every publisher that has room. Arguments and errors as for `Push`.
     """
 
-    socket_type: Final = SocketType.XSUB
+    socket_type = SocketType.XSUB
 
     def __init__(
         self,

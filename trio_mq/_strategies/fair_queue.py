@@ -15,47 +15,63 @@ class FairQueue:
 
     A pipe is in the rotation only while it has messages, so a noisy peer can't starve a quiet one,
     and ten thousand silent peers cost nothing.
+
+    While only one pipe has messages there are no turns to take, and `lane` is its current batch:
+    ``receive`` takes from there without asking anybody, which halves the cost of a small message.
+    A pipe that was emptied so stays in the rotation until the next `take` finds out.
     """
 
-    __slots__ = ("_ready", "current")
+    __slots__ = ("_lanes", "_no_lane", "_ready", "current", "lane")
 
-    def __init__(self) -> None:
+    def __init__(self, *, lanes: bool = True) -> None:
         #: Pipes with unread messages; the next one to serve is the first.
         self._ready: deque[Pipe] = deque()
+        self._lanes = lanes
+        self._no_lane: deque[Message] = deque()
+        #: Messages that can simply be taken from the left; often empty, never replaced by a take.
+        self.lane = self._no_lane
         #: The pipe of the message that was taken last.
         self.current: Pipe | None = None
 
     def __bool__(self) -> bool:
         return bool(self._ready)
 
+    def use_lane(self, *, use: bool) -> None:
+        """Allow or forbid the lane: a pattern that looks at each message can't have it."""
+        self._lanes = use
+        self._choose_lane()
+
     def messages_arrived(self, pipe: Pipe) -> None:
         """A pipe that was empty has messages; it goes last."""
         if not pipe.readable:
             pipe.readable = True
             self._ready.append(pipe)
+            self._choose_lane()
 
     def remove(self, pipe: Pipe) -> None:
         """Take the pipe out of the rotation, whatever it holds."""
         if pipe.readable:
             pipe.readable = False
             self._ready.remove(pipe)
+            self._choose_lane()
 
     def take(self) -> Message:
         """Return the next message, or raise `trio.WouldBlock`; `current` is its pipe."""
         ready = self._ready
-        if not ready:
-            raise trio.WouldBlock
-        pipe = self.current = ready[0]
-        message = pipe.take()
-        if not pipe.incoming_count:
-            # Taking a message may have let new ones in, so the count decides, and comes last.
-            pipe.readable = False
-            ready.popleft()
-            if pipe.retiring:
-                pipe.owner.emptied(pipe)
-        elif len(ready) > 1:
-            ready.rotate(-1)
-        return message
+        while ready:
+            pipe = ready[0]
+            if not pipe.incoming_count:
+                self._emptied(pipe)
+                continue
+            self.current = pipe
+            message = pipe.take()
+            # Taking may have let new messages in, so the count decides, and comes last.
+            if not pipe.incoming_count:
+                self._emptied(pipe)
+            elif len(ready) > 1:
+                ready.rotate(-1)
+            return message
+        raise trio.WouldBlock
 
     def put_back(self, message: Message) -> None:
         """Make the message that was taken last the next one again."""
@@ -66,3 +82,17 @@ class FairQueue:
             self._ready.remove(pipe)
         pipe.readable = True
         self._ready.appendleft(pipe)
+        self._choose_lane()
+
+    def _emptied(self, pipe: Pipe) -> None:
+        self.remove(pipe)
+        if pipe.retiring:
+            pipe.owner.emptied(pipe)
+
+    def _choose_lane(self) -> None:
+        ready = self._ready
+        if self._lanes and len(ready) == 1:
+            self.current = ready[0]
+            self.lane = ready[0].incoming
+        else:
+            self.lane = self._no_lane

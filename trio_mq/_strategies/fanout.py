@@ -8,7 +8,8 @@ import trio
 
 from trio_mq._message import Frames
 from trio_mq._options import OnFull
-from trio_mq._pipe import Item, Outgoing, Pipe
+from trio_mq._outgoing import Item, Outgoing
+from trio_mq._pipe import Pipe
 from trio_mq._statistics import DropReason
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 import trio
 
 from trio_mq._message import Frames, size_of
-from trio_mq._pipe import Item, Pipe, frames_of
+from trio_mq._outgoing import Item, frames_of
+from trio_mq._pipe import Pipe
 
 
 class LoadBalance:
@@ -70,7 +71,11 @@ class LoadBalance:
         """Give the message to the next peer with room, or raise `trio.WouldBlock`."""
         if self.returned:
             raise trio.WouldBlock
-        self.choose().put(frames)
+        ready = self._ready
+        if len(ready) == 1 and (pipe := ready[0]).has_room():
+            pipe.put(frames)
+        else:
+            self.choose().put(frames)
 
     def has_room(self) -> bool:
         """Tell whether `send` would take a message now."""
