@@ -1,0 +1,223 @@
+"""A socket of ours, a good peer, and a bad one: what every hostile case plays out in.
+
+Whatever the bad peer says or does, the conditions that `Arena.check` looks at hold: good peers,
+the one that was there before and one that comes after, exchange a message with the socket; the
+bad connection ended once, with one event; and its tasks and descriptors are gone. That no
+exception leaves the library and nothing is left to the garbage collector, every test of the
+project checks. `play` is the usual course of a case, from its first byte to the check.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+import attrs
+import trio
+import trio.testing
+
+from tests.hostile.good_peers import exchange, good_peer_of, may_have_several, unread
+from trio_mq import Disconnected, Event, EventStream, HandshakeFailed, Message, Socket
+
+#: Which end of its connection the bad peer is.
+Place: TypeAlias = Literal["connecting", "accepting"]
+PLACES: tuple[Place, ...] = ("connecting", "accepting")
+Terminal: TypeAlias = HandshakeFailed | Disconnected
+MakeSocket: TypeAlias = Callable[[], Socket]
+Ours = TypeVar("Ours", bound=Socket)
+
+#: Where Linux lists what this process has open.
+DESCRIPTORS = Path("/proc/self/fd")
+#: Seconds after which something that must happen has not.
+PATIENCE = 10
+
+
+@attrs.define(eq=False)
+class BadPeer:
+    """One connection whose other end is ours."""
+
+    stream: trio.SocketStream
+    heard: bytearray = attrs.field(factory=bytearray)
+
+    async def say(self, data: bytes) -> None:
+        """Send bytes; we may have hung up meanwhile, as we should."""
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self.stream.send_all(data)
+
+    async def hear(self, size: int) -> bytes:
+        """Return all that was heard, once it is that many bytes."""
+        with trio.fail_after(PATIENCE):
+            while len(self.heard) < size:
+                data = await self.stream.receive_some()
+                assert data, f"the connection ended after {bytes(self.heard)!r}"
+                self.heard += data
+        return bytes(self.heard)
+
+    async def hear_all(self) -> bytes:
+        """Return all that was heard, once the connection has ended."""
+        with trio.fail_after(PATIENCE), contextlib.suppress(trio.BrokenResourceError):
+            while data := await self.stream.receive_some():
+                self.heard += data
+        return bytes(self.heard)
+
+    async def leave(self) -> None:
+        """Close the connection as programs do."""
+        await self.stream.aclose()
+
+    async def reset(self) -> None:
+        """Close the connection so that it is gone at once and the other end is told so."""
+        self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self.stream.aclose()
+
+
+@attrs.define(eq=False)
+class Arena(Generic[Ours]):
+    """A socket that has a good peer, and a place for bad ones."""
+
+    ours: Ours
+    endpoint: str
+    before: Socket | None
+    place: Place
+    _stream: EventStream
+    _census: tuple[int, int] = attrs.field(init=False)
+    _ends: list[Terminal] = attrs.field(factory=list, init=False)
+    _dialled: list[str] = attrs.field(factory=list, init=False)
+    _expected: int = attrs.field(default=0, init=False)
+
+    @contextlib.asynccontextmanager
+    async def bad_peer(self) -> AsyncIterator[BadPeer]:
+        """Connect a bad peer and ours, and close its end in the end."""
+        self._expected += 1
+        stream = await (self._knock() if self.place == "connecting" else self._lure())
+        try:
+            yield BadPeer(stream)
+        finally:
+            await stream.aclose()
+
+    async def _knock(self) -> trio.SocketStream:
+        host, port = self.endpoint.removeprefix("tcp://").split(":")
+        return await trio.open_tcp_stream(host, int(port))
+
+    async def _lure(self) -> trio.SocketStream:
+        """Listen for one connection of ours; our later attempts will reach nobody."""
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        async with listener:
+            port = listener.socket.getsockname()[1]
+            self._dialled.append(await self.ours.connect(f"tcp://127.0.0.1:{port}"))
+            with trio.fail_after(PATIENCE):
+                return await listener.accept()
+
+    async def end(self) -> Terminal:
+        """Wait for the end of the bad connection, and return the event that told of it."""
+        with trio.fail_after(PATIENCE):
+            while not self._ends:
+                self._note(await self._stream.receive())
+        return self._ends[-1]
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, (HandshakeFailed, Disconnected)):
+            self._ends.append(event)
+
+    async def begin(self) -> None:
+        """Remember how things are without bad peers."""
+        await trio.testing.wait_all_tasks_blocked()
+        self._census = census()
+
+    async def check(self) -> None:
+        """See that nothing is left of the bad peers, and that good ones get on as ever."""
+        for endpoint in self._dialled:
+            await self.ours.disconnect(endpoint)
+        await trio.testing.wait_all_tasks_blocked()
+        tasks, descriptors = census()
+        assert (tasks, descriptors) == self._census, "tasks and descriptors before and after"
+        assert len(self.ours.peers) == (self.before is not None)
+        await self._exchange_with_good_peers()
+        with contextlib.suppress(trio.WouldBlock):
+            while True:
+                self._note(self._stream.receive_nowait())
+        assert len(self._ends) == self._expected, f"one end for each bad peer: {self._ends}"
+
+    async def _exchange_with_good_peers(self) -> None:
+        with trio.fail_after(PATIENCE):
+            if self.before is not None:
+                await exchange(self.ours, self.before, b"before")
+            async with good_peer_of(self.ours) as after:
+                await after.connect(self.endpoint, wait=True)
+                await exchange(self.ours, after, b"after")
+                # Its end is no business of the check of ours.
+                self._expected += 1
+            await self._last_end()
+
+    async def _last_end(self) -> None:
+        while len(self._ends) < self._expected:
+            self._note(await self._stream.receive())
+
+
+@contextlib.asynccontextmanager
+async def arena(ours: Ours, place: Place) -> AsyncIterator[Arena[Ours]]:
+    """Open a socket and give it a good peer; in the end, check."""
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(ours)
+        endpoint = await ours.bind("tcp://127.0.0.1:*")
+        before = None
+        if may_have_several(ours):
+            before = await stack.enter_async_context(good_peer_of(ours))
+            await before.connect(endpoint, wait=True)
+            await ours.wait_for_peers()
+        stage = Arena(ours, endpoint, before, place, stack.enter_context(ours.events()))
+        await stage.begin()
+        yield stage
+        await stage.check()
+
+
+@attrs.frozen
+class Outcome:
+    """What became of a bad connection."""
+
+    end: Terminal
+    #: What we said to the bad peer.
+    said: bytes
+    #: What the socket got from it.
+    delivered: list[Message]
+
+    @property
+    def reason(self) -> str:
+        """The word for the end."""
+        return self.end.reason
+
+
+async def play(ours: Socket, place: Place, data: bytes, *, leave: bool = False) -> Outcome:
+    """Let a bad peer say its bytes, wait for the end of it, and check.
+
+    Args:
+        ours: The socket.
+        place: Which end the bad peer is.
+        data: All that it says.
+        leave: It closes the connection then; otherwise it waits for us to do so.
+    """
+    async with arena(ours, place) as stage:
+        async with stage.bad_peer() as bad:
+            await bad.say(data)
+            if leave:
+                await bad.stream.send_eof()
+            said = await bad.hear_all()
+        end = await stage.end()
+        return Outcome(end, said, list(unread(ours)))
+
+
+def census() -> tuple[int, int]:
+    """Count the tasks and descriptors of this program."""
+    root = trio.lowlevel.current_root_task()
+    assert root is not None
+    return sum(1 for _ in _tasks(root)), len(list(DESCRIPTORS.iterdir()))
+
+
+def _tasks(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
+    yield task
+    for nursery in task.child_nurseries:
+        for child in nursery.child_tasks:
+            yield from _tasks(child)
