@@ -177,7 +177,8 @@ def bench(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Watch a ventilator, workers and a sink; ``-- --kill-worker`` shows what a loss does."""
     install(session, "demo")
-    session.run("python", "examples/parallel_pipeline.py", *session.posargs)
+    with session.chdir(ROOT / "examples"):
+        session.run("python", "-m", "parallel_pipeline", *session.posargs)
 
 
 @nox.session

@@ -16,8 +16,8 @@ import pytest
 import trio_mq
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-#: The demonstration has tests of its own, and the example of a test shows two.
-LONGER = {"parallel_pipeline.py", "test_shouting.py"}
+#: The example of a test shows two.
+LONGER = {"test_shouting.py"}
 SECONDS = 30
 #: Other processes are to import the trio_mq that is being tested, installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
