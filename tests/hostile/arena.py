@@ -142,13 +142,14 @@ class Arena(Generic[Ours]):
         assert len(self._ends) == self._expected, f"one end for each bad peer: {self._ends}"
 
     async def _exchange_with_good_peers(self) -> None:
+        good = [] if self.before is None else [self.before]
         with trio.fail_after(PATIENCE):
-            if self.before is not None:
-                await exchange(self.ours, self.before, b"before")
+            await exchange(self.ours, good, b"<")
             async with good_peer_of(self.ours) as after:
                 await after.connect(self.endpoint, wait=True)
-                await exchange(self.ours, after, b"after")
-                # Its end is no business of the check of ours.
+                await self.ours.wait_for_peers(len(good) + 1)
+                await exchange(self.ours, [*good, after], b">")
+                # Its own end is one more.
                 self._expected += 1
             await self._last_end()
 

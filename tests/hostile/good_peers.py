@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import trio
 
@@ -24,19 +24,22 @@ from trio_mq import (
     XSub,
 )
 
+#: Seconds that no test takes: good peers keep their heartbeat from the first moment on, so that a
+#: PING of ours starts no task of theirs.
+NEVER = 3600.0
 #: What goes with a socket of ours.
 _GOOD: Mapping[type[Socket], Callable[[], Socket]] = {
-    Pull: lambda: Push(linger=0),
-    Push: lambda: Pull(linger=0),
-    Pub: lambda: Sub(topics=b"", linger=0),
-    XPub: lambda: Sub(topics=b"", linger=0),
-    Sub: lambda: Pub(linger=0),
-    XSub: lambda: Pub(linger=0),
-    Req: lambda: Rep(linger=0),
-    Rep: lambda: Req(linger=0),
-    Pair: lambda: Pair(linger=0),
-    Dealer: lambda: Dealer(linger=0),
-    Router: lambda: Dealer(linger=0),
+    Pull: lambda: Push(linger=0, heartbeat_interval=NEVER),
+    Push: lambda: Pull(linger=0, heartbeat_interval=NEVER),
+    Pub: lambda: Sub(topics=b"", linger=0, heartbeat_interval=NEVER),
+    XPub: lambda: Sub(topics=b"", linger=0, heartbeat_interval=NEVER),
+    Sub: lambda: Pub(linger=0, heartbeat_interval=NEVER),
+    XSub: lambda: Pub(linger=0, heartbeat_interval=NEVER),
+    Req: lambda: Rep(linger=0, heartbeat_interval=NEVER),
+    Rep: lambda: Req(linger=0, heartbeat_interval=NEVER),
+    Pair: lambda: Pair(linger=0, heartbeat_interval=NEVER),
+    Dealer: lambda: Dealer(linger=0, heartbeat_interval=NEVER),
+    Router: lambda: Dealer(linger=0, heartbeat_interval=NEVER),
 }
 
 
@@ -59,8 +62,16 @@ def unread(ours: Socket) -> Iterator[Message]:
             yield ours.receive_nowait()
 
 
-async def exchange(ours: Socket, good: Socket, word: bytes) -> None:
-    """Carry a word between the two, whichever way their types allow."""
+async def exchange(ours: Socket, good: Sequence[Socket], word: bytes) -> None:
+    """Carry a word between ours and each of its good peers, whichever way their types allow."""
+    if isinstance(ours, Req):
+        await _ask(ours, good, word)
+        return
+    for peer in good:
+        await _exchange_with_one(ours, peer, word)
+
+
+async def _exchange_with_one(ours: Socket, good: Socket, word: bytes) -> None:
     match ours, good:
         case Push(), Pull():
             await _push(ours, good, word)
@@ -68,8 +79,6 @@ async def exchange(ours: Socket, good: Socket, word: bytes) -> None:
             await ours.wait_for_subscribers(len(ours.peers), topic=word)
             await ours.send(word)
             await _until(good, word)
-        case Req(), Rep():
-            await _ask(ours, good, word)
         case Rep(), Req():
             await _answer(ours, good, word)
         case Sub() | XSub(), Pub():
@@ -84,7 +93,7 @@ async def exchange(ours: Socket, good: Socket, word: bytes) -> None:
             raise AssertionError(f"no way to exchange between {ours!r} and {good!r}")
 
 
-async def _until(receiver: Pull | Sub | XSub | Dealer | Router | Pair | XPub, word: bytes) -> None:
+async def _until(receiver: Pull | Sub | XSub | Dealer | Router | Pair, word: bytes) -> None:
     while word not in await receiver.receive():
         pass
 
@@ -103,14 +112,18 @@ async def _push(ours: Push, good: Pull, word: bytes) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def _ask(ours: Req, good: Rep, word: bytes) -> None:
+async def _ask(ours: Req, good: Sequence[Socket], word: bytes) -> None:
     """Ask every peer at once, so that it does not matter whose turn it is."""
     async with trio.open_nursery() as nursery:
-        for _ in ours.peers:
+        for peer in good:
             nursery.start_soon(ours.request, word)
-        assert bytes(await good.receive()) == word
-        await good.send(word)
-        nursery.cancel_scope.cancel()
+            assert isinstance(peer, Rep)
+            nursery.start_soon(_echo, peer, word)
+
+
+async def _echo(good: Rep, word: bytes) -> None:
+    assert bytes(await good.receive()) == word
+    await good.send(word)
 
 
 async def _answer(ours: Rep, good: Req, word: bytes) -> None:
