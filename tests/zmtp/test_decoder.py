@@ -321,3 +321,15 @@ def test_any_bytes_are_frames_or_refused(data: bytes, size: int) -> None:
     except RemoteProtocolError:
         return
     assert source.buffered <= 300
+
+
+def test_no_buffer_is_offered_while_bytes_wait_to_go_before_it() -> None:
+    """Else what is received into it would overtake them."""
+    source, body = decoder(), bytes(range(256)) * 1024
+    wire = encode_message((body,))
+    source.receive(wire[:1000])
+    take(source)
+    source.receive(wire[1000:2000])
+    assert source.receive_buffer() is None
+    source.receive(wire[2000:])
+    assert take(source)[0] == [(body,)]
