@@ -16,6 +16,8 @@ class Outgoing:
     message: Frames
     #: Its wire form in the clear, filled by the first link that encodes it and shared by the rest.
     wire: bytes | None = None
+    #: It waits in several pipes.
+    shared: bool = False
     #: A connection died while it was being written; it gets one more try.
     torn: bool = False
 

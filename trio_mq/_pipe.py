@@ -28,6 +28,10 @@ and where they can be exact:
 Outbound messages wait as bare tuples of frames, which cost nothing to make. Only what needs more
 waits as an `Outgoing`: a message for many peers, which is encoded once, and a message that was
 torn by a dying connection, which remembers that.
+
+A small message costs so little that its bookkeeping would cost as much again. So putting and taking
+one changes the queues alone; the tally is brought up to date (`count_put`, `count_taken`) with the
+next batch, or when somebody asks.
 """
 
 from __future__ import annotations
@@ -35,13 +39,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import trio
 
 from trio_mq._message import Message, size_of
 from trio_mq._outgoing import Item, Outgoing, frames_of
+from trio_mq._pipe_owner import Batch, PipeOwner
 from trio_mq._statistics import DropReason, Tally, Waiting
 
 if TYPE_CHECKING:
@@ -51,121 +56,75 @@ if TYPE_CHECKING:
 _UNLIMITED: Final = 1 << 62
 
 
-@attrs.frozen
-class Batch:
-    """What one read decoded, and whose it is (a pipe outlives its peers)."""
-
-    peer: Peer
-    messages: list[Message]
-    payload: int
-
-
-class PipeOwner(Protocol):
-    """What a pipe tells the socket that owns it."""
-
-    def room_opened(self, pipe: Pipe) -> None:
-        """A pipe that had refused a message can take one again."""
-
-    def messages_arrived(self, pipe: Pipe) -> None:
-        """A pipe that was empty has messages to receive."""
-
-    def outgoing_finished(self, pipe: Pipe) -> None:
-        """Messages were written, dropped or handed back: look at drains."""
-
-    def emptied(self, pipe: Pipe) -> None:
-        """The last message of a retiring pipe was taken."""
-
-    def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
-        """Messages went no further; they are counted already."""
-
-
+@attrs.define(eq=False, repr=False)
 class Pipe:
     """One peer's queues; see the head of this file for the theory."""
 
-    __slots__ = (
-        "_announced",
-        "_counted",
-        "_inbound_receive",
-        "_inbound_send",
-        "_later",
-        "_later_bytes",
-        "_on_incoming_room",
-        "_outbound_send",
-        "_paused",
-        "attached",
-        "blocked",
-        "conflate",
-        "endpoint",
-        "finished",
-        "in_hand",
-        "incoming",
-        "on_outgoing",
-        "outbound",
-        "outgoing",
-        "outgoing_bytes",
-        "owner",
-        "peer",
-        "readable",
-        "receive_hwm",
-        "receive_hwm_bytes",
-        "retiring",
-        "routing_id",
-        "send_hwm",
-        "send_hwm_bytes",
-        "source",
-        "tally",
-        "wrapped",
-    )
+    owner: PipeOwner
+    #: The endpoint it was made for, as `endpoints` shows it.
+    endpoint: str
+    options: Options
+    tally: Tally = attrs.field(init=False, factory=Tally)
+    #: The peer behind the pipe while there is one.
+    peer: Peer | None = attrs.field(init=False, default=None)
+    #: The name by which a routing table knows the peer.
+    routing_id: bytes = attrs.field(init=False, default=b"")
+    #: A strategy may choose it.
+    attached: bool = attrs.field(init=False, default=False)
+    #: Only the last message is kept, in both directions.
+    conflate: bool = attrs.field(init=False)
 
-    def __init__(self, owner: PipeOwner, endpoint: str, options: Options) -> None:
-        self.owner = owner
-        #: The endpoint it was made for, as `endpoints` shows it.
-        self.endpoint = endpoint
+    outgoing: deque[Item] = attrs.field(init=False, factory=deque)
+    outgoing_bytes: int = attrs.field(init=False, default=0)
+    send_hwm: int = attrs.field(init=False)
+    send_hwm_bytes: int = attrs.field(init=False)
+    #: How much of it is in the tally; see `count_put`.
+    _counted_out: int = attrs.field(init=False, default=0)
+    _counted_out_bytes: int = attrs.field(init=False, default=0)
+    #: Some of it is, or was, an `Outgoing`.
+    wrapped: bool = attrs.field(init=False, default=False)
+    #: Messages at the front of ``outgoing`` that the writer has begun to write.
+    in_hand: int = attrs.field(init=False, default=0)
+    #: A strategy found it full and waits for `PipeOwner.room_opened`.
+    blocked: bool = attrs.field(init=False, default=False)
+    #: Messages ever written, dropped or handed back: what a drain waits for.
+    finished: int = attrs.field(init=False, default=0)
+    #: The writer knows that there is something to write.
+    _announced: bool = attrs.field(init=False, default=False)
+    _announcements: trio.MemorySendChannel[None] = attrs.field(init=False)
+    #: Where the writer learns of batches.
+    outbound: trio.MemoryReceiveChannel[None] = attrs.field(init=False)
+    #: Called when something was queued and the writer does not know yet; set by a link.
+    on_outgoing: Callable[[], None] | None = attrs.field(init=False, default=None)
+
+    receive_hwm: int = attrs.field(init=False)
+    receive_hwm_bytes: int = attrs.field(init=False)
+    _inbound_send: trio.MemorySendChannel[Batch] = attrs.field(init=False)
+    _inbound_receive: trio.MemoryReceiveChannel[Batch] = attrs.field(init=False)
+    #: The batch that is being received, how long it was when it was last counted, and whose it is.
+    incoming: deque[Message] = attrs.field(init=False, factory=deque)
+    _counted_in: int = attrs.field(init=False, default=0)
+    source: Peer | None = attrs.field(init=False, default=None)
+    #: Messages and bytes in the batches that are still in the channel.
+    _later: int = attrs.field(init=False, default=0)
+    _later_bytes: int = attrs.field(init=False, default=0)
+    #: It is to be forgotten when its last message has been read.
+    retiring: bool = attrs.field(init=False, default=False)
+    #: It is in the fair queue's rotation.
+    readable: bool = attrs.field(init=False, default=False)
+    #: The link found no room; the call wakes it when half of the room is free.
+    _paused: bool = attrs.field(init=False, default=False)
+    _on_incoming_room: Callable[[], None] | None = attrs.field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        options = self.options
+        self.conflate = options.conflate
         self.send_hwm = options.send_hwm or _UNLIMITED
         self.send_hwm_bytes = options.send_hwm_bytes or _UNLIMITED
         self.receive_hwm = options.receive_hwm or _UNLIMITED
         self.receive_hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
-        self.conflate = options.conflate
-        self.tally = Tally()
-        #: The peer behind the pipe while there is one.
-        self.peer: Peer | None = None
-        #: The name by which a routing table knows the peer.
-        self.routing_id = b""
-        #: A strategy may choose it.
-        self.attached = False
-
-        self.outgoing: deque[Item] = deque()
-        self.outgoing_bytes = 0
-        #: Some of it is, or was, an `Outgoing`.
-        self.wrapped = False
-        #: Messages at the front of ``outgoing`` that the writer has begun to write.
-        self.in_hand = 0
-        #: A strategy found it full and waits for `PipeOwner.room_opened`.
-        self.blocked = False
-        #: Messages ever written, dropped or handed back; see `_drain`.
-        self.finished = 0
-        self._announced = False
-        self._outbound_send, self.outbound = trio.open_memory_channel[None](_UNLIMITED)
-        #: Called when something was queued and the writer does not know yet; set by a link.
-        self.on_outgoing: Callable[[], None] | None = None
-
+        self._announcements, self.outbound = trio.open_memory_channel[None](_UNLIMITED)
         self._inbound_send, self._inbound_receive = trio.open_memory_channel[Batch](_UNLIMITED)
-        #: The batch that is being received, how long it was when it was last counted, and whose
-        #: it is. Taking from it is left uncounted until somebody asks (`count_taken`): a message
-        #: costs so little that its bookkeeping would cost as much again.
-        self.incoming: deque[Message] = deque()
-        self._counted = 0
-        self.source: Peer | None = None
-        #: Messages and bytes in the batches that are still in the channel.
-        self._later = 0
-        self._later_bytes = 0
-        #: It is to be forgotten when its last message has been read.
-        self.retiring = False
-        #: It is in the fair queue's rotation.
-        self.readable = False
-        #: The link found no room; `on_incoming_room` wakes it when half of the room is free.
-        self._paused = False
-        self._on_incoming_room: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -183,16 +142,13 @@ class Pipe:
         """Queue a message; the caller has seen `has_room`, or means to exceed it."""
         if self.conflate and len(self.outgoing) > self.in_hand:
             self._drop_at(-1, DropReason.CONFLATED)
-        if item.__class__ is Outgoing:
-            self.wrapped = True
-            size = size_of(item.message)  # type: ignore[union-attr]
-        else:
-            size = size_of(item)  # type: ignore[arg-type]
         self.outgoing.append(item)
-        self.outgoing_bytes += size
-        tally = self.tally
-        tally.accepted += 1
-        tally.accepted_bytes += size
+        # The plain case first: it is nearly every message there is.
+        if item.__class__ is tuple and len(item) == 1:
+            self.outgoing_bytes += len(item[0])
+        else:
+            self.outgoing_bytes += size_of(frames_of(item))
+            self.wrapped = self.wrapped or item.__class__ is Outgoing
         if not self._announced and self.on_outgoing is not None:
             self._announced = True
             self.on_outgoing()
@@ -202,15 +158,17 @@ class Pipe:
         if len(self.outgoing) <= self.in_hand:
             return False
         self._drop_at(self.in_hand, DropReason.HIGH_WATER_MARK)
+        self._after_removing(1)
         return True
 
     def take_back(self, item: Item) -> bool:
         """Remove a message that has not begun to be written, as if it had never been put."""
         for index in range(self.in_hand, len(self.outgoing)):
             if self.outgoing[index] is item:
+                self.count_put()
                 del self.outgoing[index]
-                self._forget(item)
-                self._after_finishing(1)
+                self._uncount(item)
+                self._after_removing(1)
                 return True
         return False
 
@@ -220,15 +178,27 @@ class Pipe:
         self.tally.drop_out(reason)
         self.owner.dropped(self, reason, 1)
 
+    def count_put(self) -> None:
+        """Bring the tally up to date with what was put."""
+        tally = self.tally
+        tally.accepted += len(self.outgoing) - self._counted_out
+        tally.accepted_bytes += self.outgoing_bytes - self._counted_out_bytes
+        self._counted_out = len(self.outgoing)
+        self._counted_out_bytes = self.outgoing_bytes
+
     def _drop_at(self, index: int, reason: DropReason) -> None:
+        self.count_put()
         item = self.outgoing[index]
         del self.outgoing[index]
         self.outgoing_bytes -= size_of(frames_of(item))
-        self.tally.drop_out(reason)
+        self._counted_out -= 1
+        self._counted_out_bytes = self.outgoing_bytes
         self.finished += 1
+        self.tally.drop_out(reason)
         self.owner.dropped(self, reason, 1)
 
-    def _forget(self, item: Item) -> None:
+    def _uncount(self, item: Item) -> None:
+        """A message leaves as if it had never come."""
         size = size_of(frames_of(item))
         self.outgoing_bytes -= size
         self.tally.accepted -= 1
@@ -239,7 +209,7 @@ class Pipe:
     def announce(self) -> None:
         """Tell the writer task that a batch waits."""
         self._announced = True
-        self._outbound_send.send_nowait(None)
+        self._announcements.send_nowait(None)
 
     def wake_writer(self) -> None:
         """Let the writer task look for something to write, which need not be a message."""
@@ -266,6 +236,7 @@ class Pipe:
 
     def written(self, count: int, payload: int) -> None:
         """The kernel has taken the last byte of so many messages at the front."""
+        self.count_put()
         outgoing = self.outgoing
         if count == len(outgoing):
             outgoing.clear()
@@ -276,7 +247,8 @@ class Pipe:
         self.outgoing_bytes -= payload
         self.tally.written += count
         self.tally.written_bytes += payload
-        self._after_finishing(count)
+        self.finished += count
+        self._after_removing(count)
 
     def writer_is_idle(self) -> None:
         """The writer has seen an empty queue: the next message needs an announcement."""
@@ -293,46 +265,58 @@ class Pipe:
         self._announced = False
         self.on_outgoing = None
         if torn and self.outgoing:
-            first = self.outgoing[0]
-            if isinstance(first, Outgoing) and first.torn:
-                self._drop_at(0, DropReason.CONNECTION_LOST)
-                self._after_finishing(0)
-            else:
-                self.outgoing[0] = Outgoing(frames_of(first), torn=True)
-                self.wrapped = True
+            self._keep_torn(self.outgoing[0])
         while True:
             try:
                 self.outbound.receive_nowait()
             except trio.WouldBlock:
                 return
 
+    def _keep_torn(self, first: Item) -> None:
+        """Keep a partly written message for one more try; drop it after the second."""
+        if isinstance(first, Outgoing) and first.torn:
+            self._drop_at(0, DropReason.CONNECTION_LOST)
+            self._after_removing(1)
+        elif isinstance(first, Outgoing) and not first.shared:
+            first.torn = True
+        else:
+            self.outgoing[0] = Outgoing(frames_of(first), torn=True)
+            self.wrapped = True
+
     def hand_back(self) -> list[Item]:
         """Empty the outbound queue and return what was in it, no longer counted here."""
+        self.count_put()
         items = list(self.outgoing)
         self.outgoing.clear()
         for item in items:
-            self._forget(item)
-        self._after_finishing(len(items))
+            self._uncount(item)
+        self.finished += len(items)
+        self._after_removing(len(items))
         return items
 
     def drop_outgoing(self, reason: DropReason) -> int:
         """Drop everything that waits to be written, and return how many messages that was."""
         count = len(self.outgoing)
         if count:
+            self.count_put()
             self.outgoing.clear()
             self.outgoing_bytes = 0
             self.in_hand = 0
+            self.finished += count
             self.tally.drop_out(reason, count)
             self.owner.dropped(self, reason, count)
-            self._after_finishing(count)
+            self._after_removing(count)
         return count
 
-    def _after_finishing(self, count: int) -> None:
-        self.finished += count
+    def _after_removing(self, count: int) -> None:
+        """Messages have left: the count of what was put starts from what is there now."""
+        self._counted_out = len(self.outgoing)
+        self._counted_out_bytes = self.outgoing_bytes
         if self.blocked and self.has_room():
             self.blocked = False
             self.owner.room_opened(self)
-        self.owner.outgoing_finished(self)
+        if count:
+            self.owner.outgoing_finished(self)
 
     # -- inbound: the link's side --
 
@@ -413,7 +397,7 @@ class Pipe:
         while self._later:
             self._next_incoming_batch()
         self.incoming.clear()
-        self._counted = 0
+        self._counted_in = 0
         if count:
             self.tally.drop_in(reason, count)
             self.owner.dropped(self, reason, count)
@@ -421,14 +405,14 @@ class Pipe:
 
     def count_taken(self) -> None:
         """Bring the tally up to date with what was taken."""
-        self.tally.delivered += self._counted - len(self.incoming)
-        self._counted = len(self.incoming)
+        self.tally.delivered += self._counted_in - len(self.incoming)
+        self._counted_in = len(self.incoming)
 
     def _next_incoming_batch(self) -> None:
         batch = self._inbound_receive.receive_nowait()
         self.source = batch.peer
         self.incoming.extend(batch.messages)
-        self._counted += len(batch.messages)
+        self._counted_in += len(batch.messages)
         self._later -= len(batch.messages)
         self._later_bytes -= batch.payload
         if self._paused and self._half_is_free():
@@ -446,6 +430,7 @@ class Pipe:
 
     def figures(self) -> Tally:
         """Return the tally, up to date."""
+        self.count_put()
         self.count_taken()
         return self.tally
 

@@ -60,6 +60,10 @@ class JoinEnd:
         self.pipe: Pipe | None = None
         self.peer: Peer | None = None
         self._other: JoinEnd | None = None
+        #: Subscriptions from before the other side knew its peer.
+        self._early: list[bytes] = []
+        self._open = False
+        self._moving = False
         self._finishing = False
         self._ended = False
 
@@ -99,19 +103,36 @@ class JoinEnd:
         pipe.peer = self.peer
         self.peer.attach(pipe)
 
-    def start(self) -> None:
-        """Both sides have their pipes: let messages flow from ours."""
-        if self.pipe is not None and self.peer is not None:
-            self.pipe.on_outgoing = self._transfer
+    def introduce(self) -> None:
+        """Both sides have their pipes: tell our socket of its peer."""
+        if not self._ended:
+            assert self.peer is not None  # noqa: S101  # begin() made it
             self.owner.connected(self, self.peer)
-            self._transfer()
+
+    def open(self) -> None:
+        """Both sockets know their peers: let subscriptions and messages flow from ours."""
+        if self._ended or self.pipe is None:
+            return
+        self._open = True
+        for topic in self._early:
+            self.subscribe(topic)
+        self.pipe.on_outgoing = self._transfer
+        self._transfer()
+
+    def refuse(self, error: BaseException) -> None:
+        """It came to nothing: give back the pipe, if we have one already."""
+        self._ended = True
+        self.owner.disconnected(self, LinkEnd.by(error, None))
+        self._origin.lost(self)
 
     # -- as a link --
 
     def subscribe(self, topic: bytes) -> None:
         """Ask the other side for a topic."""
         other = self._other
-        if other is not None:
+        if not self._open:
+            self._early.append(topic)
+        elif other is not None:
             try:
                 other.owner.subscribe(other, topic)
             except MQError as error:
@@ -119,7 +140,9 @@ class JoinEnd:
 
     def cancel(self, topic: bytes) -> None:
         """Tell the other side that we no longer want a topic."""
-        if self._other is not None:
+        if topic in self._early:
+            self._early.remove(topic)
+        if self._open and self._other is not None:
             self._other.owner.cancel(self._other, topic)
 
     def hang_up(self, reason: str) -> None:
@@ -163,22 +186,44 @@ class JoinEnd:
 
     def _transfer(self) -> None:
         """Move what waits in our pipe to the other side, as far as there is room."""
-        pipe, other = self.pipe, self._other
-        if pipe is None or other is None or other.pipe is None or other.peer is None:
+        # Each batch makes room for a sender that waits, and so calls us again while the batch is
+        # on its way; what that sender put must not overtake it.
+        if self._moving:
             return
+        self._moving = True
+        try:
+            moved_all = self._move()
+        except MQError as error:
+            self.end(LinkEnd.by(error, None).reason, error)
+        else:
+            if moved_all and self._finishing:
+                self.end("closed", None)
+        finally:
+            self._moving = False
+
+    def _move(self) -> bool:
+        """Move batches until nothing waits (True), or there is no room for more (False).
+
+        Raises:
+            RemoteProtocolError: We sent what the other side's pattern forbids.
+        """
+        pipe = self.pipe
+        assert pipe is not None  # noqa: S101  # only an open side moves messages
         while pipe.outgoing:
+            other = self._other
+            if other is None or other.pipe is None:
+                return False
             room, room_bytes = other.pipe.incoming_room()
             if room <= 0 or room_bytes <= 0:
                 other.pipe.pause(self._transfer)
-                return
+                return False
             items = pipe.next_batch(room, room_bytes)
             messages: list[Message] = [to_message(frames_of(item)) for item in items]
             payload = sum(map(size_of, messages))
             pipe.written(len(items), payload)
             other.owner.deliver(other, messages, payload)
         pipe.writer_is_idle()
-        if self._finishing:
-            self.end("closed", None)
+        return True
 
 
 def join(connector: JoinEnd, binder: JoinEnd) -> None:
@@ -188,12 +233,14 @@ def join(connector: JoinEnd, binder: JoinEnd) -> None:
         HandshakeError: Their types don't go together.
         Refusal: One of them does not want the other.
     """
-    binder_pipe = binder.judge(connector)
-    connector_pipe = connector.judge(binder)
-    binder.begin(connector, binder_pipe)
-    connector.begin(binder, connector_pipe)
-    binder.start()
-    connector.start()
+    binder.pipe = binder.judge(connector)
+    connector.pipe = connector.judge(binder)
+    binder.begin(connector, binder.pipe)
+    connector.begin(binder, connector.pipe)
+    binder.introduce()
+    connector.introduce()
+    binder.open()
+    connector.open()
 
 
 class BoundName:
@@ -318,8 +365,9 @@ class ConnectedName:
             join(ours, theirs)
         except (HandshakeError, Refusal) as error:
             self.link = None
-            binder.lost(theirs)
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
+            theirs.refuse(error)
+            ours.refuse(error)
         else:
             self.state, self.last_error = EndpointState.CONNECTED, None
         self.settled.set()

@@ -35,7 +35,7 @@ class Fanout:
         if self._on_full == "block":
             self._require_room(pipes)
         # A message for one peer needs no shared encoding, and is cheaper bare.
-        item: Item = frames if len(pipes) == 1 else Outgoing(frames)
+        item: Item = frames if len(pipes) == 1 else Outgoing(frames, shared=True)
         refused: list[Pipe] | None = None
         for pipe in pipes:
             if pipe.has_room():

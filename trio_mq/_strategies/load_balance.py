@@ -71,11 +71,15 @@ class LoadBalance:
         """Give the message to the next peer with room, or raise `trio.WouldBlock`."""
         if self.returned:
             raise trio.WouldBlock
+        # The turn of a pipe that has room, without the call to `choose`.
         ready = self._ready
-        if len(ready) == 1 and (pipe := ready[0]).has_room():
-            pipe.put(frames)
-        else:
-            self.choose().put(frames)
+        if ready:
+            pipe = ready[0]
+            if len(pipe.outgoing) < pipe.send_hwm and pipe.outgoing_bytes < pipe.send_hwm_bytes:
+                ready.rotate(-1)
+                pipe.put(frames)
+                return
+        self.choose().put(frames)
 
     def has_room(self) -> bool:
         """Tell whether `send` would take a message now."""

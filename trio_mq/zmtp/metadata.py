@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from trio_mq._errors import IncompatiblePeer, ProtocolFault, RemoteProtocolError
@@ -101,7 +102,9 @@ def meet_peer(
     return PeerProperties(
         socket_type=theirs,
         routing_id=routing_id if theirs.announces_routing_id else b"",
-        metadata={name: value for name, value in properties.items() if name.lower() not in hidden},
+        metadata=MappingProxyType(
+            {name: value for name, value in properties.items() if name.lower() not in hidden}
+        ),
         version=version,
         mechanism=mechanism,
     )
