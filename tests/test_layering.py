@@ -21,7 +21,7 @@ import trio_mq
 PACKAGE = Path(trio_mq.__file__).parent
 
 WORDS = {"_errors", "_message", "_options"}
-WAITING = WORDS | {"_outgoing", "_pipe", "_pipe_owner", "_waiting", "_statistics"}
+WAITING = WORDS | {"_inbound", "_outgoing", "_pipe", "_pipe_owner", "_waiting", "_statistics"}
 ENGINE = WAITING | {"_connections", "_transports", "zmtp", "_peer", "_events", "_context"}
 #: What each layer may import of the package: a layer is a folder or a file beside it.
 MAY_IMPORT: Mapping[str, set[str]] = {
@@ -32,6 +32,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "_waiting": WORDS,
     "_outgoing": WORDS,
     "_pipe_owner": WAITING,
+    "_inbound": WAITING,
     "_pipe": WAITING,
     "lowlevel": {"_waiting"},
     "auth": WORDS | {"zmtp"},
@@ -52,7 +53,7 @@ MAY_NAME: Mapping[str, set[str]] = {
     "_peer": {"zmtp"},
     "_context": {"_connections"},
     "_statistics": {"_peer"},
-    "_pipe": {"_peer"}, "_pipe_owner": {"_peer"},
+    "_pipe": {"_peer"}, "_inbound": {"_peer", "_pipe"}, "_pipe_owner": {"_peer"},
     "_strategies": {"_peer"},
 }
 

@@ -1,5 +1,7 @@
 """Where a message waits: one peer's outbound and inbound queue, and their two trio channels.
 
+The outbound queue is here; the inbound one is a part of its own, `Inbound`.
+
 Theory of operation
 -------------------
 
@@ -44,9 +46,10 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import trio
 
-from trio_mq._message import Message, size_of
+from trio_mq._inbound import Inbound
+from trio_mq._message import size_of
 from trio_mq._outgoing import Item, Outgoing, frames_of
-from trio_mq._pipe_owner import Batch, PipeOwner
+from trio_mq._pipe_owner import PipeOwner
 from trio_mq._statistics import DropReason, Tally, Waiting
 
 if TYPE_CHECKING:
@@ -97,42 +100,24 @@ class Pipe:
     #: Called when something was queued and the writer does not know yet; set by a link.
     on_outgoing: Callable[[], None] | None = attrs.field(init=False, default=None)
 
-    receive_hwm: int = attrs.field(init=False)
-    receive_hwm_bytes: int = attrs.field(init=False)
-    _inbound_send: trio.MemorySendChannel[Batch] = attrs.field(init=False)
-    _inbound_receive: trio.MemoryReceiveChannel[Batch] = attrs.field(init=False)
-    #: The batch that is being received, how long it was when it was last counted, and whose it is.
-    incoming: deque[Message] = attrs.field(init=False, factory=deque)
-    _counted_in: int = attrs.field(init=False, default=0)
-    source: Peer | None = attrs.field(init=False, default=None)
-    #: Messages and bytes in the batches that are still in the channel.
-    _later: int = attrs.field(init=False, default=0)
-    _later_bytes: int = attrs.field(init=False, default=0)
-    #: It is to be forgotten when its last message has been read.
-    retiring: bool = attrs.field(init=False, default=False)
-    #: It is in the fair queue's rotation.
-    readable: bool = attrs.field(init=False, default=False)
-    #: The link found no room; the call wakes it when half of the room is free.
-    _paused: bool = attrs.field(init=False, default=False)
-    _on_incoming_room: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: What it sends to us.
+    inbound: Inbound = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
         self.conflate = options.conflate
         self.send_hwm = options.send_hwm or _UNLIMITED
         self.send_hwm_bytes = options.send_hwm_bytes or _UNLIMITED
-        self.receive_hwm = options.receive_hwm or _UNLIMITED
-        self.receive_hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
         self._announcements, self.outbound = trio.open_memory_channel[None](_UNLIMITED)
-        self._inbound_send, self._inbound_receive = trio.open_memory_channel[Batch](_UNLIMITED)
+        self.inbound = Inbound(self, self.tally)
 
     def __repr__(self) -> str:
         return (
             f"<Pipe {self.endpoint} out {len(self.outgoing)}/{self.outgoing_bytes}B "
-            f"in {self.incoming_count}/{self.incoming_bytes}B>"
+            f"in {self.inbound.count}/{self.inbound.size}B>"
         )
 
-    # -- outbound: the strategy's side --
+    # -- for strategies --
 
     def has_room(self) -> bool:
         """Tell whether one more message is admitted."""
@@ -204,7 +189,7 @@ class Pipe:
         self.tally.accepted -= 1
         self.tally.accepted_bytes -= size
 
-    # -- outbound: the link's side --
+    # -- for the link --
 
     def announce(self) -> None:
         """Tell the writer task that a batch waits."""
@@ -318,124 +303,16 @@ class Pipe:
         if count:
             self.owner.outgoing_finished(self)
 
-    # -- inbound: the link's side --
-
-    @property
-    def incoming_count(self) -> int:
-        """Messages that wait to be received."""
-        return len(self.incoming) + self._later
-
-    @property
-    def incoming_bytes(self) -> int:
-        """Their payload bytes."""
-        return sum(map(size_of, self.incoming)) + self._later_bytes
-
-    def incoming_room(self) -> tuple[int, int]:
-        """Return how many messages and bytes to decode now; both above 0, or there is no room.
-
-        Never more than half of the high-water mark, so that a batch ends, and the room is looked
-        at, where half of it is free.
-        """
-        if self.conflate:
-            return _UNLIMITED, _UNLIMITED
-        room = min(self.receive_hwm - self.incoming_count, (self.receive_hwm + 1) // 2)
-        return room, self.receive_hwm_bytes - self.incoming_bytes
-
-    def pause(self, on_room: Callable[[], None]) -> None:
-        """There is no room; call ``on_room`` when half of it is free."""
-        self._paused = True
-        self._on_incoming_room = on_room
-
-    def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
-        """Queue what a link decoded; the link has seen the room for it."""
-        if self.conflate:
-            messages, payload = self._conflate_incoming(messages)
-        self.tally.decoded += len(messages)
-        self.tally.decoded_bytes += payload
-        self._later += len(messages)
-        self._later_bytes += payload
-        self._inbound_send.send_nowait(Batch(peer, messages, payload))
-        if not self.readable:
-            self.owner.messages_arrived(self)
-
-    def discard(self, messages: list[Message], payload: int, reason: DropReason) -> None:
-        """Count messages that were decoded and are not wanted."""
-        self.tally.decoded += len(messages)
-        self.tally.decoded_bytes += payload
-        self.tally.drop_in(reason, len(messages))
-        self.owner.dropped(self, reason, len(messages))
-
-    def _conflate_incoming(self, messages: list[Message]) -> tuple[list[Message], int]:
-        self.drop_incoming(DropReason.CONFLATED)
-        *older, last = messages
-        if older:
-            self.discard(older, sum(map(size_of, older)), DropReason.CONFLATED)
-        return [last], size_of(last)
-
-    # -- inbound: the strategy's side --
-
-    def take(self) -> Message:
-        """Remove and return the oldest message; the caller knows that there is one."""
-        if not self.incoming:
-            self._next_incoming_batch()
-        return self.incoming.popleft()
-
-    def put_back(self, message: Message) -> None:
-        """Undo `take`."""
-        self.incoming.appendleft(message)
-
-    def drop_taken(self, reason: DropReason) -> None:
-        """Count the message just taken as dropped instead of delivered."""
-        self.tally.delivered -= 1
-        self.tally.drop_in(reason)
-        self.owner.dropped(self, reason, 1)
-
-    def drop_incoming(self, reason: DropReason) -> int:
-        """Drop every unread message, and return how many that was."""
-        self.count_taken()
-        count = self.incoming_count
-        while self._later:
-            self._next_incoming_batch()
-        self.incoming.clear()
-        self._counted_in = 0
-        if count:
-            self.tally.drop_in(reason, count)
-            self.owner.dropped(self, reason, count)
-        return count
-
-    def count_taken(self) -> None:
-        """Bring the tally up to date with what was taken."""
-        self.tally.delivered += self._counted_in - len(self.incoming)
-        self._counted_in = len(self.incoming)
-
-    def _next_incoming_batch(self) -> None:
-        batch = self._inbound_receive.receive_nowait()
-        self.source = batch.peer
-        self.incoming.extend(batch.messages)
-        self._counted_in += len(batch.messages)
-        self._later -= len(batch.messages)
-        self._later_bytes -= batch.payload
-        if self._paused and self._half_is_free():
-            self._paused = False
-            if self._on_incoming_room is not None:
-                self._on_incoming_room()
-
-    def _half_is_free(self) -> bool:
-        return (
-            self.incoming_count * 2 <= self.receive_hwm + 1
-            and self.incoming_bytes * 2 <= self.receive_hwm_bytes
-        )
-
     # -- both --
 
     def figures(self) -> Tally:
         """Return the tally, up to date."""
         self.count_put()
-        self.count_taken()
+        self.inbound.count_taken()
         return self.tally
 
     def waiting(self) -> Waiting:
         """Return what waits here now."""
         return Waiting(
-            len(self.outgoing), self.outgoing_bytes, self.incoming_count, self.incoming_bytes
+            len(self.outgoing), self.outgoing_bytes, self.inbound.count, self.inbound.size
         )

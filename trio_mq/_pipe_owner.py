@@ -1,26 +1,13 @@
-"""What a pipe tells the socket that owns it, and what comes in through one."""
+"""What a pipe tells the socket that owns it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
-
-from trio_mq._message import Message
 from trio_mq._statistics import DropReason
 
 if TYPE_CHECKING:
-    from trio_mq._peer import Peer
     from trio_mq._pipe import Pipe
-
-
-@attrs.frozen
-class Batch:
-    """What one read decoded, and whose it is (a pipe outlives its peers)."""
-
-    peer: Peer
-    messages: list[Message]
-    payload: int
 
 
 class PipeOwner(Protocol):

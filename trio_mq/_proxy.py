@@ -113,8 +113,9 @@ class _Direction:
             return
         pattern = guarded_pattern(self.capture)
         try:
-            if pattern.line_for(message).waiters:
-                raise trio.WouldBlock
-            pattern.send(message)
+            if not pattern.line_for(message).waiters:
+                pattern.send(message)
+                return
         except trio.WouldBlock:
-            pattern.members.drop_unqueued(DropReason.HIGH_WATER_MARK)
+            pass
+        pattern.members.drop_unqueued(DropReason.HIGH_WATER_MARK)

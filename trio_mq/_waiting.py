@@ -114,7 +114,7 @@ class WaitList(Generic[Result]):
             waiter.result = waiter.operation()
         except trio.WouldBlock:
             return False
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the waiter's own, for it to raise
             waiter.error = error
         self.waiters.remove(waiter)
         trio.lowlevel.reschedule(waiter.task)

@@ -4,6 +4,9 @@ Any byte is a sign of life, also in the middle of a frame: a large message on a 
 kill its own connection. The task sleeps until the earliest of three moments: the next PING, the
 end of the peer's patience with us that it asked for (its PING's time to live), and the end of our
 own patience after a PING of ours.
+
+PINGs and PONGs wait in a place for one of each, and are encoded when the writer takes them: a peer
+that makes them due and does not read them can't pile them up.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from trio_mq.zmtp import Connection
 #: A timer that fires after the program was stopped for a while finds input that nobody had time to
 #: read; so it looks again this many seconds later, and only then believes in the silence.
 _SECOND_LOOK: Final = 0.02
+#: PINGs are at least so many seconds apart, whatever the peer's rhythm seems to ask of us.
+_CLOSEST_PINGS: Final = 0.02
 
 
 class Heartbeat:
@@ -30,8 +35,8 @@ class Heartbeat:
 
     Args:
         options: The intervals.
-        connection: Encodes PINGs.
-        control: Sends a control frame.
+        connection: Encodes PINGs and PONGs.
+        wake_writer: Lets the writer take what is due.
         peer: Learns its round-trip time.
     """
 
@@ -39,7 +44,7 @@ class Heartbeat:
         self,
         options: Options,
         connection: Connection,
-        control: Callable[[bytes], None],
+        wake_writer: Callable[[], None],
         peer: Peer | None,
     ) -> None:
         self._interval = options.heartbeat_interval or math.inf
@@ -47,7 +52,7 @@ class Heartbeat:
         self._ttl = options.heartbeat_ttl or 0.0
         self._limits = options.limits
         self._connection = connection
-        self._control = control
+        self._wake_writer = wake_writer
         self._peer = peer
         now = trio.current_time()
         self._heard = now
@@ -65,8 +70,11 @@ class Heartbeat:
         self._paused = False
         self._life = trio.Event()
         self._changed = trio.Event()
-        #: The answer that is due; a newer one replaces it, so that PINGs can't pile up PONGs.
-        self.pong: bytes | None = None
+        #: A PING of ours is due, and the context of the last one that went out.
+        self._ping_due = False
+        self._context = b""
+        #: The context of the PONG that is due; a newer one replaces it.
+        self._pong_due: bytes | None = None
 
     # -- what the link tells --
 
@@ -77,8 +85,8 @@ class Heartbeat:
         if not self._life.is_set():
             self._life.set()
 
-    def pinged(self, ttl: float) -> None:
-        """A PING arrived.
+    def pinged(self, ttl: float, context: bytes) -> None:
+        """A PING arrived: a PONG is due.
 
         Raises:
             RemoteProtocolError: There are too many of them.
@@ -99,15 +107,13 @@ class Heartbeat:
         self._last_ping = now
         self._remote_ttl = max(ttl, limits.min_remote_ttl) if ttl else math.inf
         self._changed.set()
+        self._pong_due = context
+        self._wake_writer()
 
     def ponged(self, context: bytes) -> None:
-        """A PONG arrived: it repeats the time at which its PING was sent."""
-        try:
-            sent = float(context.decode("ascii"))
-        except ValueError:
-            return
-        if self._peer is not None and trio.current_time() - sent >= 0:
-            self._peer.round_trip_time = trio.current_time() - sent
+        """A PONG arrived: if it answers our last PING, it took a round trip since then."""
+        if self._peer is not None and context and context == self._context:
+            self._peer.round_trip_time = trio.current_time() - self._last_sent
 
     def pause(self) -> None:
         """The link stops reading: silence proves nothing now."""
@@ -149,8 +155,22 @@ class Heartbeat:
         self._last_sent = now
         if self._unanswered is None:
             self._unanswered = now
-        context = f"{now:.6f}"[-16:].encode() if self._knows_contexts else b""
-        self._control(self._connection.ping(self._ttl, context))
+        self._ping_due = True
+        self._wake_writer()
+
+    def take_due(self) -> bytes:
+        """Return the PING and PONG that are due, if any, to be written at once (for the writer)."""
+        frames = b""
+        if self._pong_due is not None:
+            frames = self._connection.pong(self._pong_due)
+            self._pong_due = None
+        if self._ping_due:
+            self._ping_due = False
+            now = trio.current_time()
+            self._last_sent = now
+            self._context = f"{now:.6f}"[-16:].encode() if self._knows_contexts else b""
+            frames += self._connection.ping(self._ttl, self._context)
+        return frames
 
     @property
     def _knows_contexts(self) -> bool:
@@ -161,7 +181,9 @@ class Heartbeat:
     def _next_ping_due(self) -> float:
         if not self._paused:
             return self._next_ping
-        return min(self._next_ping, self._last_sent + self._peer_interval / 2)
+        # A peer that sends two PINGs at once has no rhythm, but would set us one without a pause.
+        pause = max(self._peer_interval / 2, _CLOSEST_PINGS)
+        return min(self._next_ping, self._last_sent + pause)
 
     def _silence_ends(self) -> float:
         if self._paused:

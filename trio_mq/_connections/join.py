@@ -20,8 +20,8 @@ from trio_mq._connections.status import Endpoint, EndpointState
 from trio_mq._errors import HandshakeError, IncompatiblePeer, MQError
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._options import Options
-from trio_mq._peer import Peer
 from trio_mq._outgoing import frames_of
+from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
 from trio_mq._transports.inproc import Namespace
 from trio_mq.zmtp import PeerProperties, SocketType
@@ -213,9 +213,9 @@ class JoinEnd:
             other = self._other
             if other is None or other.pipe is None:
                 return False
-            room, room_bytes = other.pipe.incoming_room()
+            room, room_bytes = other.pipe.inbound.room()
             if room <= 0 or room_bytes <= 0:
-                other.pipe.pause(self._transfer)
+                other.pipe.inbound.pause(self._transfer)
                 return False
             items = pipe.next_batch(room, room_bytes)
             messages: list[Message] = [to_message(frames_of(item)) for item in items]

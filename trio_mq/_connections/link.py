@@ -278,11 +278,7 @@ class Link:
             case Cancel(topic):
                 self._owner.cancel(self, topic)
             case Ping(ttl, context):
-                heartbeat = self._keep_heartbeat()
-                heartbeat.pinged(ttl)
-                heartbeat.pong = self._connection.pong(context)
-                if self.pipe is not None:
-                    self.pipe.wake_writer()
+                self._keep_heartbeat().pinged(ttl, context)
             case Pong(context):
                 if self._heartbeat is not None:
                     self._heartbeat.ponged(context)
@@ -293,12 +289,18 @@ class Link:
         if self._writer is not None:
             self._writer.control(frame)
 
+    def _wake_writer(self) -> None:
+        if self.pipe is not None:
+            self.pipe.wake_writer()
+
     # -- signs of life --
 
     def _keep_heartbeat(self) -> Heartbeat:
         """Return the heartbeat, starting it with the first reason to have one."""
         if self._heartbeat is None:
-            self._heartbeat = Heartbeat(self.options, self._connection, self._control, self.peer)
+            self._heartbeat = Heartbeat(
+                self.options, self._connection, self._wake_writer, self.peer
+            )
             if self._reader is not None and self._writer is not None:
                 self._reader.heartbeat = self._writer.heartbeat = self._heartbeat
             if self._nursery is not None:

@@ -112,10 +112,10 @@ class Reader:
         pipe, connection = self._pipe, self._connection
         left = _MAX_DECODED
         while left > 0:
-            room, room_bytes = pipe.incoming_room()
+            room, room_bytes = pipe.inbound.room()
             if room <= 0 or room_bytes <= 0:
                 self._room = trio.Event()
-                pipe.pause(self._room.set)
+                pipe.inbound.pause(self._room.set)
                 return False
             event = connection.next_event(min(room, left), room_bytes)
             if event is None:

@@ -130,9 +130,8 @@ class Writer:
 
     def _load(self, *, one: bool = False) -> bool:
         heartbeat = self.heartbeat
-        if heartbeat is not None and heartbeat.pong is not None:
-            self._outbox.control(heartbeat.pong)
-            heartbeat.pong = None
+        if heartbeat is not None and (frames := heartbeat.take_due()):
+            self._outbox.control(frames)
         return self._outbox.load(one=one or self._one_by_one)
 
     async def _write(self) -> None:

@@ -36,8 +36,8 @@ from trio_mq._events import (
 )
 from trio_mq._message import Message
 from trio_mq._options import Options
-from trio_mq._peer import Peer
 from trio_mq._outgoing import Item
+from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.drains import Drains
 from trio_mq._sockets.pattern import Contested, Pattern
@@ -222,8 +222,8 @@ class Membership:
 
     def _retire(self, pipe: Pipe) -> None:
         """Forget a pipe, now or when its last message has been read."""
-        if pipe.incoming_count:
-            pipe.retiring = True
+        if pipe.inbound.count:
+            pipe.inbound.retiring = True
         elif pipe in self.pipes:
             del self.pipes[pipe]
             self._departed.add(pipe.figures())
@@ -344,7 +344,7 @@ class Membership:
         for pipe in tuple(self.pipes):
             self._undelivered(pipe)
             pipe.drop_outgoing(DropReason.CLOSED)
-            pipe.drop_incoming(DropReason.CLOSED)
+            pipe.inbound.drop_all(DropReason.CLOSED)
         self.hub.end()
 
     def _undelivered(self, pipe: Pipe) -> None:

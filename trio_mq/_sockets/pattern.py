@@ -108,7 +108,7 @@ class Pattern:
             RemoteProtocolError: The peer must not send that.
         """
         assert link.peer is not None  # noqa: S101  # the handshake is done
-        pipe.deliver(link.peer, messages, payload)
+        pipe.inbound.deliver(link.peer, messages, payload)
 
     def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """A peer wants a topic; only publishers care."""
@@ -148,7 +148,7 @@ class Pattern:
     def source(self) -> Peer | None:
         """The peer of the message that was taken last."""
         pipe = self.queue.current
-        return pipe.source if pipe is not None else None
+        return pipe.inbound.source if pipe is not None else None
 
     # -- figures --
 

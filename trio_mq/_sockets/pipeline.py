@@ -82,7 +82,7 @@ class PushPattern(BalancedPattern):
 
     def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
         """Count and drop: a Pull has nothing to say. One that goes on talking is cut off."""
-        pipe.discard(messages, payload, DropReason.FILTERED)
+        pipe.inbound.discard(messages, payload, DropReason.FILTERED)
         limit = link.options.limits.max_unexpected_messages
         if pipe.tally.decoded > limit:
             raise RemoteProtocolError(

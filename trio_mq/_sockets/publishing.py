@@ -65,9 +65,15 @@ class PubPattern(Pattern):
 
     # -- what peers say --
 
-    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+    def deliver(
+        self,
+        link: AnyLink,  # noqa: ARG002  # whoever it is
+        pipe: Pipe,
+        messages: list[Message],
+        payload: int,
+    ) -> None:
         """Count and drop: subscribers have nothing to say to a Pub."""
-        pipe.discard(messages, payload, DropReason.FILTERED)
+        pipe.inbound.discard(messages, payload, DropReason.FILTERED)
 
     def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Add a subscription."""
@@ -146,32 +152,36 @@ class XPubPattern(PubPattern):
     def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Add a subscription, or only report it; report it if it is news."""
         if self._manual:
-            self._report(True, topic, link.peer)
+            self._report(topic, link.peer, subscribed=True)
             return
         if self._add(pipe, topic, link.peer) or self._verbose != "none":
-            self._report(True, topic, link.peer)
+            self._report(topic, link.peer, subscribed=True)
 
     def cancel(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Remove a subscription, or only report it; report it if it is news."""
         if self._manual:
-            self._report(False, topic, link.peer)
+            self._report(topic, link.peer, subscribed=False)
         else:
             self._remove(pipe, topic, link.peer)
 
     def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> tuple[bool, bool]:
         had, last = super()._remove(pipe, topic, peer)
         if last or (had and self._verbose == "all"):
-            self._report(False, topic, peer)
+            self._report(topic, peer, subscribed=False)
         return had, last
 
-    def _report(self, subscribed: bool, topic: bytes, peer: Peer | None) -> None:  # noqa: FBT001
+    def _report(self, topic: bytes, peer: Peer | None, *, subscribed: bool) -> None:
         """Queue news of a topic; unread news of the opposite cancels it out."""
-        if self._verbose == "none" and not self._manual and self._cancels_out(subscribed, topic):
+        if (
+            self._verbose == "none"
+            and not self._manual
+            and self._cancels_out(topic, subscribed=subscribed)
+        ):
             return
         self._news.append((subscribed, topic, peer))
         self.receivers.serve()
 
-    def _cancels_out(self, subscribed: bool, topic: bytes) -> bool:  # noqa: FBT001
+    def _cancels_out(self, topic: bytes, *, subscribed: bool) -> bool:
         for index, (was, about, _) in enumerate(self._news):
             if about == topic and was != subscribed:
                 del self._news[index]
@@ -202,7 +212,7 @@ class XPubPattern(PubPattern):
         if subscribed:
             self._add(link.pipe, topic, peer)
         else:
-            PubPattern._remove(self, link.pipe, topic, peer)
+            super()._remove(link.pipe, topic, peer)
 
 
 class _Publisher(Sender):

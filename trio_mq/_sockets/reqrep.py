@@ -49,10 +49,10 @@ class RepPattern(Pattern):
             opened = split_envelope(message)
             if opened is None:
                 # Not a request at all (RFC 28): nobody could be answered.
-                pipe.drop_taken(DropReason.FILTERED)
+                pipe.inbound.drop_taken(DropReason.FILTERED)
                 continue
             envelope, body = opened
-            self.requester.asked(Requester(pipe, pipe.source, envelope))
+            self.requester.asked(Requester(pipe, pipe.inbound.source, envelope))
             return body
 
     def send(self, frames: Frames) -> None:

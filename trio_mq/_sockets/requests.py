@@ -26,8 +26,8 @@ from trio_mq._connections.link_owner import AnyLink
 from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
-from trio_mq._peer import Peer
 from trio_mq._outgoing import Item, Outgoing
+from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.pipeline import BalancedPattern
 from trio_mq._statistics import DropReason, Waiting
@@ -184,7 +184,13 @@ class ReqPattern(BalancedPattern):
                     self._occupy(pipe, exchange)
                 return
 
-    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+    def deliver(
+        self,
+        link: AnyLink,
+        pipe: Pipe,
+        messages: list[Message],
+        payload: int,  # noqa: ARG002  # each is counted by itself
+    ) -> None:
         """Give each reply to the exchange that it answers; drop what nobody asked for."""
         for message in messages:
             self._deliver(link, pipe, message)
@@ -205,12 +211,9 @@ class ReqPattern(BalancedPattern):
 
     def _deliver(self, link: AnyLink, pipe: Pipe, message: Message) -> None:
         request_id, body = _open_envelope(message)
-        if request_id:
-            exchange = self._by_id.get(request_id)
-        else:
-            exchange = self._by_pipe.get(pipe)
+        exchange = self._by_id.get(request_id) if request_id else self._by_pipe.get(pipe)
         if not body or exchange is None or exchange.pipe is not pipe or _waits(exchange, pipe):
-            pipe.discard([message], size_of(message), DropReason.FILTERED)
+            pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
         pipe.tally.decoded += 1
         pipe.tally.decoded_bytes += size_of(message)

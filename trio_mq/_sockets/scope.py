@@ -87,7 +87,7 @@ class Scope:
                     for task, name in self._waiting:
                         self._inner.start_soon(task, name=name)
                     await trio.sleep_forever()
-        except Exception as crash:
+        except Exception as crash:  # noqa: BLE001  # whatever it is, it is ours
             raise InternalError(
                 f"{self._name} crashed, which is a bug of trio_mq: please report it"
             ) from _only(crash)

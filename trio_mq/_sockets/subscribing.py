@@ -103,7 +103,7 @@ class SubPattern(XSubPattern):
         if wanted is not messages:
             unwanted = [message for message in messages if not self.wants(message)]
             size = sum(map(size_of, unwanted))
-            pipe.discard(unwanted, size, DropReason.FILTERED)
+            pipe.inbound.discard(unwanted, size, DropReason.FILTERED)
             payload -= size
         if wanted:
             super().deliver(link, pipe, wanted, payload)
@@ -127,7 +127,7 @@ class SubPattern(XSubPattern):
                 return message
             pipe = self.queue.current
             assert pipe is not None  # noqa: S101  # it is where the message came from
-            pipe.drop_taken(DropReason.FILTERED)
+            pipe.inbound.drop_taken(DropReason.FILTERED)
 
 
 class _Subscriber(Socket):

@@ -43,15 +43,15 @@ class FairQueue:
 
     def messages_arrived(self, pipe: Pipe) -> None:
         """A pipe that was empty has messages; it goes last."""
-        if not pipe.readable:
-            pipe.readable = True
+        if not pipe.inbound.readable:
+            pipe.inbound.readable = True
             self._ready.append(pipe)
             self._choose_lane()
 
     def remove(self, pipe: Pipe) -> None:
         """Take the pipe out of the rotation, whatever it holds."""
-        if pipe.readable:
-            pipe.readable = False
+        if pipe.inbound.readable:
+            pipe.inbound.readable = False
             self._ready.remove(pipe)
             self._choose_lane()
 
@@ -60,13 +60,13 @@ class FairQueue:
         ready = self._ready
         while ready:
             pipe = ready[0]
-            if not pipe.incoming_count:
+            if not pipe.inbound.count:
                 self._emptied(pipe)
                 continue
             self.current = pipe
-            message = pipe.take()
+            message = pipe.inbound.take()
             # Taking may have let new messages in, so the count decides, and comes last.
-            if not pipe.incoming_count:
+            if not pipe.inbound.count:
                 self._emptied(pipe)
             elif len(ready) > 1:
                 ready.rotate(-1)
@@ -77,22 +77,22 @@ class FairQueue:
         """Make the message that was taken last the next one again."""
         pipe = self.current
         assert pipe is not None  # noqa: S101  # something was taken
-        pipe.put_back(message)
-        if pipe.readable:
+        pipe.inbound.put_back(message)
+        if pipe.inbound.readable:
             self._ready.remove(pipe)
-        pipe.readable = True
+        pipe.inbound.readable = True
         self._ready.appendleft(pipe)
         self._choose_lane()
 
     def _emptied(self, pipe: Pipe) -> None:
         self.remove(pipe)
-        if pipe.retiring:
+        if pipe.inbound.retiring:
             pipe.owner.emptied(pipe)
 
     def _choose_lane(self) -> None:
         ready = self._ready
         if self._lanes and len(ready) == 1:
             self.current = ready[0]
-            self.lane = ready[0].incoming
+            self.lane = ready[0].inbound.batch
         else:
             self.lane = self._no_lane

@@ -1,0 +1,167 @@
+"""What one peer has sent and nobody has received yet: the inbound half of a pipe."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+
+from trio_mq._message import Message, size_of
+from trio_mq._statistics import DropReason, Tally
+
+if TYPE_CHECKING:
+    from trio_mq._peer import Peer
+    from trio_mq._pipe import Pipe
+
+_UNLIMITED: Final = 1 << 62
+
+
+@attrs.frozen
+class Batch:
+    """What one read decoded, and whose it is (a pipe outlives its peers)."""
+
+    peer: Peer
+    messages: list[Message]
+    payload: int
+
+
+@attrs.define(eq=False)
+class Inbound:
+    """The inbound queue of a pipe; see the head of `_pipe` for the theory."""
+
+    pipe: Pipe = attrs.field(repr=False)
+    _tally: Tally = attrs.field(repr=False)
+    #: The batch that is being received, how long it was when it was last counted, and whose it is.
+    batch: deque[Message] = attrs.field(init=False, factory=deque)
+    _counted: int = attrs.field(init=False, default=0)
+    source: Peer | None = attrs.field(init=False, default=None)
+    #: Batches that come later, and the messages and bytes in them.
+    _announce: trio.MemorySendChannel[Batch] = attrs.field(init=False)
+    _announced: trio.MemoryReceiveChannel[Batch] = attrs.field(init=False)
+    _later: int = attrs.field(init=False, default=0)
+    _later_bytes: int = attrs.field(init=False, default=0)
+    _hwm: int = attrs.field(init=False)
+    _hwm_bytes: int = attrs.field(init=False)
+    _conflate_all: bool = attrs.field(init=False)
+    #: The link found no room; the call wakes it when half of the room is free.
+    _paused: bool = attrs.field(init=False, default=False)
+    _on_room: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: The pipe is in the fair queue's rotation.
+    readable: bool = attrs.field(init=False, default=False)
+    #: The pipe is to be forgotten when its last message has been read.
+    retiring: bool = attrs.field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        options = self.pipe.options
+        self._hwm = options.receive_hwm or _UNLIMITED
+        self._hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
+        self._conflate_all = options.conflate
+        self._announce, self._announced = trio.open_memory_channel[Batch](_UNLIMITED)
+
+    # -- for the link --
+
+    @property
+    def count(self) -> int:
+        """Messages that wait to be received."""
+        return len(self.batch) + self._later
+
+    @property
+    def size(self) -> int:
+        """Their payload bytes."""
+        return sum(map(size_of, self.batch)) + self._later_bytes
+
+    def room(self) -> tuple[int, int]:
+        """Return how many messages and bytes to decode now; both above 0, or there is no room.
+
+        Never more than half of the high-water mark, so that a batch ends, and the room is looked
+        at, where half of it is free.
+        """
+        if self._conflate_all:
+            return _UNLIMITED, _UNLIMITED
+        room = min(self._hwm - self.count, (self._hwm + 1) // 2)
+        return room, self._hwm_bytes - self.size
+
+    def pause(self, on_room: Callable[[], None]) -> None:
+        """There is no room; call ``on_room`` when half of it is free."""
+        self._paused = True
+        self._on_room = on_room
+
+    def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
+        """Queue what a link decoded; the link has seen the room for it."""
+        if self._conflate_all:
+            messages, payload = self._conflate(messages)
+        self._tally.decoded += len(messages)
+        self._tally.decoded_bytes += payload
+        self._later += len(messages)
+        self._later_bytes += payload
+        self._announce.send_nowait(Batch(peer, messages, payload))
+        if not self.readable:
+            self.pipe.owner.messages_arrived(self.pipe)
+
+    def discard(self, messages: list[Message], payload: int, reason: DropReason) -> None:
+        """Count messages that were decoded and are not wanted."""
+        self._tally.decoded += len(messages)
+        self._tally.decoded_bytes += payload
+        self._tally.drop_in(reason, len(messages))
+        self.pipe.owner.dropped(self.pipe, reason, len(messages))
+
+    def _conflate(self, messages: list[Message]) -> tuple[list[Message], int]:
+        self.drop_all(DropReason.CONFLATED)
+        *older, last = messages
+        if older:
+            self.discard(older, sum(map(size_of, older)), DropReason.CONFLATED)
+        return [last], size_of(last)
+
+    # -- for strategies --
+
+    def take(self) -> Message:
+        """Remove and return the oldest message; the caller knows that there is one."""
+        if not self.batch:
+            self._next_batch()
+        return self.batch.popleft()
+
+    def put_back(self, message: Message) -> None:
+        """Undo `take`."""
+        self.batch.appendleft(message)
+
+    def drop_taken(self, reason: DropReason) -> None:
+        """Count the message just taken as dropped instead of delivered."""
+        self._tally.delivered -= 1
+        self._tally.drop_in(reason)
+        self.pipe.owner.dropped(self.pipe, reason, 1)
+
+    def drop_all(self, reason: DropReason) -> int:
+        """Drop every unread message, and return how many that was."""
+        self.count_taken()
+        count = self.count
+        while self._later:
+            self._next_batch()
+        self.batch.clear()
+        self._counted = 0
+        if count:
+            self._tally.drop_in(reason, count)
+            self.pipe.owner.dropped(self.pipe, reason, count)
+        return count
+
+    def count_taken(self) -> None:
+        """Bring the tally up to date with what was taken."""
+        self._tally.delivered += self._counted - len(self.batch)
+        self._counted = len(self.batch)
+
+    def _next_batch(self) -> None:
+        batch = self._announced.receive_nowait()
+        self.source = batch.peer
+        self.batch.extend(batch.messages)
+        self._counted += len(batch.messages)
+        self._later -= len(batch.messages)
+        self._later_bytes -= batch.payload
+        if self._paused and self._half_is_free():
+            self._paused = False
+            if self._on_room is not None:
+                self._on_room()
+
+    def _half_is_free(self) -> bool:
+        return self.count * 2 <= self._hwm + 1 and self.size * 2 <= self._hwm_bytes
