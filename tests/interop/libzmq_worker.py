@@ -11,7 +11,6 @@ pass between libzmq and trio_mq and nowhere else.
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -140,14 +139,14 @@ class Program:
             replies += self.receive(socket, 1)
         return replies
 
-    def events(self, socket: str, until: str) -> list[list[str | int]]:
+    def events(self, socket: str, until: str) -> list[tuple[str, int]]:
         """Return names and values of what the monitor saw, up to the first event of that name."""
-        seen: list[list[str | int]] = []
+        seen: list[tuple[str, int]] = []
         monitor = self._monitors[socket]
         monitor.setsockopt(zmq.RCVTIMEO, _PATIENCE)
         while not seen or seen[-1][0] != until:
             event = zmq.utils.monitor.recv_monitor_message(monitor)
-            seen.append([zmq.Event(event["event"]).name, int(event["value"])])
+            seen.append((str(zmq.Event(event["event"]).name), event["value"]))
         return seen
 
     def wake(self, socket: str) -> None:
@@ -175,7 +174,7 @@ def answer(program: Program, line: str) -> dict[str, object]:
     try:
         return {"value": operation(**request)}
     except zmq.ZMQError as error:
-        return {"error": errno.errorcode.get(error.errno, zmq.Errno(error.errno).name)}
+        return {"error": zmq.Errno(error.errno or 0).name}
 
 
 def main() -> None:
