@@ -84,7 +84,11 @@ class WaitList(Generic[Result]):
         self.waiters.append(waiter)
 
         def leave(_: object) -> trio.lowlevel.Abort:
+            was_oldest = self.waiters[0] is waiter
             self.waiters.remove(waiter)
+            if was_oldest:
+                # The next one may wait for less: for another subscriber's room, say.
+                self.serve()
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
