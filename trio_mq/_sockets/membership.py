@@ -229,6 +229,16 @@ class Membership:
             self._departed.add(pipe.figures())
             self._pattern.forget(pipe)
 
+    def readopt(self, pipe: Pipe) -> None:
+        """A message goes back into a pipe that was perhaps forgotten because it was the last."""
+        if pipe not in self.pipes:
+            self._departed.add(pipe.figures(), sign=-1)
+            self.pipes[pipe] = None
+
+    def tally_of(self, pipe: Pipe) -> Tally:
+        """Return where to count what is not queued in a pipe, which may have gone meanwhile."""
+        return pipe.tally if pipe in self.pipes else self._departed
+
     def deliver(self, link: AnyLink, messages: list[Message], payload: int) -> None:
         """Messages were decoded."""
         self._pattern.deliver(link, link.pipe, messages, payload)  # type: ignore[arg-type]
@@ -341,6 +351,7 @@ class Membership:
         left = self._pattern.forget_returned()
         if left:
             self.drop_unqueued(DropReason.CLOSED, left)
+            self.drains.forgotten(left)
         for pipe in tuple(self.pipes):
             self._undelivered(pipe)
             pipe.drop_outgoing(DropReason.CLOSED)

@@ -132,6 +132,9 @@ class Pattern:
 
     def put_back(self, message: Message) -> None:
         """Make the message that was taken last the next one again, as if it never had been."""
+        pipe = self.queue.current
+        assert pipe is not None  # noqa: S101  # something was taken
+        self.members.readopt(pipe)
         self.queue.put_back(message)
 
     def look(self) -> Message:

@@ -107,7 +107,7 @@ class ReqPattern(BalancedPattern):
         reply = exchange.result()
         self._unclaimed.remove(reply)
         if exchange.pipe is not None:
-            exchange.pipe.tally.delivered += 1
+            self.members.tally_of(exchange.pipe).delivered += 1
         return reply
 
     def abandon(self, exchange: Exchange) -> None:
@@ -119,7 +119,7 @@ class ReqPattern(BalancedPattern):
         pipe = exchange.pipe
         if exchange.reply is not None and pipe is not None:
             self._unclaimed.remove(exchange.reply)
-            pipe.tally.drop_in(DropReason.FILTERED)
+            self.members.tally_of(pipe).drop_in(DropReason.FILTERED)
         if exchange.reply is not None or exchange.error is not None:
             return
         if pipe is None:
@@ -166,11 +166,13 @@ class ReqPattern(BalancedPattern):
             self._release(pipe)
 
     def give_up_failed(self, pipe: Pipe) -> None:
-        """Give requests that were not written to other peers."""
+        """Give requests that were not written to other peers; the end of the link fails others."""
+        waiting = {id(item) for item in pipe.outgoing}
         for exchange in self._exchanges_of(pipe):
-            self._by_pipe.pop(pipe, None)
-            exchange.pipe = None
-            self._homeless.add(exchange)
+            if id(exchange.item) in waiting:
+                self._by_pipe.pop(pipe, None)
+                exchange.pipe = None
+                self._homeless.add(exchange)
         self._busy.discard(pipe)
         super().give_up_failed(pipe)
 

@@ -126,7 +126,7 @@ class RouterPattern(Pattern):
 
     def put_back(self, message: Message) -> None:
         """Make the message that was taken last the next one again, without its routing id."""
-        self.queue.put_back(to_message(message[1:]))
+        super().put_back(to_message(message[1:]))
 
     def send(self, frames: Frames) -> None:
         """Queue it for the peer that it names; never waits but for ``on_full="block"``."""
