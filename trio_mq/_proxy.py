@@ -53,8 +53,19 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
         async with trio.open_nursery() as nursery:
             for direction in directions:
                 nursery.start_soon(direction.run)
+            for socket in {frontend, backend, capture} - {None}:
+                nursery.start_soon(_until_closed, socket)
     except* trio.ClosedResourceError as closed:
         raise closed.exceptions[0] from None
+
+
+async def _until_closed(socket: ProxySocket) -> None:
+    """Raise when the socket is closed, for the direction that waits for something else."""
+    await guarded_pattern(socket).members.watchers.wait(_never)
+
+
+def _never() -> None:
+    raise trio.WouldBlock
 
 
 @attrs.define(eq=False)

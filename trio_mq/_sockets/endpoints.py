@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
@@ -12,7 +13,7 @@ import trio
 from trio_mq._connections.dial import Dial, DialOwner, OpenStream
 from trio_mq._connections.join import BoundName, ConnectedName, JoinOwner
 from trio_mq._connections.listen import Bound, BoundOwner, StreamListener
-from trio_mq._connections.status import Endpoint as EndpointStatus
+from trio_mq._connections.status import Endpoint as EndpointStatus, EndpointState
 from trio_mq._options import Options
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.keywords import override
@@ -93,6 +94,9 @@ class EndpointRegistry:
         self._connected: dict[str, _Connected] = {}
         #: Endpoints that were taken away and still write what waits.
         self._ending: set[AnyBound | AnyConnected] = set()
+        #: Calls that wait for something, and what they raise when the socket is closed.
+        self._calls: set[trio.CancelScope] = set()
+        self._make_error: Callable[[], BaseException] | None = None
 
     def statuses(self) -> tuple[EndpointStatus, ...]:
         """Return how each endpoint is doing, bound ones first."""
@@ -122,7 +126,11 @@ class EndpointRegistry:
         if listener is not None:
             bound = self._bind_listener(given, options, listener)
         else:
-            bound = await self._bind(parse_bind(given), options)
+            with self._until_closed():
+                bound = await self._bind(parse_bind(given), options)
+            if self._make_error is not None:
+                bound.close()
+                raise self._make_error()
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Bound):
             self._scope.spawn(bound.run, f"trio_mq bound to {bound.endpoint}")
@@ -198,7 +206,8 @@ class EndpointRegistry:
             else:
                 await trio.lowlevel.cancel_shielded_checkpoint()
         except BaseException:
-            self._connected.pop(endpoint, None)
+            if self.dial_of(pipe) is dial:
+                del self._connected[endpoint]
             dial.stop()
             self._owner.endpoint_removed(pipe)
             raise
@@ -226,9 +235,12 @@ class EndpointRegistry:
             self._scope.spawn(dial.run, f"trio_mq connecting to {dial.endpoint}")
 
     async def _first_handshake(self, dial: AnyConnected) -> None:
-        await dial.settled.wait()
+        with self._until_closed():
+            await dial.settled.wait()
         if dial.last_error is not None:
             raise dial.last_error
+        if dial.state is not EndpointState.CONNECTED:
+            raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")
 
     def _make_dial(
         self,
@@ -271,6 +283,26 @@ class EndpointRegistry:
             max_message_size=options.max_message_size,
             max_frames=options.max_frames,
         )
+
+    # -- the end of calls --
+
+    @contextmanager
+    def _until_closed(self) -> Iterator[None]:
+        """Let a call that waits raise when the socket is closed meanwhile."""
+        with trio.CancelScope() as scope:
+            self._calls.add(scope)
+            try:
+                yield
+            finally:
+                self._calls.discard(scope)
+        if scope.cancelled_caught and self._make_error is not None:
+            raise self._make_error()
+
+    def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
+        """Let every waiting call raise."""
+        self._make_error = make_error
+        for scope in self._calls:
+            scope.cancel()
 
     # -- the end of an endpoint --
 

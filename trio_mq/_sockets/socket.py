@@ -176,6 +176,8 @@ class Socket(trio.abc.AsyncResource):
         if not self._refusing:
             self._refusing = True
             self._members.refuse_calls(self._closed_error)
+            if self._endpoints is not None:
+                self._endpoints.refuse_calls(self._closed_error)
 
     def _abandon(self) -> None:
         """End everything at once; what waits gets one non-blocking write, or is dropped."""
