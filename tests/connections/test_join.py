@@ -1,0 +1,85 @@
+"""Joins: what two sockets of one process do to each other without bytes between them."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from trio_mq import Pair, Pub, Pull, Push, Rep, Req, Router, Sub
+from trio_mq._connections.status import EndpointState
+
+
+async def test_what_waited_for_the_name_arrives_before_what_its_room_lets_in() -> None:
+    """A sender that waits for room must not overtake the batch that makes the room."""
+    async with Push(connect="inproc://late", send_hwm=2) as push, trio.open_nursery() as nursery:
+        await push.send(b"1")
+        await push.send(b"2")
+        nursery.start_soon(push.send, b"3")
+        await trio.testing.wait_all_tasks_blocked()
+        async with Pull(bind="inproc://late") as pull:
+            assert [bytes(await pull.receive()) for _ in range(3)] == [b"1", b"2", b"3"]
+
+
+async def test_a_binding_subscriber_reaches_a_connecting_publisher() -> None:
+    """Which side binds decides who meets whom first, and must not decide more than that."""
+    async with Sub(bind="inproc://news", topics="a") as sub, Pub(connect="inproc://news") as pub:
+        await pub.wait_for_subscribers(topic="a")
+        await pub.send(b"a1")
+        assert await sub.receive() == (b"a1",)
+
+
+async def test_a_topic_cancelled_while_two_sockets_meet_is_not_subscribed_to() -> None:
+    """Nothing that was unsubscribed before the meeting is asked for at it."""
+    async with Sub(connect="inproc://quiet", topics=("a", "b")) as sub:
+        sub.unsubscribe("a")
+        async with Pub(bind="inproc://quiet") as pub:
+            await pub.wait_for_subscribers(topic="b")
+            await pub.send(b"a1")
+            await pub.send(b"b1")
+            assert await sub.receive() == (b"b1",)
+
+
+async def test_a_second_pair_is_turned_away_and_says_why() -> None:
+    """The newcomer's endpoint shows the refusal; nobody's calls raise it."""
+    async with (
+        Pair(bind="inproc://two") as first,
+        Pair(connect="inproc://two") as second,
+        Pair(connect="inproc://two") as third,
+    ):
+        (endpoint,) = third.endpoints
+        assert endpoint.state is EndpointState.FAILED
+        assert "taken" in str(endpoint.last_error)
+        await first.send(b"hello")
+        assert await second.receive() == (b"hello",)
+
+
+async def test_a_refused_newcomer_leaves_nothing_behind_at_the_binder() -> None:
+    """The binder had given it a place before the connector's own socket refused."""
+    async with (
+        Pair(bind="inproc://free") as free,
+        Pair(bind="inproc://taken"),
+        Pair(connect="inproc://taken") as busy,
+    ):
+        await busy.connect("inproc://free")
+        assert free.peers == ()
+        async with Pair(connect="inproc://free") as welcome:
+            await welcome.send(b"hello")
+            assert await free.receive() == (b"hello",)
+
+
+async def test_incompatible_types_fail_their_handshake_on_both_sides() -> None:
+    """As over a wire, the failure is counted where it can be seen."""
+    async with Rep(bind="inproc://mismatch") as rep, Pull(connect="inproc://mismatch") as pull:
+        assert rep.statistics().handshake_failures == {"incompatible-peer": 1}
+        assert pull.statistics().handshake_failures == {"incompatible-peer": 1}
+        assert pull.endpoints[0].state is EndpointState.FAILED
+
+
+async def test_a_malformed_reply_ends_its_connection_and_not_the_call_that_sent_it() -> None:
+    """What is wrong with a message is its receiver's verdict, never an error of ``send``."""
+    async with Router(bind="inproc://odd") as router, Req(connect="inproc://odd") as req:
+        with router.events() as events:
+            await req.send(b"question")
+            requester, *_ = await router.receive()
+            await router.send((requester, b"no delimiter"))
+            assert "Disconnected" in type(events.receive_nowait()).__name__
