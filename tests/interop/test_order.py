@@ -47,7 +47,9 @@ async def conversing(
 
 async def receive_all(socket: trio_mq.Socket, count: int) -> list[Frames]:
     """Receive exactly so many messages, as many at a time as there are."""
-    assert isinstance(socket, trio_mq.Pull | trio_mq.Sub | trio_mq.Dealer | trio_mq.Pair)
+    assert isinstance(
+        socket, trio_mq.Pull | trio_mq.Sub | trio_mq.XSub | trio_mq.Dealer | trio_mq.Pair
+    )
     messages: list[Frames] = []
     while len(messages) < count:
         messages += await socket.receive_many(count - len(messages))
