@@ -121,6 +121,31 @@ class Outbox:
             self._cut_short(taken)
         return False
 
+    def write_lone(self) -> bool:
+        """Offer the kernel the only message that waits; False if something is left to write.
+
+        The same as `load` and `write`, in a third of their time where there is nothing to gather:
+        a round trip spends most of its time in such steps.
+        """
+        pipe = self._pipe
+        if self._left or self._control or len(pipe.outgoing) != 1 or not self._connection.clear:
+            return False
+        item = pipe.outgoing[0]
+        size = pipe.outgoing_bytes
+        if size >= _LARGE:
+            return False
+        wire = _wire(item)
+        taken = self._stream.try_write((wire,))
+        if taken == len(wire):
+            pipe.in_hand = 1
+            pipe.written(1, size)
+            return True
+        if taken:
+            self._batch, self._buffers, self._left = pipe.next_batch(1, size), [wire], len(wire)
+            self._payload, self._done, self._ends = size, 0, None
+            self._cut_short(taken)
+        return False
+
     def take(self) -> bytes:
         """Return what is loaded, counted as written: for streams that can't say how much it was."""
         data = b"".join(self._buffers)

@@ -123,6 +123,8 @@ class Reader:
             if event.__class__ is Messages:
                 left -= len(event.messages)
                 self._deliver(event)
+                if connection.exhausted:
+                    return False
             else:
                 left -= 1
                 self._handle(event)

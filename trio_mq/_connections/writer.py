@@ -128,11 +128,11 @@ class Writer:
             before = len(pipe.outgoing)
             await trio.lowlevel.checkpoint()
 
-    def _load(self, *, one: bool = False) -> bool:
+    def _load(self) -> bool:
         heartbeat = self.heartbeat
         if heartbeat is not None and (frames := heartbeat.take_due()):
             self._outbox.control(frames)
-        return self._outbox.load(one=one or self._one_by_one)
+        return self._outbox.load(one=self._one_by_one)
 
     async def _write(self) -> None:
         if self._one_by_one:
@@ -151,7 +151,7 @@ class Writer:
             self._pipe.announce()
             return
         self._last_write = now
-        if self._try_write(one=True) and self._outbox.empty:
+        if self._try_write_lone():
             self._pipe.writer_is_idle()
         else:
             self._pipe.announce()
@@ -159,11 +159,20 @@ class Writer:
     def write_once(self) -> None:
         """Make the last attempt before the connection is cut."""
         if not (self._failed or self._one_by_one):
-            self._try_write(one=False)
+            self._try_write()
 
-    def _try_write(self, *, one: bool) -> bool:
+    def _try_write_lone(self) -> bool:
+        if self.heartbeat is not None and self.heartbeat.pong is not None:
+            return False
         try:
-            return self._load(one=one) and self._outbox.write()
+            return self._outbox.write_lone()
+        except _BROKEN:
+            self._failed = True
+            return False
+
+    def _try_write(self) -> bool:
+        try:
+            return self._load() and self._outbox.write()
         except _BROKEN:
             # The reader will find out too; the messages stay in the pipe.
             self._failed = True

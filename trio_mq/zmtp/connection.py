@@ -156,6 +156,11 @@ class Connection:
         """Bytes that arrived and have not come out of `next_event`."""
         return self._decoder.buffered
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether `next_event` can only return ``None`` until more data arrives."""
+        return self.established and self._traffic.exhausted
+
     # -- input ---------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes) -> None:

@@ -140,6 +140,11 @@ class FrameDecoder:
         return self._body is not None or self._pos < len(self._data) or bool(self._parts)
 
     @property
+    def exhausted(self) -> bool:
+        """Whether every byte that arrived was handed out as a whole frame."""
+        return self._pos == len(self._data) and not self._chunks and self._body is None
+
+    @property
     def at_command(self) -> bool:
         """Whether what comes next is a command, as far as that is known."""
         if self._body is not None:

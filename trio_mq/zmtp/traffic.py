@@ -90,6 +90,11 @@ class TrafficReader:
         payload, self._held = next_run(run, max_messages, max_bytes)
         return Messages(run, payload) if run else self._release()
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether `next_event` can only return ``None`` until more data arrives."""
+        return self._held is None and self._decoder.exhausted
+
     def _release(self) -> Event | None:
         held, self._held = self._held, None
         if isinstance(held, RemoteProtocolError):
