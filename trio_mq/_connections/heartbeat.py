@@ -158,6 +158,11 @@ class Heartbeat:
         self._ping_due = True
         self._wake_writer()
 
+    @property
+    def due(self) -> bool:
+        """Whether a PING or a PONG is to be written before anything else."""
+        return self._ping_due or self._pong_due is not None
+
     def take_due(self) -> bytes:
         """Return the PING and PONG that are due, if any, to be written at once (for the writer)."""
         frames = b""
