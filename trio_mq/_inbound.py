@@ -158,6 +158,14 @@ class Inbound:
         self._counted += len(batch.messages)
         self._later -= len(batch.messages)
         self._later_bytes -= batch.payload
+        self.look_for_room()
+
+    def look_for_room(self) -> None:
+        """Wake the link if it waits for room and half of it is free.
+
+        Asked for each batch, and again when nothing is left: the last batch may be more than half
+        of the bytes alone, and then no later one comes to ask.
+        """
         if self._paused and self._half_is_free():
             self._paused = False
             if self._on_room is not None:

@@ -86,6 +86,7 @@ class FairQueue:
 
     def _emptied(self, pipe: Pipe) -> None:
         self.remove(pipe)
+        pipe.inbound.look_for_room()
         if pipe.inbound.retiring:
             pipe.owner.emptied(pipe)
 
