@@ -93,7 +93,6 @@ class FairQueue:
     def _choose_lane(self) -> None:
         ready = self._ready
         if self._lanes and len(ready) == 1:
-            self.current = ready[0]
             self.lane = ready[0].inbound.batch
         else:
             self.lane = self._no_lane
