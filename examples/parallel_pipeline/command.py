@@ -75,7 +75,7 @@ class Watch:
     questions: trio_mq.Req
     started: float = attrs.field(factory=trio.current_time)
     _percent: int = -1
-    _killed: bool = False
+    killed: bool = False
 
     async def follow(self, progress: trio_mq.Sub) -> None:
         """Show every new per cent, and kill a worker half way if that is asked for."""
@@ -85,8 +85,8 @@ class Watch:
     async def see(self, progress: Progress) -> None:
         """Show how far it is."""
         percent = 100 * progress["files"] // len(self.settings.files)
-        if percent >= 50 and self.settings.kill_worker and not self._killed:
-            self._killed = True
+        if percent >= 50 and self.settings.kill_worker and not self.killed:
+            self.killed = True
             self.kill()
         if percent > self._percent:
             self._percent = percent
@@ -155,6 +155,8 @@ async def follow_to_the_end(watch: Watch, progress: trio_mq.Sub, ventilator: Par
     seconds = watch.seconds
     totals = await watch.totals()
     watch.screen.show(totals["progress"], await watch.top(5), seconds)
+    if watch.settings.kill_worker and not watch.killed:
+        watch.screen.say("everything was done before a worker could be killed: give it more files")
     watch.screen.say(f"{watch.settings.workers} workers: {speed(totals, seconds)}")
     return totals
 

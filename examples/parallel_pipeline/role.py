@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -44,4 +45,6 @@ async def _leave_when_stdin_ends(scope: trio.CancelScope) -> None:
     await trio.lowlevel.wait_readable(stdin)
     while os.read(stdin, 1024):
         await trio.lowlevel.wait_readable(stdin)
+    # Nobody wants what is still queued, so no warnings about what is not delivered.
+    logging.getLogger("trio_mq").setLevel(logging.ERROR)
     scope.cancel()
