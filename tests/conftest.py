@@ -13,7 +13,7 @@ import pytest
 import trio
 
 #: Seconds after which a test counts as hung: the slowest takes a small part of it.
-GUARD_SECONDS = 60
+GUARD_SECONDS = 30
 THOROUGH_GUARD_SECONDS = 1800
 #: Where Linux lists what this process has open.
 DESCRIPTORS = Path("/proc/self/fd")

@@ -18,7 +18,7 @@ import trio_mq
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: The example of a test shows two.
 LONGER = {"test_shouting.py"}
-SECONDS = 30
+SECONDS = 20
 #: Other processes are to import the trio_mq that is being tested, installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 

@@ -58,11 +58,11 @@ THINGS = [
 
 def methods(thing: object) -> Iterator[tuple[str, object]]:
     """Yield the public methods and properties that a class defines itself."""
-    for name, member in vars(thing).items() if inspect.isclass(thing) else ():
-        if isinstance(member, (classmethod, staticmethod)):
-            yield name, member.__func__
-        elif not name.startswith("_") and isinstance(member, (types.FunctionType, property)):
-            yield name, member
+    members = vars(thing) if inspect.isclass(thing) else {}
+    for name, member in members.items():
+        plain = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
+        if not name.startswith("_") and isinstance(plain, (types.FunctionType, property)):
+            yield name, plain
 
 
 @pytest.mark.parametrize("name", PROMISED)
