@@ -188,7 +188,7 @@ def verdict(together: Totals, alone: Totals, screen: Screen) -> int:
     """Say whether the pipeline's result is right, and return the exit status."""
     repeated = together["progress"]["repeated"]
     if repeated:
-        screen.say(f"{repeated} tables came twice and were counted once")
+        screen.say(f"tables that came once more, and were ignored: {repeated}")
     if together["unreadable"]:
         screen.say(f"can't be tokenised: {', '.join(together['unreadable'])}")
     wrong = differences(together, alone)
