@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Collection
-from typing import Unpack
+from typing import TypeAlias, Unpack
 
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._events import SubscriptionAdded, SubscriptionRemoved
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
@@ -21,6 +22,9 @@ from trio_mq._statistics import DropReason
 from trio_mq._strategies.fanout import Fanout
 from trio_mq._strategies.subscriptions import Subscriptions
 from trio_mq.zmtp import SocketType
+
+#: Whether somebody subscribed or cancelled, to what, and who it was.
+_News: TypeAlias = tuple[bool, bytes, Peer | None]
 
 
 class PubPattern(Pattern):
@@ -85,6 +89,8 @@ class PubPattern(Pattern):
 
     def _add(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> bool:
         """Add a subscription; True if it is the first to its topic."""
+        if self.subscriptions.has(pipe, topic):
+            return False
         first = self.subscriptions.add(pipe, topic)
         if self.members.hub and peer is not None:
             self.members.hub.emit(SubscriptionAdded(peer=peer, topic=topic))
@@ -128,11 +134,15 @@ class XPubPattern(PubPattern):
         self._verbose = options.verbose
         self._manual = options.manual
         self._welcome = options.welcome_message
-        #: News of topics that nobody has read, oldest first.
-        self._news: deque[tuple[bool, bytes, Peer | None]] = deque()
+        #: News of topics that nobody has read, oldest first. Where opposite news cancel each other
+        #: out, there is at most one of each topic, and the topic is its key.
+        self._news: OrderedDict[bytes | int, _News] = OrderedDict()
+        self._coalescing = options.verbose == "none" and not options.manual
+        self._max_news = options.limits.max_subscriptions_total
+        self._reports = 0
         self._source: Peer | None = None
         #: What was taken last, if that was news.
-        self._taken: tuple[bool, bytes, Peer | None] | None = None
+        self._taken: tuple[bytes | int, _News] | None = None
 
     @property
     def source(self) -> Peer | None:
@@ -151,6 +161,7 @@ class XPubPattern(PubPattern):
 
     def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Add a subscription, or only report it; report it if it is news."""
+        self._check_news()
         if self._manual:
             self._report(topic, link.peer, subscribed=True)
             return
@@ -159,6 +170,7 @@ class XPubPattern(PubPattern):
 
     def cancel(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Remove a subscription, or only report it; report it if it is news."""
+        self._check_news()
         if self._manual:
             self._report(topic, link.peer, subscribed=False)
         else:
@@ -170,23 +182,21 @@ class XPubPattern(PubPattern):
             self._report(topic, peer, subscribed=False)
         return had, last
 
+    def _check_news(self) -> None:
+        """Refuse to collect news without end for a program that does not read them."""
+        if len(self._news) > self._max_news:
+            raise RemoteProtocolError(
+                ProtocolFault.SUBSCRIPTION_LIMIT,
+                f"more unread subscriptions than max_subscriptions_total={self._max_news}",
+            )
+
     def _report(self, topic: bytes, peer: Peer | None, *, subscribed: bool) -> None:
         """Queue news of a topic; unread news of the opposite cancels it out."""
-        if (
-            self._verbose == "none"
-            and not self._manual
-            and self._cancels_out(topic, subscribed=subscribed)
-        ):
-            return
-        self._news.append((subscribed, topic, peer))
-        self.receivers.serve()
-
-    def _cancels_out(self, topic: bytes, *, subscribed: bool) -> bool:
-        for index, (was, about, _) in enumerate(self._news):
-            if about == topic and was != subscribed:
-                del self._news[index]
-                return True
-        return False
+        self._reports += 1
+        key = topic if self._coalescing else self._reports
+        if self._news.pop(key, None) is None:
+            self._news[key] = (subscribed, topic, peer)
+            self.receivers.serve()
 
     def take(self) -> Message:
         """Return the next news of a topic, as one frame, or else the next message."""
@@ -194,15 +204,19 @@ class XPubPattern(PubPattern):
             message = self.queue.take()
             self._taken, self._source = None, super().source
             return message
-        self._taken = subscribed, topic, self._source = self._news.popleft()
+        self._taken = self._news.popitem(last=False)
+        subscribed, topic, self._source = self._taken[1]
         return Message((b"\x01" if subscribed else b"\x00") + topic)
 
     def put_back(self, message: Message) -> None:
         """Make the message that was taken last the next one again."""
         if self._taken is None:
             super().put_back(message)
-        else:
-            self._news.appendleft(self._taken)
+            return
+        key, news = self._taken
+        if self._news.pop(key, None) is None:
+            self._news[key] = news
+            self._news.move_to_end(key, last=False)
 
     def accept(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:
         """Add or remove a subscription of a peer, by the program's decision."""

@@ -107,6 +107,10 @@ class Subscriptions:
         self._lengths.remove(len(topic))
         return True, True
 
+    def has(self, pipe: Pipe, topic: bytes) -> bool:
+        """Tell whether the peer has subscribed to exactly this topic."""
+        return topic in self._by_pipe.get(pipe, ())
+
     def topics_of(self, pipe: Pipe) -> tuple[bytes, ...]:
         """Return the topics of one peer."""
         return tuple(self._by_pipe.get(pipe, ()))
