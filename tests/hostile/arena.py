@@ -21,7 +21,7 @@ import trio
 import trio.testing
 
 from tests.hostile.good_peers import exchange, good_peer_of, may_have_several, unread
-from trio_mq import Disconnected, Event, EventStream, HandshakeFailed, Message, Socket
+from trio_mq import Disconnected, EventStream, HandshakeFailed, Message, Socket
 
 #: Which end of its connection the bad peer is.
 Place: TypeAlias = Literal["connecting", "accepting"]
@@ -85,6 +85,7 @@ class Arena(Generic[Ours]):
     _stream: EventStream
     _census: tuple[int, int] = attrs.field(init=False)
     _ends: list[Terminal] = attrs.field(factory=list, init=False)
+    _another_end: trio.Event = attrs.field(factory=trio.Event, init=False)
     _dialled: list[str] = attrs.field(factory=list, init=False)
     _expected: int = attrs.field(default=0, init=False)
 
@@ -113,14 +114,21 @@ class Arena(Generic[Ours]):
 
     async def end(self) -> Terminal:
         """Wait for the end of the bad connection, and return the event that told of it."""
-        with trio.fail_after(PATIENCE):
-            while not self._ends:
-                self._note(await self._stream.receive())
+        await self._wait_for_ends(1)
         return self._ends[-1]
 
-    def _note(self, event: Event) -> None:
-        if isinstance(event, (HandshakeFailed, Disconnected)):
-            self._ends.append(event)
+    async def watch(self) -> None:
+        """Collect the ends of connections as they come."""
+        async for event in self._stream:
+            if isinstance(event, (HandshakeFailed, Disconnected)):
+                self._ends.append(event)
+                self._another_end.set()
+                self._another_end = trio.Event()
+
+    async def _wait_for_ends(self, count: int) -> None:
+        with trio.fail_after(PATIENCE):
+            while len(self._ends) < count:
+                await self._another_end.wait()
 
     async def begin(self) -> None:
         """Remember how things are without bad peers."""
@@ -136,9 +144,7 @@ class Arena(Generic[Ours]):
         assert (tasks, descriptors) == self._census, "tasks and descriptors before and after"
         assert len(self.ours.peers) == (self.before is not None)
         await self._exchange_with_good_peers()
-        with contextlib.suppress(trio.WouldBlock):
-            while True:
-                self._note(self._stream.receive_nowait())
+        await trio.testing.wait_all_tasks_blocked()
         assert len(self._ends) == self._expected, f"one end for each bad peer: {self._ends}"
 
     async def _exchange_with_good_peers(self) -> None:
@@ -151,11 +157,7 @@ class Arena(Generic[Ours]):
                 await exchange(self.ours, [*good, after], b">")
                 # Its own end is one more.
                 self._expected += 1
-            await self._last_end()
-
-    async def _last_end(self) -> None:
-        while len(self._ends) < self._expected:
-            self._note(await self._stream.receive())
+            await self._wait_for_ends(self._expected)
 
 
 @contextlib.asynccontextmanager
@@ -170,9 +172,12 @@ async def arena(ours: Ours, place: Place) -> AsyncIterator[Arena[Ours]]:
             await before.connect(endpoint, wait=True)
             await ours.wait_for_peers()
         stage = Arena(ours, endpoint, before, place, stack.enter_context(ours.events()))
-        await stage.begin()
-        yield stage
-        await stage.check()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.watch)
+            await stage.begin()
+            yield stage
+            await stage.check()
+            nursery.cancel_scope.cancel()
 
 
 @attrs.frozen

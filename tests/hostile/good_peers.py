@@ -18,7 +18,6 @@ from trio_mq import (
     Req,
     Router,
     Socket,
-    StateError,
     Sub,
     XPub,
     XSub,
@@ -57,9 +56,11 @@ def unread(ours: Socket) -> Iterator[Message]:
     """Yield what has arrived at a socket, if it can receive at all."""
     if not isinstance(ours, (Pull, Sub, XSub, XPub, Dealer, Router, Rep, Pair)):
         return
-    with contextlib.suppress(trio.WouldBlock, StateError):
+    with contextlib.suppress(trio.WouldBlock):
         while True:
             yield ours.receive_nowait()
+            if isinstance(ours, Rep):
+                ours.discard()
 
 
 async def exchange(ours: Socket, good: Sequence[Socket], word: bytes) -> None:
