@@ -34,7 +34,9 @@ MARKED_FOLDERS = {"interop": "interop", "property": "fuzz", "hostile": "fuzz"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the folder that they are in, and those to which hypothesis gives examples."""
     for item in items:
-        for folder in MARKED_FOLDERS.keys() & set(item.path.parent.parts):
+        # Not of the whole path: the checkout may lie in a folder of such a name.
+        folders = item.nodeid.partition("::")[0].split("/")
+        for folder in MARKED_FOLDERS.keys() & set(folders):
             item.add_marker(MARKED_FOLDERS[folder])
         if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
             item.add_marker("fuzz")
