@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ import trio
 from benchmarks.job import READY, Figures, Job, parse_report
 
 _ROOT: Final = Path(__file__).parent.parent
-#: Seconds for everything, far above what any measurement takes: then a message was lost.
+#: Seconds for everything, far above what a measurement should take.
 TIME_LIMIT: Final = 60.0
 
 
@@ -106,8 +108,16 @@ async def _started(part: Part, job: Job) -> AsyncIterator[_Worker]:
                     await process.wait()
 
 
-async def measure(parts: Sequence[Part], job: Job) -> dict[str, float]:
+def _cores(number: int) -> list[int | None]:
+    """Return the first core for the server, and the others in turn for its clients."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    return [first, *itertools.islice(itertools.cycle(rest or [first]), number - 1)]
+
+
+async def measure(parts: Sequence[Part], job: Job, *, apart: bool = False) -> dict[str, float]:
     """Run the parts, the server first, and return the figures of all together.
+
+    ``apart`` keeps the server on one core and its clients on others.
 
     ``cpu_seconds`` is the processor time of all processes, ``server_cpu_seconds`` that of the
     first.
@@ -117,9 +127,16 @@ async def measure(parts: Sequence[Part], job: Job) -> dict[str, float]:
     """
     with trio.move_on_after(TIME_LIMIT):
         async with AsyncExitStack() as stack:
-            workers = [await stack.enter_async_context(_started(part, job)) for part in parts]
+            cores = _cores(len(parts)) if apart else [None] * len(parts)
+            jobs = [attrs.evolve(job, core=core) for core in cores]
+            workers = [
+                await stack.enter_async_context(_started(part, own))
+                for part, own in zip(parts, jobs, strict=True)
+            ]
             return await _conduct(workers)
-    raise MeasurementFailed(f"not finished within {TIME_LIMIT:g} s: a message was lost")
+    raise MeasurementFailed(
+        f"not finished within {TIME_LIMIT:g} s: too slow, or a message was lost"
+    )
 
 
 async def _conduct(workers: Sequence[_Worker]) -> dict[str, float]:

@@ -11,7 +11,7 @@ import attrs
 from benchmarks.charts import Bar, Line, bars, lines
 from benchmarks.peers import PEERS
 from benchmarks.report import Report
-from benchmarks.table import GOALS_HEAD, goals_rows, rows
+from benchmarks.table import GOALS_HEAD, goals_rows, head, rows
 from benchmarks.works import (
     CONNECTIONS,
     EACH,
@@ -49,10 +49,14 @@ library, each figure is the median of the repetitions, and each ratio is the med
 within a repetition. The spread stands beside it. The receiver keeps the clock, from the moment
 when a tenth of the messages has arrived to the last one, and checks that each message is whole
 and in its place. High-water marks are those that 0MQ starts with, 1000 messages (nng's queues are
-set to the same). Nothing is pinned to a core, and libzmq, nng and the Rust library use threads of
-their own beside Python's, where trio_mq and trio have one.
+set to the same). libzmq, nng and the Rust library use threads of their own beside Python's, where
+trio_mq and trio have one. Processes run on any core, except for single round trips and latency:
+there each end keeps to a core of its own, since else the rate tells mostly whether the system has
+put both on one.
 
-A ratio above 1 means that trio_mq is faster, or, where less is better, that it needs more.
+A ratio above 1 means that trio_mq is faster, or, where less is better, that it needs more. The
+last column is the processor time that a message takes, on all threads of the library under test
+together: other programs on the machine disturb it least.
 """
 
 _GROUPS: Final = (
@@ -197,9 +201,10 @@ def _section(report: Report, work: Work) -> str:
     parts = [_heading(work.title, "~")]
     if _has_chart(report, work):
         parts.append(_image(chart_name(work), work.title))
-    for measure in work.measures:
-        head = ("library", measure.unit, "spread", "trio_mq / it")
-        parts.append(_table([head, *rows(report, work, measure)]))
+    parts += [
+        _table([head(measure, "library"), *rows(report, work, measure)])
+        for measure in work.measures
+    ]
     return "\n".join(parts)
 
 

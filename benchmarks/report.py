@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import attrs
@@ -25,6 +26,15 @@ class Outcome:
     def values(self, measure: Measure) -> list[float]:
         """Return one figure of every repetition, in its unit."""
         return [figures[measure.figure] * measure.scale for figures in self.repetitions]
+
+    def processor_microseconds(self, figure: str) -> float | None:
+        """Return the median of the processor time that a message took, if that was measured."""
+        costs = [
+            1e6 * figures[figure] / figures["messages"]
+            for figures in self.repetitions
+            if "messages" in figures
+        ]
+        return median(costs) if costs else None
 
     def spread(self, measure: Measure) -> Spread | None:
         """Return the median and the extremes, if it was measured at all."""

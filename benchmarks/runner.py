@@ -76,12 +76,16 @@ class _Series:
         with ExitStack() as stack:
             job = _with_endpoints(self.work, self.rounds(), stack)
             try:
-                figures = rounded(await measure(self.work.parts(self.peer), job))
+                figures = await self._measured(job)
             except MeasurementFailed as failure:
                 self.problems.append(str(failure))
                 return None
         self.rate = figures.get("per_second")
         return figures
+
+    async def _measured(self, job: Job) -> Mapping[str, float]:
+        parts = self.work.parts(self.peer)
+        return rounded(await measure(parts, job, apart=self.work.apart))
 
     def outcome(self) -> Outcome:
         return Outcome(self.repetitions, self.problems[-1] if self.problems else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from benchmarks.figures import Spread
 from benchmarks.goals import GOALS, Goal
@@ -34,20 +34,40 @@ def ratio_text(spread: Spread | None) -> str:
     return f"{spread.median:.2f}" if spread else _NOTHING
 
 
-def rows(report: Report, work: Work, measure: Measure) -> list[tuple[str, str, str, str]]:
-    """Return a row per library: its name, median, spread, and trio_mq's ratio to it."""
+Row: TypeAlias = tuple[str, str, str, str, str]
+
+
+def head(measure: Measure, first: str) -> Row:
+    """Return the names of the columns of `rows`."""
+    better = "" if measure.more_is_better else " (less is better)"
+    return first, measure.unit + better, "spread", "trio_mq / it", "processor µs"
+
+
+def rows(report: Report, work: Work, measure: Measure) -> list[Row]:
+    """Return a row per library.
+
+    Its name, median and spread, trio_mq's ratio to it, and the processor time per message of all
+    its threads and processes.
+    """
     asked = report.outcomes.get(work.name, {})
     return [_row(report, work, measure, peer) for peer in work.peers if peer in asked]
 
 
-def _row(report: Report, work: Work, measure: Measure, peer: str) -> tuple[str, str, str, str]:
+def _row(report: Report, work: Work, measure: Measure, peer: str) -> Row:
     outcome = report.outcome(work.name, peer)
     spread = outcome.spread(measure)
     label = PEERS[peer].label
     if spread is None:
-        return label, outcome.problem or "not measured", "", ""
+        return label, outcome.problem or "not measured", "", "", ""
     ratio = report.ratio((work.name, EACH), (work.name, peer), measure)
-    return label, number(spread.median), spread_text(spread), ratio_text(ratio)
+    cost = outcome.processor_microseconds(work.processor_figure())
+    return (
+        label,
+        number(spread.median),
+        spread_text(spread),
+        ratio_text(ratio),
+        number(cost) if cost else _NOTHING,
+    )
 
 
 def aligned(lines: Sequence[Sequence[str]], indent: str = "  ") -> str:
@@ -66,12 +86,10 @@ def aligned(lines: Sequence[Sequence[str]], indent: str = "  ") -> str:
 
 def work_table(report: Report, work: Work) -> str:
     """Return everything that was found about one work."""
-    parts = [work.title]
-    for measure in work.measures:
-        better = "" if measure.more_is_better else " (less is better)"
-        head = ("", measure.unit + better, "spread", "trio_mq / it")
-        parts.append(aligned([head, *rows(report, work, measure)]))
-    return "\n".join(parts)
+    tables = [
+        aligned([head(measure, ""), *rows(report, work, measure)]) for measure in work.measures
+    ]
+    return "\n".join([work.title, *tables])
 
 
 def goals_rows(report: Report) -> list[tuple[str, str, str, str, str, str, str]]:

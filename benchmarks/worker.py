@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from types import ModuleType
 
@@ -17,10 +18,13 @@ def role_of(module: ModuleType, name: str) -> Role:
 
 def main() -> None:
     """Prepare everything that takes time, then wait for our turn."""
-    peer, role, job = sys.argv[1:]
+    peer, role, text = sys.argv[1:]
+    job = Job.from_json(text)
+    if job.core is not None:
+        os.sched_setaffinity(0, {job.core})
     play = role_of(importlib.import_module(f"benchmarks.peers.{peer}"), role)
     wait_for_go()
-    play(Job.from_json(job))
+    play(job)
 
 
 if __name__ == "__main__":

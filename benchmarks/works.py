@@ -43,6 +43,9 @@ class Work:
     measures: tuple[Measure, ...] = (RATE,)
     #: "tcp", "ipc", or an endpoint that is used as it is.
     transport: str = "tcp"
+    #: Whether the two ends keep to cores of their own. Where they wait for one another all the
+    #: time, the rate else depends mostly on whether the system puts them on one core.
+    apart: bool = False
     #: Whether it takes part in the comparison of a minute.
     quick: bool = False
     #: A number of rounds, where the time cannot decide it.
@@ -55,6 +58,10 @@ class Work:
         if self.imports:
             return [Part("imports", peer)]
         return [*(Part(peer, role) for role in self.roles), *self.clients]
+
+    def processor_figure(self) -> str:
+        """Return whose processor time counts: that of the library under test."""
+        return "server_cpu_seconds" if self.clients else "cpu_seconds"
 
     def round_size(self) -> int:
         """Return how many messages there are in a round."""
@@ -144,6 +151,7 @@ REQUESTS: Final = (
         roles=("replier", "requester"),
         peers=tuple(p for p in _EVERYONE if p != MANY),
         measures=(ROUND_TRIPS,),
+        apart=True,
         quick=True,
     ),
     Work(
@@ -265,6 +273,7 @@ LATENCY: Final = (
         clients=(Part("libzmq_clients", "pinger"),),
         peers=_SERVERS,
         measures=_MILLISECONDS,
+        apart=True,
     ),
     Work(
         name="latency/loaded",
@@ -276,6 +285,7 @@ LATENCY: Final = (
         ),
         peers=_SERVERS,
         measures=_MILLISECONDS,
+        apart=True,
         rounds=2,
     ),
 )
