@@ -13,6 +13,7 @@ import trio
 import trio_mq
 
 AnySocket = TypeVar("AnySocket")
+AnyEvent = TypeVar("AnyEvent")
 Filled: TypeAlias = trio_mq.Push | trio_mq.Dealer | trio_mq.Pair
 
 #: A message that no pair of kernel buffers of the size below can hold.
@@ -98,3 +99,17 @@ def would_block(call: Callable[[], object]) -> bool:
     with pytest.raises(trio.WouldBlock):
         call()
     return True
+
+
+async def stuff_subscriber(publisher: trio_mq.Pub | trio_mq.XPub) -> None:
+    """Publish until the queue of a `NARROW` subscriber to everything is full."""
+    while not publisher.statistics().dropped:
+        await publisher.send(LARGE)
+
+
+async def next_of(events: trio_mq.EventStream, kind: type[AnyEvent]) -> AnyEvent:
+    """Wait for the next event of a kind, past those of other kinds."""
+    async for event in events:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the socket was closed before there was a {kind.__name__}")
