@@ -101,7 +101,7 @@ async def watch(events: trio_mq.EventStream, tasks: Tasks) -> None:
         match event:
             case trio_mq.Disconnected(peer=peer, reason=reason):
                 worker = peer.metadata.get("X-Worker", b"a worker").decode()
-                tell(f"{worker} has left ({reason}): {tasks.doubt()} files are in doubt")
+                tell(f"{worker} has left ({reason}), files in doubt: {tasks.doubt()}")
             case _:
                 pass
 
@@ -128,10 +128,7 @@ async def ventilate(folder: str, workers: str, finished: str) -> None:
 def summary(doubted: int, sent_again: Iterable[str]) -> str:
     """Say what became of the files in doubt."""
     again = len(set(sent_again))
-    return (
-        f"of {doubted} files in doubt, {doubted - again} were done all the same "
-        f"and {again} were sent again"
-    )
+    return f"files in doubt: {doubted}, done all the same: {doubted - again}, sent again: {again}"
 
 
 if __name__ == "__main__":
