@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TypeAlias
 
 import pytest
 import trio
@@ -23,7 +23,7 @@ async def raised_by(
     async def run() -> None:
         try:
             await call()
-        except Exception as error:
+        except (trio.ClosedResourceError, PeerLost, RuntimeError) as error:
             raised.append(error)
         else:
             raised.append(None)
@@ -35,13 +35,18 @@ async def raised_by(
     return raised[0]
 
 
+Addresses: TypeAlias = list[
+    tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]]
+]
+
+
 class SlowNames(trio.abc.HostnameResolver):
     """A name service that answers when it is told to."""
 
     def __init__(self) -> None:
         self.answer = trio.Event()
 
-    async def getaddrinfo(self, *_: object, **__: object) -> Any:
+    async def getaddrinfo(self, *_: object, **__: object) -> Addresses:
         """Answer with the loopback address, late."""
         await self.answer.wait()
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
