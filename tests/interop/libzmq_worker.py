@@ -78,7 +78,14 @@ class Program:
         opened = self._sockets[socket] = self._context.socket(zmq.SocketType[kind])
         for name, value in {"RCVTIMEO": _PATIENCE, "SNDTIMEO": _PATIENCE, **options}.items():
             self._set(opened, name, value)
-        self._monitors[socket] = opened.get_monitor_socket()
+        self._monitors[socket] = self._monitor(socket, opened)
+
+    def _monitor(self, name: str, watched: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+        watched.monitor(f"inproc://monitor of {name}", zmq.EVENT_ALL)
+        monitor = self._context.socket(zmq.PAIR)
+        monitor.setsockopt(zmq.RCVTIMEO, _PATIENCE)
+        monitor.connect(f"inproc://monitor of {name}")
+        return monitor
 
     def set(self, socket: str, options: Mapping[str, OptionText]) -> None:
         """Set options."""
@@ -143,7 +150,6 @@ class Program:
         """Return names and values of what the monitor saw, up to the first event of that name."""
         seen: list[tuple[str, int]] = []
         monitor = self._monitors[socket]
-        monitor.setsockopt(zmq.RCVTIMEO, _PATIENCE)
         while not seen or seen[-1][0] != until:
             event = zmq.utils.monitor.recv_monitor_message(monitor)
             seen.append((str(zmq.Event(event["event"]).name), event["value"]))
@@ -156,7 +162,8 @@ class Program:
     def close(self, socket: str) -> None:
         """Close one socket, lingering as its options say."""
         opened = self._sockets.pop(socket)
-        self._monitors.pop(socket)
+        opened.disable_monitor()
+        self._monitors.pop(socket).close()
         opened.close()
 
     def end(self) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import trio
 
-import trio_mq
 from tests.interop.accounts import assert_accounted_for
 from tests.interop.libzmq import Frames, Libzmq
 from tests.interop.libzmq_worker import pattern
 from tests.interop.pairs import (
-    OUR_NAME,
     PAIRS,
     Conversation,
     Link,

@@ -1,0 +1,192 @@
+"""Heartbeats between us and libzmq: the dead are noticed, and the slow are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import pytest
+import trio
+import trio.testing
+
+import trio_mq
+from tests.interop.accounts import assert_accounted_for
+from tests.interop.conftest import Programs
+from tests.interop.libzmq import Libzmq, LibzmqSocket
+from tests.interop.pairs import Link, join
+from tests.interop.relay import Relay, relaying
+from trio_mq._sockets.keywords import ConnectionOptions, PullOptions
+
+TCP: Final = "tcp://127.0.0.1:*"
+each_link = pytest.mark.parametrize("link", Link, ids=lambda link: link.value)
+#: Milliseconds, for libzmq.
+THEIRS: Final[dict[str, bytes | int]] = {
+    "HEARTBEAT_IVL": 30,
+    "HEARTBEAT_TIMEOUT": 300,
+    "HEARTBEAT_TTL": 300,
+}
+OURS: Final = ConnectionOptions(heartbeat_interval=0.03, heartbeat_timeout=0.3, heartbeat_ttl=0.3)
+
+
+async def end_of(peer: trio_mq.Peer, events: trio_mq.EventStream) -> str:
+    """Wait until a peer is gone, and return why."""
+    async for event in events:
+        if isinstance(event, trio_mq.Disconnected) and event.peer is peer:
+            return event.reason
+    raise AssertionError("the socket was closed")
+
+
+@asynccontextmanager
+async def relayed(ours: trio_mq.Socket, theirs: LibzmqSocket, link: Link) -> AsyncIterator[Relay]:
+    """Connect one to the other through a relay."""
+    binder = ours if link is Link.WE_BIND else theirs
+    async with relaying(await binder.bind(TCP)) as relay:
+        await (theirs if link is Link.WE_BIND else ours).connect(relay.endpoint)
+        yield relay
+
+
+@each_link
+async def test_our_pings_are_answered_by_libzmq(libzmq: Libzmq, link: Link) -> None:
+    """It repeats what it is told, which measures the round trip."""
+    theirs = await libzmq.open("DEALER")
+    async with trio_mq.Dealer(heartbeat_interval=0.01, heartbeat_timeout=5) as dealer:
+        await join(dealer, theirs, link, TCP)
+        await dealer.wait_for_peers()
+        (peer,) = dealer.peers
+        while peer.round_trip_time is None:
+            await trio.testing.wait_all_tasks_blocked()
+        assert 0 < peer.round_trip_time < 5
+        assert dealer.peers == (peer,)
+
+
+@each_link
+async def test_a_frozen_libzmq_is_noticed_by_its_silence(programs: Programs, link: Link) -> None:
+    """Its kernel still acknowledges: only the missing answers tell."""
+    program = await programs.start()
+    theirs = await program.open("DEALER")
+    async with trio_mq.Dealer(heartbeat_interval=0.03, heartbeat_timeout=0.2) as dealer:
+        await join(dealer, theirs, link, TCP)
+        await dealer.wait_for_peers()
+        (peer,) = dealer.peers
+        with dealer.events() as events:
+            program.stop()
+            assert await end_of(peer, events) == "heartbeat"
+
+
+async def test_a_libzmq_that_froze_for_a_while_is_found_again(programs: Programs) -> None:
+    """The same sockets go on, over a new connection."""
+    program = await programs.start()
+    theirs = await program.open("DEALER")
+    endpoint = await theirs.bind(TCP)
+    async with trio_mq.Dealer(
+        connect=endpoint, heartbeat_interval=0.03, heartbeat_timeout=0.2, handshake_timeout=0.2
+    ) as dealer:
+        await dealer.wait_for_peers()
+        (peer,) = dealer.peers
+        with dealer.events() as events:
+            program.stop()
+            assert await end_of(peer, events) == "heartbeat"
+        program.resume()
+        await dealer.wait_for_peers()
+        await dealer.send(b"welcome back")
+        assert await theirs.receive() == (b"welcome back",)
+
+
+async def test_the_time_to_live_that_libzmq_sends_ends_its_silence_for_us(
+    libzmq: Libzmq,
+) -> None:
+    """We send no PINGs ourselves; its PINGs have said how long to believe in it."""
+    theirs = await libzmq.open("DEALER", **THEIRS)
+    limits = trio_mq.Limits(min_remote_ttl=0.1)
+    async with (
+        trio_mq.Dealer(limits=limits) as dealer,
+        relayed(dealer, theirs, Link.WE_BIND) as relay,
+    ):
+        await relay.heard(b"PONG", from_target=True)
+        (peer,) = dealer.peers
+        with dealer.events() as events:
+            relay.silence(target=False)
+            assert await end_of(peer, events) == "heartbeat"
+
+
+async def test_libzmq_notices_when_it_hears_nothing_more_of_us(libzmq: Libzmq) -> None:
+    """Its connection ends by its own timer, and it dials again."""
+    theirs = await libzmq.open("DEALER", **THEIRS, RECONNECT_IVL=10)
+    async with trio_mq.Dealer() as dealer, relaying(await dealer.bind(TCP)) as relay:
+        await theirs.connect(relay.endpoint)
+        await relay.heard(b"PONG", from_target=True)
+        relay.silence(target=True)
+        seen = await theirs.events("DISCONNECTED")
+        assert "HANDSHAKE_SUCCEEDED" in dict(seen)
+
+
+async def test_the_time_to_live_that_we_send_ends_our_silence_for_libzmq(libzmq: Libzmq) -> None:
+    """It sends no PINGs itself; ours have said how long to believe in us."""
+    theirs = await libzmq.open("DEALER", RECONNECT_IVL=10)
+    async with (
+        trio_mq.Dealer(heartbeat_interval=0.03, heartbeat_timeout=20, heartbeat_ttl=0.2) as dealer,
+        relaying(await dealer.bind(TCP)) as relay,
+    ):
+        await theirs.connect(relay.endpoint)
+        await relay.heard(b"PONG", from_target=False)
+        relay.silence(target=True)
+        seen = await theirs.events("DISCONNECTED")
+        assert "HANDSHAKE_SUCCEEDED" in dict(seen)
+
+
+@each_link
+async def test_both_pinging_each_other_stay_connected(libzmq: Libzmq, link: Link) -> None:
+    """Many intervals later it is the same connection."""
+    theirs = await libzmq.open("DEALER", **THEIRS)
+    async with trio_mq.Dealer(**OURS) as dealer:
+        await join(dealer, theirs, link, TCP)
+        await dealer.wait_for_peers()
+        before = dealer.peers
+        await trio.sleep(1)
+        assert dealer.peers == before
+        await theirs.send(b"still")
+        assert await dealer.receive() == (b"still",)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        PullOptions(receive_hwm=2),
+        PullOptions(receive_hwm=2, heartbeat_interval=0.03, heartbeat_timeout=0.3),
+    ],
+    ids=["they-ping", "both-ping"],
+)
+@each_link
+async def test_libzmq_does_not_drop_us_while_we_do_not_read(
+    libzmq: Libzmq, link: Link, options: PullOptions
+) -> None:
+    """Held back by our high-water mark, it can't have its PINGs answered, but hears ours."""
+    theirs = await libzmq.open("PUSH", SNDHWM=0, **THEIRS)
+    async with trio_mq.Pull(**options) as pull, relayed(pull, theirs, link) as relay:
+        # From two PINGs we know its rhythm.
+        await relay.heard(b"PONG", from_target=link is Link.WE_BIND, times=2)
+        before = pull.peers
+        await theirs.send_many([(b"%d" % number, bytes(10_000)) for number in range(500)])
+        await trio.sleep(1)
+        assert pull.peers == before
+        assert [int((await pull.receive())[0]) for _ in range(500)] == list(range(500))
+        assert pull.peers == before
+        assert_accounted_for(pull)
+
+
+async def test_a_libzmq_that_does_not_read_loses_its_connection_but_no_message(
+    libzmq: Libzmq,
+) -> None:
+    """It stops reading, PINGs too, and so can't be told from a dead one: as between two libzmqs."""
+    theirs = await libzmq.open("PULL", RCVHWM=1, RECONNECT_IVL=10)
+    async with trio_mq.Push(heartbeat_interval=0.03, heartbeat_timeout=0.3) as push:
+        await theirs.connect(await push.bind(TCP))
+        await push.wait_for_peers()
+        (peer,) = push.peers
+        with push.events() as events:
+            for number in range(10):
+                await push.send(b"%d" % number)
+            assert await end_of(peer, events) == "heartbeat"
+        assert await theirs.receive_many(10) == [(b"%d" % number,) for number in range(10)]
+        assert_accounted_for(push)
