@@ -86,18 +86,30 @@ class Arena(Generic[Ours]):
     _census: tuple[int, int] = attrs.field(init=False)
     _ends: list[Terminal] = attrs.field(factory=list, init=False)
     _another_end: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _dialled: list[str] = attrs.field(factory=list, init=False)
     _expected: int = attrs.field(default=0, init=False)
 
     @contextlib.asynccontextmanager
     async def bad_peer(self) -> AsyncIterator[BadPeer]:
-        """Connect a bad peer and ours, and close its end in the end."""
+        """Connect a bad peer and ours; in the end close its end, and wait for the end of ours."""
         self._expected += 1
+        before = len(self._ends)
         stream = await (self._knock() if self.place == "connecting" else self._lure())
+        name = "{}:{}".format(*stream.socket.getsockname())
         try:
             yield BadPeer(stream)
         finally:
             await stream.aclose()
+        with trio.fail_after(PATIENCE):
+            while not any(f"{name} " in _names(end) for end in self._ends[before:]):
+                await self._another_end.wait()
+        if self.place == "accepting":
+            await self.ours.disconnect(f"tcp://{name}")
+
+    @contextlib.contextmanager
+    def stranger(self) -> Iterator[None]:
+        """Expect one more connection, which the test makes in its own way."""
+        self._expected += 1
+        yield
 
     async def _knock(self) -> trio.SocketStream:
         host, port = self.endpoint.removeprefix("tcp://").split(":")
@@ -108,7 +120,7 @@ class Arena(Generic[Ours]):
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         async with listener:
             port = listener.socket.getsockname()[1]
-            self._dialled.append(await self.ours.connect(f"tcp://127.0.0.1:{port}"))
+            await self.ours.connect(f"tcp://127.0.0.1:{port}")
             with trio.fail_after(PATIENCE):
                 return await listener.accept()
 
@@ -137,8 +149,6 @@ class Arena(Generic[Ours]):
 
     async def check(self) -> None:
         """See that nothing is left of the bad peers, and that good ones get on as ever."""
-        for endpoint in self._dialled:
-            await self.ours.disconnect(endpoint)
         await trio.testing.wait_all_tasks_blocked()
         tasks, descriptors = census()
         assert (tasks, descriptors) == self._census, "tasks and descriptors before and after"
@@ -213,6 +223,12 @@ async def play(ours: Socket, place: Place, data: bytes, *, leave: bool = False) 
             said = await bad.hear_all()
         end = await stage.end()
         return Outcome(end, said, list(unread(ours)))
+
+
+def _names(end: Terminal) -> str:
+    """Return the addresses of the two ends of the connection that ended."""
+    place = end if isinstance(end, HandshakeFailed) else end.peer
+    return f"{place.address} {place.endpoint} "
 
 
 def census() -> tuple[int, int]:
