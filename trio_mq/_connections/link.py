@@ -213,7 +213,7 @@ class Link:
         while not isinstance(event := connection.next_event(), PeerReady):
             data = await self._stream.receive_some(READ_BYTES)
             if not data:
-                raise EOFError(connection.explain_end())
+                raise connection.handshake_ended()
             connection.receive_data(data)
             await self._flush_handshake()
         self.pipe = await self._owner.admit(event.properties, self)

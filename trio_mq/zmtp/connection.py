@@ -29,6 +29,7 @@ from trio_mq._errors import (
     HandshakeError,
     IncompatiblePeer,
     LocalProtocolError,
+    MechanismMismatch,
     RemoteProtocolError,
 )
 from trio_mq._message import Frames
@@ -219,6 +220,12 @@ class Connection:
         except (RemoteProtocolError, HandshakeError):
             self._handshake.fail()
             raise
+
+    def handshake_ended(self) -> EOFError | MechanismMismatch:
+        """Return the error that it is if the peer ends the stream here, before `PeerReady`."""
+        if self._handshake.state is State.GREETING and self._greeting.looked_at_ours:
+            return MechanismMismatch(self.explain_end())
+        return EOFError(self.explain_end())
 
     def explain_end(self) -> str:
         """Return what it means if the peer ends the stream here, for an error or a log.

@@ -69,12 +69,19 @@ class GreetingReader:
             return None, b""
         return self._greeting(), data[missing:]
 
+    @property
+    def looked_at_ours(self) -> bool:
+        """Whether a peer that ends the stream now has judged our greeting, as libzmq does.
+
+        libzmq says ten bytes, looks at ours, and closes without a word if it wants another one.
+        """
+        return len(self._received) >= _SIGNATURE_SIZE
+
     def explain_end(self) -> str:
         """Return what it means if the stream ends before the greeting does."""
         count = len(self._received)
-        if count < _SIGNATURE_SIZE:
+        if not self.looked_at_ours:
             return f"the peer left after {count} of the {GREETING_SIZE} bytes of its greeting"
-        # libzmq says ten bytes, looks at ours, and closes without a word if it wants another one.
         return (
             f"the peer left after {count} of the {GREETING_SIZE} bytes of its greeting, as one does"
             f" whose security mechanism is not {self.mechanism}, or that wants another version"
