@@ -35,9 +35,7 @@ async def raised_by(
     return raised[0]
 
 
-Addresses: TypeAlias = list[
-    tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]]
-]
+Addresses: TypeAlias = list[tuple[int, int, int, str, tuple[object, ...]]]
 
 
 class SlowNames(trio.abc.HostnameResolver):
