@@ -13,7 +13,7 @@ from trio_mq._transports.inproc import Namespace
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from trio_mq._connections.join import BoundName
+    from trio_mq._connections.names import BoundName
 
 _DEFAULT_MAX_SOCKETS: Final = 1023
 

@@ -49,6 +49,8 @@ class Inbound:
     #: The link found no room; the call wakes it when half of the room is free.
     _paused: bool = attrs.field(init=False, default=False)
     _on_room: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: Brings in what an inproc sender has put off sending; set by the join.
+    on_look: Callable[[], None] | None = attrs.field(init=False, default=None)
     #: The pipe is in the fair queue's rotation.
     readable: bool = attrs.field(init=False, default=False)
     #: The pipe is to be forgotten when its last message has been read.
@@ -72,6 +74,11 @@ class Inbound:
     def size(self) -> int:
         """Their payload bytes."""
         return sum(map(size_of, self.batch)) + self._later_bytes
+
+    @property
+    def holds(self) -> bool:
+        """There is something to receive, and a newer message does not take its place."""
+        return self.count > 0 and not self._conflate_all
 
     def room(self) -> tuple[int, int]:
         """Return how many messages and bytes to decode now; both above 0, or there is no room.
@@ -122,6 +129,14 @@ class Inbound:
         if not self.batch:
             self._next_batch()
         return self.batch.popleft()
+
+    def refill(self) -> bool:
+        """Ask for more at the end of what there was; True if there is something to take again."""
+        if self._paused:
+            self._paused = False
+            if self._on_room is not None:
+                self._on_room()
+        return self.count > 0
 
     def put_back(self, message: Message) -> None:
         """Undo `take`."""

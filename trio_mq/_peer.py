@@ -138,6 +138,7 @@ class Peer:
             self._closed = trio.Event()
         await self._closed.wait()
 
+    @trio.lowlevel.enable_ki_protection
     def disconnect(self, reason: str = "disconnected by the program") -> None:
         """End this connection now; a connected endpoint dials again.
 

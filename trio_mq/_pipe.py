@@ -99,6 +99,8 @@ class Pipe:
     outbound: trio.MemoryReceiveChannel[None] = attrs.field(init=False)
     #: Called when something was queued and the writer does not know yet; set by a link.
     on_outgoing: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: Called when there is no room, by who can perhaps make some at once; set by an inproc join.
+    on_full: Callable[[], None] | None = attrs.field(init=False, default=None)
 
     #: What it sends to us.
     inbound: Inbound = attrs.field(init=False)
@@ -121,19 +123,33 @@ class Pipe:
 
     def has_room(self) -> bool:
         """Tell whether one more message is admitted."""
+        if len(self.outgoing) < self.send_hwm and self.outgoing_bytes < self.send_hwm_bytes:
+            return True
+        if self.on_full is None:
+            return False
+        self.on_full()
         return len(self.outgoing) < self.send_hwm and self.outgoing_bytes < self.send_hwm_bytes
 
     def put(self, item: Item) -> None:
         """Queue a message; the caller has seen `has_room`, or means to exceed it."""
+        # The plain case first: it is nearly every message there is.
+        if item.__class__ is tuple and len(item) == 1 and not self.conflate:
+            self.outgoing.append(item)
+            self.outgoing_bytes += len(item[0])
+            if not self._announced and self.on_outgoing is not None:
+                self._announced = True
+                self.on_outgoing()
+        else:
+            self.put_sized(item, size_of(frames_of(item)))
+
+    def put_sized(self, item: Item, size: int) -> None:
+        """Queue a message whose payload bytes are known."""
         if self.conflate and len(self.outgoing) > self.in_hand:
             self._drop_at(-1, DropReason.CONFLATED)
         self.outgoing.append(item)
-        # The plain case first: it is nearly every message there is.
-        if item.__class__ is tuple and len(item) == 1:
-            self.outgoing_bytes += len(item[0])
-        else:
-            self.outgoing_bytes += size_of(frames_of(item))
-            self.wrapped = self.wrapped or item.__class__ is Outgoing
+        self.outgoing_bytes += size
+        if item.__class__ is Outgoing:
+            self.wrapped = True
         if not self._announced and self.on_outgoing is not None:
             self._announced = True
             self.on_outgoing()
@@ -248,7 +264,7 @@ class Pipe:
         """
         self.in_hand = 0
         self._announced = False
-        self.on_outgoing = None
+        self.on_outgoing = self.on_full = None
         if torn and self.outgoing:
             self._keep_torn(self.outgoing[0])
         while True:
@@ -305,14 +321,23 @@ class Pipe:
 
     # -- both --
 
+    def settle(self) -> None:
+        """Let an inproc join move what it has put off, before somebody looks."""
+        if self.on_full is not None:
+            self.on_full()
+        if self.inbound.on_look is not None:
+            self.inbound.on_look()
+
     def figures(self) -> Tally:
         """Return the tally, up to date."""
+        self.settle()
         self.count_put()
         self.inbound.count_taken()
         return self.tally
 
     def waiting(self) -> Waiting:
         """Return what waits here now."""
+        self.settle()
         return Waiting(
             len(self.outgoing), self.outgoing_bytes, self.inbound.count, self.inbound.size
         )

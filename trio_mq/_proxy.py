@@ -20,6 +20,7 @@ from trio_mq._waiting import current_slice
 ProxySocket: TypeAlias = Sender | Receiver
 
 
+@trio.lowlevel.enable_ki_protection
 async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | None = None) -> None:
     """Forward every message between two sockets until cancelled.
 
@@ -59,6 +60,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
         raise closed.exceptions[0] from None
 
 
+@trio.lowlevel.enable_ki_protection
 async def _until_closed(socket: ProxySocket) -> None:
     """Raise when the socket is closed, for the direction that waits for something else."""
     await guarded_pattern(socket).members.watchers.wait(_never)
@@ -74,6 +76,7 @@ class _Direction:
     sink: Sender
     capture: Sender | None
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         time_slice = current_slice()
         while True:

@@ -1,9 +1,13 @@
 """``inproc``: two pipes of one process joined without bytes, tasks or copies.
 
-What one side puts into its pipe moves to the other side's inbound queue in the same step, as far
-as there is room there, and waits in the sender's queue otherwise; so the capacity of an inproc
-connection is the sender's ``send_hwm`` plus the receiver's ``receive_hwm``, as in libzmq. Types
-and routing ids are judged as in a handshake, which libzmq leaves out here.
+What one side puts into its pipe moves to the other side's inbound queue, as far as there is room
+there, and waits in the sender's queue otherwise; so the capacity of an inproc connection is the
+sender's ``send_hwm`` plus the receiver's ``receive_hwm``, as in libzmq. The first message moves at
+once, so that whoever waits for it wakes up. The next ones move together, when the receiver has
+come to the end of what it has, or when the sender has no more room: moving one costs as much as
+sending two.
+
+Types and routing ids are judged as in a handshake, which libzmq leaves out here.
 
 A `JoinEnd` is to its socket what a `Link` is, and has the same surface.
 """
@@ -14,16 +18,14 @@ from typing import Protocol
 
 import trio
 
-from trio_mq._connections.link_end import LinkEnd, Refusal
+from trio_mq._connections.link_end import LinkEnd
 from trio_mq._connections.link_owner import LinkOwner
-from trio_mq._connections.status import Endpoint, EndpointState
-from trio_mq._errors import HandshakeError, IncompatiblePeer, MQError
+from trio_mq._errors import IncompatiblePeer, MQError
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._outgoing import frames_of
 from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
-from trio_mq._transports.inproc import Namespace
 from trio_mq.zmtp import PeerProperties, SocketType
 
 
@@ -42,6 +44,21 @@ class JoinOwner(LinkOwner, Protocol):
         """
 
 
+class JoinOrigin(Protocol):
+    """The endpoint that made a side of a join."""
+
+    @property
+    def endpoint(self) -> str:
+        """As the user knows it."""
+
+    @property
+    def options(self) -> Options:
+        """Those of this endpoint."""
+
+    def lost(self, link: JoinEnd) -> None:
+        """A side has ended."""
+
+
 class JoinEnd:
     """One side of a join, as its socket sees it."""
 
@@ -49,7 +66,7 @@ class JoinEnd:
         self,
         owner: JoinOwner,
         *,
-        origin: BoundName | ConnectedName,
+        origin: JoinOrigin,
         own_pipe: Pipe | None,
     ) -> None:
         self._origin = origin
@@ -117,6 +134,9 @@ class JoinEnd:
         for topic in self._early:
             self.subscribe(topic)
         self.pipe.on_outgoing = self._transfer
+        self.pipe.on_full = self._transfer_all
+        if self._other is not None and self._other.pipe is not None:
+            self._other.pipe.inbound.on_look = self._transfer_all
         self._transfer()
 
     def refuse(self, error: BaseException) -> None:
@@ -150,12 +170,13 @@ class JoinEnd:
         self.end(reason, None)
 
     def write_once(self) -> None:
-        """Everything that could be written has been, as always here."""
+        """Move what waits, as far as there is room."""
+        self._transfer_all()
 
     def finish(self) -> None:
         """Let what waits move over, then end."""
         self._finishing = True
-        self._transfer()
+        self._transfer_all()
 
     async def ping_for_life(self, seconds: float) -> bool:  # noqa: ARG002  # as a link's
         """Tell that the other side lives: it would have ended with its socket."""
@@ -178,6 +199,7 @@ class JoinEnd:
         if pipe is None or peer is None:
             return
         pipe.link_ended(torn=False)
+        pipe.inbound.on_look = None
         peer.mark_closed()
         if pipe.peer is peer:
             pipe.peer = None
@@ -185,14 +207,21 @@ class JoinEnd:
         self._origin.lost(self)
 
     def _transfer(self) -> None:
-        """Move what waits in our pipe to the other side, as far as there is room."""
+        """Move what waits to the other side, once it has nothing left to receive."""
+        self._move_guarded(all_of_it=self._finishing)
+
+    def _transfer_all(self) -> None:
+        """Move what waits to the other side, as far as there is room."""
+        self._move_guarded(all_of_it=True)
+
+    def _move_guarded(self, *, all_of_it: bool) -> None:
         # Each batch makes room for a sender that waits, and so calls us again while the batch is
         # on its way; what that sender put must not overtake it.
-        if self._moving:
+        if self._moving or self.pipe is None:
             return
         self._moving = True
         try:
-            moved_all = self._move()
+            moved_all = self._move(self.pipe, all_of_it=all_of_it)
         except MQError as error:
             self.end(LinkEnd.by(error, None).reason, error)
         else:
@@ -201,21 +230,20 @@ class JoinEnd:
         finally:
             self._moving = False
 
-    def _move(self) -> bool:
-        """Move batches until nothing waits (True), or there is no room for more (False).
+    def _move(self, pipe: Pipe, *, all_of_it: bool) -> bool:
+        """Move batches until nothing waits (True), or no more may move now (False).
 
         Raises:
             RemoteProtocolError: We sent what the other side's pattern forbids.
         """
-        pipe = self.pipe
-        assert pipe is not None  # noqa: S101  # only an open side moves messages
         while pipe.outgoing:
             other = self._other
             if other is None or other.pipe is None:
                 return False
-            room, room_bytes = other.pipe.inbound.room()
-            if room <= 0 or room_bytes <= 0:
-                other.pipe.inbound.pause(self._transfer)
+            inbound = other.pipe.inbound
+            room, room_bytes = inbound.room()
+            if room <= 0 or room_bytes <= 0 or (inbound.holds and not all_of_it):
+                inbound.pause(self._transfer)
                 return False
             items = pipe.next_batch(room, room_bytes)
             messages: list[Message] = [to_message(frames_of(item)) for item in items]
@@ -241,164 +269,3 @@ def join(connector: JoinEnd, binder: JoinEnd) -> None:
     connector.introduce()
     binder.open()
     connector.open()
-
-
-class BoundName:
-    """A bound ``inproc`` endpoint."""
-
-    def __init__(
-        self,
-        owner: JoinOwner,
-        *,
-        endpoint: str,
-        name: str,
-        options: Options,
-        names: Namespace[BoundName],
-    ) -> None:
-        self.endpoint = endpoint
-        self.options = options
-        self.owner = owner
-        self.done = trio.Event()
-        self.links: dict[JoinEnd, None] = {}
-        self._name = name
-        self._names = names
-        self._closed = False
-        names.bind(name, self)
-
-    def __repr__(self) -> str:
-        return f"<BoundName {self.endpoint} with {len(self.links)} connections>"
-
-    def status(self) -> Endpoint:
-        """Return how it is doing."""
-        return Endpoint(
-            endpoint=self.endpoint,
-            bound=True,
-            state=EndpointState.LISTENING,
-            queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
-            peers=len(self.links),
-        )
-
-    def close(self) -> None:
-        """Free the name."""
-        if not self._closed:
-            self._closed = True
-            self._names.unbind(self._name)
-
-    def stop(self) -> None:
-        """Free the name and end every connection."""
-        self.close()
-        for link in tuple(self.links):
-            link.end("closed", None)
-        self.done.set()
-
-    def finish(self) -> None:
-        """Free the name and let every connection end in order."""
-        self.close()
-        for link in tuple(self.links):
-            link.finish()
-        if not self.links:
-            self.done.set()
-
-    def lost(self, link: JoinEnd) -> None:
-        """A connection has ended."""
-        self.links.pop(link, None)
-        if self._closed and not self.links:
-            self.done.set()
-
-
-class ConnectedName:
-    """A connected ``inproc`` endpoint: it waits for its name to be bound, again and again."""
-
-    def __init__(
-        self,
-        owner: JoinOwner,
-        *,
-        endpoint: str,
-        name: str,
-        options: Options,
-        pipe: Pipe,
-        names: Namespace[BoundName],
-    ) -> None:
-        self.endpoint = endpoint
-        self.options = options
-        self.pipe = pipe
-        self.state = EndpointState.CONNECTING
-        self.last_error: BaseException | None = None
-        self.link: JoinEnd | None = None
-        self.settled = trio.Event()
-        self.done = trio.Event()
-        self._owner = owner
-        self._name = name
-        self._names = names
-        self._stopped = False
-
-    def __repr__(self) -> str:
-        return f"<ConnectedName {self.endpoint} {self.state.value}>"
-
-    def status(self) -> Endpoint:
-        """Return how it is doing."""
-        return Endpoint(
-            endpoint=self.endpoint,
-            bound=False,
-            state=self.state,
-            last_error=self.last_error,
-            queued=len(self.pipe.outgoing),
-            peers=int(self.pipe.peer is not None),
-        )
-
-    def look(self) -> None:
-        """Meet whoever is bound to the name, or wait for somebody.
-
-        Raises:
-            RuntimeError: The name is bound in another trio run.
-        """
-        if not self._stopped:
-            self._names.connect(self._name, self)
-
-    def found(self, binder: BoundName) -> None:
-        """The name is bound: join, if the two sides want each other."""
-        ours = JoinEnd(self._owner, origin=self, own_pipe=self.pipe)
-        theirs = JoinEnd(binder.owner, origin=binder, own_pipe=None)
-        self.link = ours
-        binder.links[theirs] = None
-        try:
-            join(ours, theirs)
-        except (HandshakeError, Refusal) as error:
-            self.link = None
-            self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
-            theirs.refuse(error)
-            ours.refuse(error)
-        else:
-            self.state, self.last_error = EndpointState.CONNECTED, None
-        self.settled.set()
-
-    def lost(self, link: JoinEnd) -> None:
-        """The connection has ended: wait for the name to be bound again."""
-        if link is not self.link:
-            return
-        self.link = None
-        self.state = EndpointState.RETRYING
-        if self._stopped:
-            self.done.set()
-        else:
-            self.look()
-
-    def stop(self) -> None:
-        """Drop the connection, if any, and wait for the name no more."""
-        self._stopped = True
-        self._names.forget(self._name, self)
-        if self.link is not None:
-            self.link.end("closed", None)
-        self.settled.set()
-        self.done.set()
-
-    def finish(self) -> None:
-        """Let what waits move over, then stop."""
-        if self.link is not None:
-            self._stopped = True
-            self.link.finish()
-        elif not self.pipe.outgoing:
-            self.stop()
-
-    def redial(self) -> None:
-        """Nothing to do: the name is met again as soon as it is bound."""

@@ -309,6 +309,7 @@ class Link:
                 )
         return self._heartbeat
 
+    @trio.lowlevel.enable_ki_protection
     async def _beat(self, heartbeat: Heartbeat) -> None:
         try:
             await heartbeat.run()

@@ -146,6 +146,7 @@ class Bound:
         if self._finishing:
             link.finish()
 
+    @trio.lowlevel.enable_ki_protection
     async def _accept(self, acceptor: Acceptor, nursery: trio.Nursery) -> None:
         while True:
             try:
@@ -167,6 +168,7 @@ class Bound:
             self._owner.accept_failed(self, error)
         await trio.sleep(_EXHAUSTED_PAUSE)
 
+    @trio.lowlevel.enable_ki_protection
     async def _serve(self, stream: ByteStream) -> None:
         connection = self._make_connection(Role.ACCEPTING, self.options)
         link = Link(stream, connection, self._owner, origin=self)

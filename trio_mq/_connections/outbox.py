@@ -156,7 +156,8 @@ class Outbox:
         if not self._pipe.wrapped:
             return list(self._connection.encode(batch))  # type: ignore[arg-type]  # all are frames
         if self._connection.clear:
-            return _join_wires([_wire(item) for item in batch])
+            wires = [_wire(item) for item in batch]
+            return [b"".join(wires)] if self._payload < _LARGE else list(wires)
         return list(self._connection.encode([frames_of(item) for item in batch]))
 
     def _finish(self) -> None:
@@ -214,12 +215,6 @@ def _wire(item: Item) -> bytes:
     if item.wire is None:
         item.wire = encode_message(item.message)
     return item.wire
-
-
-def _join_wires(wires: list[bytes]) -> list[bytes | memoryview]:
-    if max(map(len, wires)) < _LARGE:
-        return [b"".join(wires)]
-    return list(wires)
 
 
 def _after(buffers: list[bytes | memoryview], taken: int) -> list[bytes | memoryview]:

@@ -99,6 +99,7 @@ class Writer:
         self._finishing = True
         self._pipe.wake_writer()
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Write until the connection fails or the task is cancelled; never raises for a peer."""
         try:
@@ -162,7 +163,7 @@ class Writer:
             self._try_write()
 
     def _try_write_lone(self) -> bool:
-        if self.heartbeat is not None and self.heartbeat.pong is not None:
+        if self.heartbeat is not None and self.heartbeat.due:
             return False
         try:
             return self._outbox.write_lone()

@@ -11,8 +11,9 @@ import attrs
 import trio
 
 from trio_mq._connections.dial import Dial, DialOwner, OpenStream
-from trio_mq._connections.join import BoundName, ConnectedName, JoinOwner
+from trio_mq._connections.join import JoinOwner
 from trio_mq._connections.listen import Bound, BoundOwner, StreamListener
+from trio_mq._connections.names import BoundName, ConnectedName
 from trio_mq._connections.status import Endpoint as EndpointStatus, EndpointState
 from trio_mq._options import Options
 from trio_mq._pipe import Pipe

@@ -310,6 +310,8 @@ class Membership:
 
     async def drain(self) -> None:
         """Wait until what was accepted so far was written or dropped."""
+        for pipe in self.pipes:
+            pipe.settle()
         await self.drains.wait(self.pipes, self._pattern.returned)
 
     def peers(self) -> tuple[Peer, ...]:

@@ -75,7 +75,7 @@ class Scope:
             known = {id(leaf) for leaf in _leaves(error)} if error is not None else set()
             if error is not None and all(id(other) in known for other in others):
                 return False
-            if len(others) == 1 and isinstance(others[0], InternalError):
+            if len(others) == 1 and isinstance(others[0], (InternalError, KeyboardInterrupt)):
                 raise others[0] from others[0].__cause__
             raise
 

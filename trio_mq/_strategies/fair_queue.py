@@ -60,13 +60,14 @@ class FairQueue:
         ready = self._ready
         while ready:
             pipe = ready[0]
-            if not pipe.inbound.count:
+            inbound = pipe.inbound
+            if not inbound.count and not inbound.refill():
                 self._emptied(pipe)
                 continue
             self.current = pipe
-            message = pipe.inbound.take()
+            message = inbound.take()
             # Taking may have let new messages in, so the count decides, and comes last.
-            if not pipe.inbound.count:
+            if not inbound.count and not inbound.refill():
                 self._emptied(pipe)
             elif len(ready) > 1:
                 ready.rotate(-1)

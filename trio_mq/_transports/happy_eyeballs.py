@@ -49,6 +49,7 @@ async def _run(
     connected: list[socket.socket],
     failures: list[OSError],
 ) -> None:
+    @trio.lowlevel.enable_ki_protection
     async def run(target: Address, failed: trio.Event) -> None:
         try:
             connected.append(await attempt(target))

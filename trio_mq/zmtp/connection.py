@@ -159,7 +159,7 @@ class Connection:
 
     @property
     def exhausted(self) -> bool:
-        """Whether `next_event` can only return ``None`` until more data arrives."""
+        """Whether `next_event` needs more data to return anything."""
         return self.established and self._traffic.exhausted
 
     # -- input ---------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ class Connection:
         if self._handshake.state is State.FAILED:
             raise LocalProtocolError("this connection is over: make a new one")
 
-    # -- the owner's decisions -----------------------------------------------------------------
+    # -- the owner's decisions ---
 
     def authenticated(
         self, user_id: str | None = None, metadata: Mapping[str, bytes] | None = None

@@ -1,0 +1,174 @@
+"""The two kinds of ``inproc`` endpoint: a bound name, and a connected one."""
+
+from __future__ import annotations
+
+import trio
+
+from trio_mq._connections.join import JoinEnd, JoinOwner, join
+from trio_mq._connections.link_end import Refusal
+from trio_mq._connections.status import Endpoint, EndpointState
+from trio_mq._errors import HandshakeError
+from trio_mq._options import Options
+from trio_mq._pipe import Pipe
+from trio_mq._transports.inproc import Namespace
+
+
+class BoundName:
+    """A bound ``inproc`` endpoint."""
+
+    def __init__(
+        self,
+        owner: JoinOwner,
+        *,
+        endpoint: str,
+        name: str,
+        options: Options,
+        names: Namespace[BoundName],
+    ) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        self.owner = owner
+        self.done = trio.Event()
+        self.links: dict[JoinEnd, None] = {}
+        self._name = name
+        self._names = names
+        self._closed = False
+        names.bind(name, self)
+
+    def __repr__(self) -> str:
+        return f"<BoundName {self.endpoint} with {len(self.links)} connections>"
+
+    def status(self) -> Endpoint:
+        """Return how it is doing."""
+        return Endpoint(
+            endpoint=self.endpoint,
+            bound=True,
+            state=EndpointState.LISTENING,
+            queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
+            peers=len(self.links),
+        )
+
+    def close(self) -> None:
+        """Free the name."""
+        if not self._closed:
+            self._closed = True
+            self._names.unbind(self._name)
+
+    def stop(self) -> None:
+        """Free the name and end every connection."""
+        self.close()
+        for link in tuple(self.links):
+            link.end("closed", None)
+        self.done.set()
+
+    def finish(self) -> None:
+        """Free the name and let every connection end in order."""
+        self.close()
+        for link in tuple(self.links):
+            link.finish()
+        if not self.links:
+            self.done.set()
+
+    def lost(self, link: JoinEnd) -> None:
+        """A connection has ended."""
+        self.links.pop(link, None)
+        if self._closed and not self.links:
+            self.done.set()
+
+
+class ConnectedName:
+    """A connected ``inproc`` endpoint: it waits for its name to be bound, again and again."""
+
+    def __init__(
+        self,
+        owner: JoinOwner,
+        *,
+        endpoint: str,
+        name: str,
+        options: Options,
+        pipe: Pipe,
+        names: Namespace[BoundName],
+    ) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        self.pipe = pipe
+        self.state = EndpointState.CONNECTING
+        self.last_error: BaseException | None = None
+        self.link: JoinEnd | None = None
+        self.settled = trio.Event()
+        self.done = trio.Event()
+        self._owner = owner
+        self._name = name
+        self._names = names
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        return f"<ConnectedName {self.endpoint} {self.state.value}>"
+
+    def status(self) -> Endpoint:
+        """Return how it is doing."""
+        return Endpoint(
+            endpoint=self.endpoint,
+            bound=False,
+            state=self.state,
+            last_error=self.last_error,
+            queued=len(self.pipe.outgoing),
+            peers=int(self.pipe.peer is not None),
+        )
+
+    def look(self) -> None:
+        """Meet whoever is bound to the name, or wait for somebody.
+
+        Raises:
+            RuntimeError: The name is bound in another trio run.
+        """
+        if not self._stopped:
+            self._names.connect(self._name, self)
+
+    def found(self, binder: BoundName) -> None:
+        """The name is bound: join, if the two sides want each other."""
+        ours = JoinEnd(self._owner, origin=self, own_pipe=self.pipe)
+        theirs = JoinEnd(binder.owner, origin=binder, own_pipe=None)
+        self.link = ours
+        binder.links[theirs] = None
+        try:
+            join(ours, theirs)
+        except (HandshakeError, Refusal) as error:
+            self.link = None
+            self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
+            theirs.refuse(error)
+            ours.refuse(error)
+        else:
+            self.state, self.last_error = EndpointState.CONNECTED, None
+        self.settled.set()
+
+    def lost(self, link: JoinEnd) -> None:
+        """The connection has ended: wait for the name to be bound again."""
+        if link is not self.link:
+            return
+        self.link = None
+        self.state = EndpointState.RETRYING
+        if self._stopped:
+            self.done.set()
+        else:
+            self.look()
+
+    def stop(self) -> None:
+        """Drop the connection, if any, and wait for the name no more."""
+        self._stopped = True
+        self._names.forget(self._name, self)
+        if self.link is not None:
+            self.link.end("closed", None)
+        self.settled.set()
+        self.done.set()
+
+    def finish(self) -> None:
+        """Let what waits move over, then stop."""
+        if self.link is not None:
+            self._stopped = True
+            self.link.finish()
+        elif not self.pipe.outgoing:
+            self.stop()
+
+    def redial(self) -> None:
+        """Nothing to do: the name is met again as soon as it is bound."""
