@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -216,7 +216,7 @@ async def demonstrate(settings: Settings) -> int:
         return verdict(together, alone, screen)
 
 
-def read_arguments() -> Settings:
+def read_arguments(arguments: Sequence[str] | None = None) -> Settings:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}",
@@ -232,7 +232,7 @@ def read_arguments() -> Settings:
     parser.add_argument("--workers", type=int, default=4, metavar="N", help="default: 4")
     parser.add_argument("--kill-worker", action="store_true", help="kill one worker half way")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="rows of the final table")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     files = find_sources(given.folder)
     if not files:
         parser.error(f"there is no .py file in {given.folder}")
