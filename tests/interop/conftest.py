@@ -38,6 +38,7 @@ def keeper() -> Iterator[Keeper]:
 async def libzmq(keeper: Keeper) -> AsyncIterator[Libzmq]:
     """Return a libzmq program without sockets."""
     async with Libzmq.of(keeper.process) as program:
+        await program.reset()  # the test before may have broken off
         yield program
         if not program.stuck:
             await program.reset()
