@@ -143,8 +143,9 @@ class LibzmqSocket:
         return cast("str", await self._call("bind", endpoint=endpoint))
 
     async def unbind(self, endpoint: str) -> None:
-        """Undo a bind."""
+        """Undo a bind, and wait until the endpoint is free: libzmq closes it in the background."""
         await self._call("unbind", endpoint=endpoint)
+        await self.events("CLOSED")
 
     async def connect(self, endpoint: str) -> None:
         """Connect, in the background."""
