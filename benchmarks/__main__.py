@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import fnmatch
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +19,13 @@ import trio
 
 from benchmarks import machine, page, regression
 from benchmarks.peers import PEERS
-from benchmarks.report import Report
+from benchmarks.report import Circumstances, Report
 from benchmarks.runner import Plan, run_work
 from benchmarks.table import goals_table, work_table
 from benchmarks.works import WORKS, Work
 
 #: The comparison that the documentation shows.
-RESULT: Final = Path(__file__).parent / "results" / "comparison.json"
+RESULT: Final = Path(__file__).resolve().parent / "results" / "comparison.json"
 #: Where every other run leaves its figures.
 LAST: Final = Path(__file__).parent.parent / "build" / "benchmarks" / "last.json"
 
@@ -45,7 +46,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("--merge", action="store_true", help="keep other works already in FILE")
     parser.add_argument("--accept", action="store_true", help="store the ratios for --check")
-    parser.add_argument("--render", action="store_true", help="only write the page, from FILE")
+    parser.add_argument(
+        "--render",
+        action="store_true",
+        help="only write the page (and, with --accept, the ratios) from FILE",
+    )
     parser.add_argument("--list", action="store_true", help="only name the works and libraries")
     return parser.parse_args(arguments)
 
@@ -86,17 +91,20 @@ def _show_progress(text: str) -> None:
 async def compare(works: Sequence[Work], plan: Plan, earlier: Report | None) -> Report:
     """Run the works one after the other, and print what was found about each."""
     report = Report(
-        date=dt.datetime.now(dt.UTC).date().isoformat(),
-        settings={
-            "repetitions": str(plan.repetitions),
-            "seconds per measurement": f"{plan.seconds:g}",
-        },
         machine=machine.describe(),
         versions=machine.versions(PEERS.values()),
-        outcomes=dict(earlier.outcomes) if earlier else {},
+        circumstances=earlier.circumstances if earlier else {},
+        outcomes=earlier.outcomes if earlier else {},
     )
     for work in works:
-        report = report.including(work.name, await run_work(work, plan))
+        how = Circumstances(
+            date=dt.datetime.now(dt.UTC).date().isoformat(),
+            revision=report.versions["trio_mq"],
+            repetitions=plan.repetitions,
+            seconds=plan.seconds,
+            load=round(os.getloadavg()[0], 2),
+        )
+        report = report.including(work.name, await run_work(work, plan), how)
         _show_progress("")
         print(work_table(report, work), end="\n\n", flush=True)
     return report
@@ -105,6 +113,15 @@ async def compare(works: Sequence[Work], plan: Plan, earlier: Report | None) -> 
 def load(path: Path) -> Report | None:
     """Return a stored report, if there is one."""
     return Report.load(path) if path.exists() else None
+
+
+def keep(report: Report, target: Path, *, accept: bool) -> int:
+    """Write what is made of the figures: the page, if they are its own, and the stored ratios."""
+    if target.resolve() == RESULT:
+        page.write(report)
+    if accept:
+        regression.accept(report)
+    return 0
 
 
 def verdict(report: Report) -> int:
@@ -127,17 +144,13 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{work.name:28} {' '.join(work.peers) or '-'}")
         return 0
     if options.render:
-        page.write(Report.load(options.json or RESULT))
-        return 0
+        return keep(Report.load(options.json or RESULT), RESULT, accept=options.accept)
     kept = load(target) if options.merge else None
     report = trio.run(compare, chosen_works(options), plan_for(options, load(RESULT)), kept)
     report.save(target)
+    keep(report, target, accept=options.accept)
     print(goals_table(report))
     print(f"\nthe figures are in {target}")
-    if target == RESULT:
-        page.write(report)
-    if options.accept:
-        regression.accept(report)
     return verdict(report) if options.check else 0
 
 

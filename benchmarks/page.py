@@ -36,7 +36,7 @@ _INTRODUCTION: Final = """\
 Performance
 ===========
 
-How fast trio_mq is beside other libraries, measured in one run on one machine. Rates depend on
+How fast trio_mq is beside other libraries, measured on one machine. Rates depend on
 the machine; the *ratios* carry over much better, and they are what counts here. Measure on your
 own machine with ``nox -s bench``, or in a minute with ``nox -s bench -- --quick``.
 
@@ -58,6 +58,9 @@ A ratio above 1 means that trio_mq is faster, or, where less is better, that it 
 last column is the processor time that a message takes, on all threads of the library under test
 together: other programs on the machine disturb it least.
 """
+
+#: How far the load may lie above the number of cores: the comparison itself occupies these.
+_QUIET: Final = 1.0
 
 _GROUPS: Final = (
     ("One direction", ONE_DIRECTION),
@@ -184,9 +187,20 @@ def _heading(text: str, line: str) -> str:
 def _circumstances(report: Report) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    settings = ", ".join(f"{name} {value}" for name, value in report.settings.items())
+    how = list(report.circumstances.values())
+    dates = " to ".join(dict.fromkeys([min(h.date for h in how), max(h.date for h in how)]))
+    fields = f":Date: {dates}\n:Machine: {machine}\n:Versions: {versions}\n"
+    return fields + _warning(report, max(h.load for h in how))
+
+
+def _warning(report: Report, load: float) -> str:
+    """Say so if other programs were busy: who has one thread suffers more than who has four."""
+    if load <= int(report.machine["cores"]) + _QUIET:
+        return ""
     return (
-        f":Date: {report.date}\n:Machine: {machine}\n:Versions: {versions}\n:Settings: {settings}\n"
+        "\n.. warning::\n\n   Other programs used the machine at the same time (a load of up to "
+        f"{load:.1f} on {report.machine['cores']} cores):\n   the rates are disturbed, and ratios "
+        "with them; the processor time per message is less so.\n"
     )
 
 
@@ -198,7 +212,7 @@ def _goals(report: Report) -> str:
 
 
 def _section(report: Report, work: Work) -> str:
-    parts = [_heading(work.title, "~")]
+    parts = [_heading(work.title, "~"), f"*{report.circumstances[work.name]}*\n"]
     if _has_chart(report, work):
         parts.append(_image(chart_name(work), work.title))
     parts += [

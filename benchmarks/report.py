@@ -43,15 +43,32 @@ class Outcome:
 
 
 @attrs.frozen(kw_only=True)
+class Circumstances:
+    """How one work was measured: a report may hold works of several runs."""
+
+    date: str
+    #: Of trio_mq.
+    revision: str
+    repetitions: int
+    seconds: float
+    #: How many other processes wanted a core when the work began, averaged over a minute.
+    load: float
+
+    def __str__(self) -> str:
+        """Return them as the page shows them."""
+        runs = f"{self.repetitions} repetitions of about {self.seconds:g} s"
+        return f"{self.date}, {self.revision}, {runs}, load {self.load:.1f} before it"
+
+
+@attrs.frozen(kw_only=True)
 class Report:
     """A whole comparison."""
 
-    #: When it began, and how it was run.
-    date: str
-    settings: Mapping[str, str]
     #: What it ran on, and which versions were compared.
     machine: Mapping[str, str]
     versions: Mapping[str, str]
+    #: By name of the work.
+    circumstances: Mapping[str, Circumstances]
     #: By name of the work, then of the library.
     outcomes: Mapping[str, Mapping[str, Outcome]]
 
@@ -67,9 +84,13 @@ class Report:
         ratios = paired_ratios(*values)
         return Spread.of(ratios) if ratios else None
 
-    def including(self, work: str, found: Mapping[str, Outcome]) -> Report:
+    def including(self, work: str, found: Mapping[str, Outcome], how: Circumstances) -> Report:
         """Return the report with what was found about one more work."""
-        return attrs.evolve(self, outcomes={**self.outcomes, work: found})
+        return attrs.evolve(
+            self,
+            outcomes={**self.outcomes, work: found},
+            circumstances={**self.circumstances, work: how},
+        )
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
@@ -83,6 +104,9 @@ class Report:
         data["outcomes"] = {
             work: {peer: Outcome(**outcome) for peer, outcome in by_peer.items()}
             for work, by_peer in data["outcomes"].items()
+        }
+        data["circumstances"] = {
+            work: Circumstances(**how) for work, how in data["circumstances"].items()
         }
         return cls(**data)
 

@@ -21,7 +21,7 @@ def report_of(goal: Goal, ours: list[float], theirs: list[float]) -> Report:
     outcomes: dict[str, dict[str, Outcome]] = {}
     for (work, peer), values in ((goal.ours, ours), (goal.theirs, theirs)):
         outcomes.setdefault(work, {})[peer] = outcome(values)
-    return Report(date="", settings={}, machine={}, versions={}, outcomes=outcomes)
+    return Report(machine={}, versions={}, circumstances={}, outcomes=outcomes)
 
 
 RATE = GOALS[0]
@@ -56,7 +56,7 @@ def test_goals_tell_what_was_reached(ours: float, verdict: Verdict) -> None:
 
 def test_a_goal_that_was_not_measured_is_not_reached() -> None:
     """Silence is no success."""
-    nothing = Report(date="", settings={}, machine={}, versions={}, outcomes={})
+    nothing = Report(machine={}, versions={}, circumstances={}, outcomes={})
     assert RATE.verdict(nothing) is Verdict.UNKNOWN
     assert "none was measured" in goals_table(nothing)
 
