@@ -54,8 +54,9 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
         async with trio.open_nursery() as nursery:
             for direction in directions:
                 nursery.start_soon(direction.run)
-            for socket in {frontend, backend, capture} - {None}:
-                nursery.start_soon(_until_closed, socket)
+            for socket in {frontend, backend, capture}:
+                if socket is not None:
+                    nursery.start_soon(_until_closed, socket)
     except* trio.ClosedResourceError as closed:
         raise closed.exceptions[0] from None
 
