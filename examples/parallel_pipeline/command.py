@@ -190,7 +190,7 @@ def verdict(together: Totals, alone: Totals, screen: Screen) -> int:
     if repeated:
         screen.say(f"tables that came once more, and were ignored: {repeated}")
     if together["unreadable"]:
-        screen.say(f"can't be tokenised: {', '.join(together['unreadable'])}")
+        screen.say(f"can't be tokenised: {some_of(together['unreadable'])}")
     wrong = differences(together, alone)
     for difference in wrong[:10]:
         screen.say(f"WRONG  {difference}")
@@ -203,6 +203,12 @@ def verdict(together: Totals, alone: Totals, screen: Screen) -> int:
         f"{sum(names.values()):,} identifiers, {len(names):,} different"
     )
     return 0
+
+
+def some_of(files: list[str]) -> str:
+    """Name a few files, and say how many more there are."""
+    rest = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    return ", ".join(files[:5]) + rest
 
 
 async def demonstrate(settings: Settings) -> int:
