@@ -21,7 +21,7 @@ import trio
 import trio.testing
 
 from tests.hostile.good_peers import exchange, good_peer_of, may_have_several, unread
-from trio_mq import Disconnected, EventStream, HandshakeFailed, Message, Socket
+from trio_mq import Disconnected, Event, EventStream, HandshakeFailed, Message, Socket
 
 #: Which end of its connection the bad peer is.
 Place: TypeAlias = Literal["connecting", "accepting"]
@@ -229,6 +229,13 @@ def _names(end: Terminal) -> str:
     """Return the addresses of the two ends of the connection that ended."""
     place = end if isinstance(end, HandshakeFailed) else end.peer
     return f"{place.address} {place.endpoint} "
+
+
+def told(events: EventStream) -> Iterator[Event]:
+    """Yield the events that are there."""
+    with contextlib.suppress(trio.WouldBlock):
+        while True:
+            yield events.receive_nowait()
 
 
 def census() -> tuple[int, int]:
