@@ -228,14 +228,16 @@ class Link:
 
     def _begin(self, properties: PeerProperties, pipe: Pipe) -> tuple[Reader, Writer]:
         """The handshake is done: from here on the pipe is ours."""
+        stream, connection = self._stream, self._connection
+        reader = Reader(stream, connection, pipe, self._deliver, self._handle)
+        # It tries the stream, which may be broken by now: until here that is a failed handshake.
+        writer = Writer(stream, connection, pipe, self._end)
+        self._reader, self._writer = reader, writer
         self._established = trio.current_time()
         self.peer = pipe.peer = Peer(
             properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up
         )
         self.peer.attach(pipe)
-        stream, connection = self._stream, self._connection
-        reader = self._reader = Reader(stream, connection, pipe, self._deliver, self._handle)
-        writer = self._writer = Writer(stream, connection, pipe, self._end)
         pipe.on_outgoing = writer.write_through
         self._owner.connected(self, self.peer)
         self._origin.established(self)

@@ -354,6 +354,9 @@ class Membership:
         if left:
             self.drop_unqueued(DropReason.CLOSED, left)
             self.drains.forgotten(left)
+        unread = self._pattern.forget_unread()
+        if unread:
+            self._departed.drop_in(DropReason.CLOSED, unread)
         for pipe in tuple(self.pipes):
             self._undelivered(pipe)
             pipe.drop_outgoing(DropReason.CLOSED)

@@ -168,6 +168,10 @@ class Pattern:
         """Drop the return queue, and return how many messages that was."""
         return 0
 
+    def forget_unread(self) -> int:
+        """Drop what waits to be received outside of every pipe, and return how many that was."""
+        return 0
+
     def close(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""
         self.senders.fail(make_error)

@@ -209,6 +209,12 @@ class ReqPattern(BalancedPattern):
             into=len(self._unclaimed), into_bytes=sum(map(size_of, self._unclaimed))
         )
 
+    def forget_unread(self) -> int:
+        """Drop the replies that nobody has claimed."""
+        count = len(self._unclaimed)
+        self._unclaimed.clear()
+        return count
+
     # -- the rest --
 
     def _deliver(self, link: AnyLink, pipe: Pipe, message: Message) -> None:

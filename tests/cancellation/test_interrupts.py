@@ -1,0 +1,161 @@
+"""Ctrl-C at any line: the program ends with KeyboardInterrupt, and every socket in order.
+
+trio raises KeyboardInterrupt wherever the program is, unless the code there is protected. A socket
+that was interrupted between two of its own lines would have queues and counters that don't agree,
+or a waiting task that is not in its line any more. So a tracer sends the signal at the n-th line of
+the library that runs, for many n, and then everything must add up.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Final
+
+import pytest
+import trio
+import trio.testing
+
+from trio_mq import Context, Pub, Pull, Push, Rep, Req, Socket, Sub
+
+#: How many lines apart the interrupts are: prime, so that they fall on different lines of loops.
+STRIDE: Final = 101
+
+
+class Interrupter:
+    """Sends SIGINT at the n-th line of the library."""
+
+    def __init__(self, line: int) -> None:
+        self._left = line
+        #: Where that was; empty: so many lines did not run.
+        self.where = ""
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Interrupter | None:
+        """Count a line (the interface of `sys.settrace`)."""
+        if "trio_mq/" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            self._left -= 1
+            if self._left == 0:
+                self.where = f"{frame.f_code.co_qualname}, line {frame.f_lineno}"
+                signal.raise_signal(signal.SIGINT)
+        return self
+
+
+async def program(context: Context, sockets: list[Socket]) -> None:
+    """Do a little of everything."""
+    async with (
+        Pull(bind="inproc://work", context=context, linger=0) as pull,
+        Push(connect="inproc://work", context=context, linger=0) as push,
+        Rep(bind="tcp://127.0.0.1:*", context=context, linger=0) as rep,
+        Req(connect=rep.endpoints[0].endpoint, context=context, linger=0) as req,
+        Pub(bind="inproc://news", context=context, linger=0) as pub,
+        Sub(connect="inproc://news", topics="a", context=context, linger=0) as sub,
+    ):
+        sockets += [pull, push, rep, req, pub, sub]
+        await push.send_many([b"1", b"2", b"3"])
+        await pull.receive()
+        await pull.receive_many()
+        await req.send(b"question")
+        await rep.receive()
+        await rep.send(b"answer")
+        await req.receive()
+        sub.subscribe("b")
+        await pub.send(b"b1")
+        await sub.receive()
+
+
+def run_interrupted(line: int) -> tuple[str, list[Socket], Context]:
+    """Run the program with an interrupt at that line, and return where it was and what is left."""
+    interrupter, sockets, context = Interrupter(line), list[Socket](), Context()
+
+    async def traced() -> None:
+        sys.settrace(interrupter)
+        try:
+            await program(context, sockets)
+        finally:
+            sys.settrace(None)
+
+    before = sys.gettrace()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trio.run(traced)
+    finally:
+        sys.settrace(before)
+    return interrupter.where, sockets, context
+
+
+def count_lines() -> int:
+    """Return how many lines of the library the program runs."""
+    interrupter = Interrupter(sys.maxsize)
+
+    async def traced() -> None:
+        sys.settrace(interrupter)
+        await program(Context(), [])
+
+    before = sys.gettrace()
+    try:
+        trio.run(traced)
+    finally:
+        sys.settrace(before)
+    return sys.maxsize - interrupter._left
+
+
+def assert_adds_up(socket: Socket, where: str) -> None:
+    """A closed socket has nothing left, and knows what became of everything."""
+    figures = socket.statistics()
+    dropped_out = sum(figures.dropped_outgoing.values())
+    dropped_in = sum(figures.dropped_incoming.values())
+    assert (figures.waiting_to_send, figures.waiting_to_send_bytes) == (0, 0), where
+    assert (figures.waiting_to_receive, figures.waiting_to_receive_bytes) == (0, 0), where
+    assert figures.accepted == figures.written + dropped_out, where
+    assert figures.decoded == figures.delivered + dropped_in, where
+
+
+@pytest.mark.parametrize("first", [1, 34, 67])
+def test_an_interrupt_at_any_line_ends_the_program_in_order(first: int) -> None:
+    """No other exception than KeyboardInterrupt, nothing half done, nothing left open."""
+    for line in range(first, count_lines() - 200, STRIDE):
+        where, sockets, context = run_interrupted(line)
+        assert where, f"line {line} was never reached"
+        assert context.sockets == 0, where
+        for socket in sockets:
+            assert_adds_up(socket, where)
+
+
+def test_an_interrupt_of_a_blocked_call_leaves_the_block_bare() -> None:
+    """The body waits for a message that never comes."""
+
+    async def main() -> None:
+        async with Pull(bind="inproc://any") as pull, trio.open_nursery() as nursery:
+            nursery.start_soon(interrupt_when_blocked)
+            await pull.receive()
+
+    with pytest.raises(BaseExceptionGroup) as caught:  # of the program's own nursery
+        trio.run(main)
+    assert [type(error) for error in caught.value.exceptions] == [KeyboardInterrupt]
+
+
+async def interrupt_when_blocked() -> None:
+    """Send SIGINT when nothing else can happen any more."""
+    await trio.testing.wait_all_tasks_blocked()
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_during_the_linger_ends_it() -> None:
+    """Without a group, and with what waited dropped."""
+    sockets: list[Socket] = []
+
+    async def main() -> None:
+        async with (
+            Pull(bind="inproc://slow", receive_hwm=1),
+            Push(connect="inproc://slow", linger=1000) as push,
+        ):
+            sockets.append(push)
+            await push.send_many([b"1", b"2", b"3"])
+            trio.lowlevel.spawn_system_task(interrupt_when_blocked)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+    assert_adds_up(sockets[0], "linger")
