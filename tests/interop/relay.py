@@ -37,6 +37,10 @@ class Relay:
         """Pass on nothing any more of what one end says; its kernel goes on acknowledging."""
         self._gates[target] = trio.Event()
 
+    def let_speak(self, *, target: bool) -> None:
+        """Pass on again what one end says, and what it has said meanwhile."""
+        self._gates[target].set()
+
     async def listen(self) -> None:
         """Begin to listen."""
         self._listeners = list(await trio.open_tcp_listeners(0, host="127.0.0.1"))

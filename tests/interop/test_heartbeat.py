@@ -143,7 +143,7 @@ async def test_both_pinging_each_other_stay_connected(libzmq: Libzmq, link: Link
         await join(dealer, theirs, link, TCP)
         await dealer.wait_for_peers()
         before = dealer.peers
-        await trio.sleep(1)
+        await trio.sleep(0.7)
         assert dealer.peers == before
         await theirs.send(b"still")
         assert await dealer.receive() == (b"still",)
@@ -168,7 +168,7 @@ async def test_libzmq_does_not_drop_us_while_we_do_not_read(
         await relay.heard(b"PONG", from_target=link is Link.WE_BIND, times=2)
         before = pull.peers
         await theirs.send_many([(b"%d" % number, bytes(10_000)) for number in range(500)])
-        await trio.sleep(1)
+        await trio.sleep(0.7)
         assert pull.peers == before
         assert [int((await pull.receive())[0]) for _ in range(500)] == list(range(500))
         assert pull.peers == before

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
+import trio
 import zmq
 
 import trio_mq
 from tests.interop.libzmq import Libzmq
 from tests.interop.pairs import PAIRS, Pair
+from tests.interop.relay import relaying
 
 LEGAL: Final = {(pair.ours, pair.theirs) for pair in PAIRS}
 TYPES: Final = sorted({pair.ours for pair in PAIRS})
@@ -74,16 +78,35 @@ async def test_a_wrong_type_that_connects_is_refused_with_an_event(
         assert not ours.peers
 
 
+# libzmq begins a greeting, looks at ours and hangs up. It may look first, and then nothing tells
+# the refusal from a port that nobody serves: so here a relay lets it begin.
+
+
+@asynccontextmanager
+async def libzmq_speaks_first(target: str, *, libzmq_is_target: bool) -> AsyncIterator[str]:
+    """Hold back what we say until libzmq has said something, and return where to connect to."""
+    async with relaying(target) as relay, trio.open_nursery() as nursery:
+        relay.silence(target=not libzmq_is_target)
+
+        async def let_us_speak() -> None:
+            await relay.heard(b"\xff", from_target=libzmq_is_target)
+            relay.let_speak(target=not libzmq_is_target)
+
+        nursery.start_soon(let_us_speak)
+        yield relay.endpoint
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("options", [PLAIN_SERVER, CURVE_SERVER], ids=["plain", "curve"])
 async def test_connecting_to_a_secured_libzmq_reports_the_mechanism(
     libzmq: Libzmq, options: dict[str, bytes | int]
 ) -> None:
-    """Both offer to say it: what it wants, and what we have."""
+    """Nothing else makes a libzmq hang up at this point."""
     theirs = await libzmq.open("REP", **options)
-    endpoint = await theirs.bind("tcp://127.0.0.1:*")
-    async with trio_mq.Req() as ours:
+    target = await theirs.bind("tcp://127.0.0.1:*")
+    async with trio_mq.Req() as ours, libzmq_speaks_first(target, libzmq_is_target=True) as there:
         with pytest.raises(trio_mq.MechanismMismatch):
-            await ours.connect(endpoint, wait=True)
+            await ours.connect(there, wait=True)
         assert not ours.endpoints
 
 
@@ -94,9 +117,11 @@ async def test_a_libzmq_that_wants_security_is_refused_with_an_event(
     """And libzmq's own monitor sees that it was the mechanism."""
     theirs = await libzmq.open("REQ", **options)
     async with trio_mq.Rep() as ours:
-        with ours.events() as events:
-            await theirs.connect(await ours.bind("tcp://127.0.0.1:*"))
-            failure = await first_failure(events)
+        target = await ours.bind("tcp://127.0.0.1:*")
+        async with libzmq_speaks_first(target, libzmq_is_target=False) as there:
+            with ours.events() as events:
+                await theirs.connect(there)
+                failure = await first_failure(events)
         assert isinstance(failure.error, trio_mq.MechanismMismatch)
         seen = await theirs.events("HANDSHAKE_FAILED_PROTOCOL")
         assert seen[-1] == ("HANDSHAKE_FAILED_PROTOCOL", MECHANISM_MISMATCH)
