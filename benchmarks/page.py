@@ -174,6 +174,8 @@ def _points(
 def _page(report: Report) -> str:
     parts = [_INTRODUCTION, _circumstances(report), _goals(report)]
     for title, works in _GROUPS:
+        if not any(work.name in report.outcomes for work in works):
+            continue
         parts.append(_heading(title, "-"))
         parts += [_image(chart.name, chart.title) for chart in _grown(report) if works is GROWTH]
         parts += [_section(report, work) for work in works if work.name in report.outcomes]
