@@ -144,7 +144,7 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         self._hub = hub
         self._send, self._receive = trio.open_memory_channel[Event](_KEPT_EVENTS)
         #: Events that were lost because nobody read them in time.
-        self.missed = 0
+        self.missed: int = 0
 
     def __enter__(self) -> Self:
         return self

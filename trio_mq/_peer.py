@@ -44,11 +44,11 @@ class Peer:
     ) -> None:
         self._properties = properties
         #: The endpoint of ours, bound or connected, through which the peer came.
-        self.endpoint = endpoint
+        self.endpoint: str = endpoint
         #: Where the peer is, such as ``127.0.0.1:5555``.
-        self.address = address
+        self.address: str = address
         #: When the handshake was done, on trio's clock.
-        self.since = trio.current_time()
+        self.since: float = trio.current_time()
         #: Seconds from our last answered PING to its PONG; ``None`` without heartbeats.
         self.round_trip_time: float | None = None
         self._hang_up = hang_up

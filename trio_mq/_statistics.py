@@ -61,13 +61,13 @@ class Tally:
     )
 
     def __init__(self) -> None:
-        self.accepted = 0
-        self.accepted_bytes = 0
-        self.written = 0
-        self.written_bytes = 0
-        self.decoded = 0
-        self.decoded_bytes = 0
-        self.delivered = 0
+        self.accepted: int = 0
+        self.accepted_bytes: int = 0
+        self.written: int = 0
+        self.written_bytes: int = 0
+        self.decoded: int = 0
+        self.decoded_bytes: int = 0
+        self.delivered: int = 0
         # Most peers never lose a message: the counters come to be with the first one that does.
         self.dropped_out: Counter[DropReason] | None = None
         self.dropped_in: Counter[DropReason] | None = None

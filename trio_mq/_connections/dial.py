@@ -65,13 +65,13 @@ class Dial:
         self.endpoint = endpoint
         self.options = options
         self.pipe = pipe
-        self.state = EndpointState.CONNECTING
+        self.state: EndpointState = EndpointState.CONNECTING
         self.last_error: BaseException | None = None
         self.link: Link | None = None
         #: The first attempt has succeeded or failed.
-        self.settled = trio.Event()
+        self.settled: trio.Event = trio.Event()
         #: It has ended for good.
-        self.done = trio.Event()
+        self.done: trio.Event = trio.Event()
         self._owner = owner
         self._open_stream = open_stream
         self._make_connection = make_connection

@@ -75,7 +75,7 @@ class Bound:
         self.links: dict[Link, None] = {}
         #: Those that have not finished their handshake, with the time of their arrival.
         self._half_open: dict[Link, float] = {}
-        self.done = trio.Event()
+        self.done: trio.Event = trio.Event()
         self._owner = owner
         self._acceptors = acceptors
         self._close = close

@@ -29,7 +29,7 @@ class FairQueue:
         self._lanes = lanes
         self._no_lane: deque[Message] = deque()
         #: Messages that can simply be taken from the left; often empty, never replaced by a take.
-        self.lane = self._no_lane
+        self.lane: deque[Message] = self._no_lane
         #: The pipe of the message that was taken last.
         self.current: Pipe | None = None
 
