@@ -63,7 +63,7 @@ async def with_us(kind: str, script: Script, theirs: LibzmqSocket) -> list[Frame
     name: dict[str, object] = {"routing_id": OUR_NAME} if kind in _NAMED else {}
     seen: list[Frames] = []
     async with trio_mq.open_socket(kind, **name) as socket:
-        seen = await _joined(Ours(socket), script, theirs)
+        seen += await _joined(Ours(socket), script, theirs)
     return seen
 
 
