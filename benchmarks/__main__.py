@@ -145,6 +145,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if options.render:
         return keep(Report.load(options.json or RESULT), RESULT, accept=options.accept)
+    if options.check and not regression.load():
+        print(f"nothing to compare with: store ratios in {regression.STORED} with --accept first")
+        return 2
     kept = load(target) if options.merge else None
     report = trio.run(compare, chosen_works(options), plan_for(options, load(RESULT)), kept)
     report.save(target)
