@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 import trio
@@ -78,8 +78,9 @@ async def resolve(host: str, port: int, *, ipv6: bool, interfaces: bool = False)
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no host name: {error}") from error
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no address")
-    # The stubs know one more form of address, for Pythons that were built without IPv6.
-    return list(dict.fromkeys(Address(entry[0], entry[4]) for entry in found))  # type: ignore[arg-type]
+    # Any: type stubs know one more form of address, for Pythons that were built without IPv6.
+    addresses: list[tuple[socket.AddressFamily, Any]] = [(entry[0], entry[4]) for entry in found]
+    return list(dict.fromkeys(Address(*address) for address in addresses))
 
 
 def interface_address(name: str, port: int, *, ipv6: bool) -> Address | None:
