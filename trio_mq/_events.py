@@ -136,7 +136,7 @@ Event: TypeAlias = (
 class EventStream(trio.abc.ReceiveChannel[Event]):
     """The events of one socket from now on; a context manager and an asynchronous iterator.
 
-    It keeps the last events in order for a reader that is busy, 1000 at most, and counts those it
+    It keeps the last 1000 events for a reader that is busy, in order, and counts older ones that it
     could not keep: a slow reader never slows the socket. It ends when the socket is closed.
     """
 
@@ -185,7 +185,10 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         try:
             self._send.send_nowait(event)
         except trio.WouldBlock:
+            # The oldest gives way: a peer that makes many events must not hide what it does last.
+            self._receive.receive_nowait()
             self.missed += 1
+            self._send.send_nowait(event)
         except trio.BrokenResourceError:
             pass
 

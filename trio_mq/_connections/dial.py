@@ -23,7 +23,8 @@ from trio_mq._pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, Role
 
-#: Makes one connection, over whatever addresses there are, or raises `OSError`.
+#: Makes one connection, over whatever addresses there are, or raises `OSError`; or, as streams that
+#: shake hands of their own do (TLS), `trio.BrokenResourceError`.
 OpenStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
 #: Makes the protocol state of one connection.
 MakeConnection: TypeAlias = Callable[[Role, Options], Connection]
@@ -151,7 +152,7 @@ class Dial:
         self.state = EndpointState.CONNECTING
         try:
             stream = await self._open_stream()
-        except OSError as error:
+        except (OSError, trio.BrokenResourceError) as error:
             self.state, self.last_error = EndpointState.RETRYING, error.with_traceback(None)
             return self._backoff.connection_failed()
         connection = self._make_connection(Role.CONNECTING, self.options)

@@ -109,10 +109,10 @@ class Link:
         origin: LinkOrigin,
         pipe: Pipe | None = None,
     ) -> None:
-        self.endpoint = origin.endpoint
-        self.address = stream.peer_address
-        self.options = origin.options
-        self.own_pipe = pipe
+        self.endpoint: str = origin.endpoint
+        self.address: str = stream.peer_address
+        self.options: Options = origin.options
+        self.own_pipe: Pipe | None = pipe
         self.pipe: Pipe | None = None
         self.peer: Peer | None = None
         self._stream = stream

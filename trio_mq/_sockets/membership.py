@@ -61,8 +61,8 @@ class Membership:
     """
 
     def __init__(self, name: str, pattern: Pattern, options: Options) -> None:
-        self.hub = EventHub()
-        self.drains = Drains()
+        self.hub: EventHub = EventHub()
+        self.drains: Drains = Drains()
         #: Tasks that wait for peers or subscribers, each for a condition of its own.
         self.watchers: WaitList[None] = WaitList()
         self.links: dict[Peer, AnyLink] = {}

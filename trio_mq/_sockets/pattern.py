@@ -52,7 +52,7 @@ class Pattern:
         #: Tasks that wait in ``send``, and in ``receive``.
         self.senders: WaitList[None] = WaitList()
         self.receivers: WaitList[Message] = WaitList()
-        self.queue = FairQueue(lanes=self.plain_queue)
+        self.queue: FairQueue = FairQueue(lanes=self.plain_queue)
 
     # -- pipes come and go --
 

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import TypeAlias, Unpack
 
+from trio.lowlevel import enable_ki_protection
+
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
@@ -303,6 +305,7 @@ class XPub(_Publisher, Receiver):
         self._x_publishing = self._publishing = XPubPattern(checked)
         super().__init__(self._publishing, checked, bind=bind, connect=connect, context=context)
 
+    @enable_ki_protection
     def accept(self, peer: Peer, topic: bytes | str) -> None:
         """Subscribe a peer to a topic, whether it asked for that one or another (``manual``).
 
@@ -313,6 +316,7 @@ class XPub(_Publisher, Receiver):
         self._guard()
         self._x_publishing.accept(peer, _encoded(topic), subscribed=True)
 
+    @enable_ki_protection
     def withdraw(self, peer: Peer, topic: bytes | str) -> None:
         """Cancel a peer's subscription (``manual``); one that it does not have is ignored.
 

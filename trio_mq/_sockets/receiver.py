@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 
 import trio
-from trio.lowlevel import checkpoint_if_cancelled
+from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._message import Message
 from trio_mq._peer import Peer
@@ -42,6 +42,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         self._queue = pattern.queue
         self._receivers = pattern.receivers
 
+    @enable_ki_protection
     async def receive(self) -> Message:
         """Wait for the next message and return it.
 
@@ -72,6 +73,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
     # A socket never raises EndOfChannel, so iteration needs no translation of it on the way.
     __anext__ = receive
 
+    @enable_ki_protection
     def receive_nowait(self) -> Message:
         """Return the next message, or raise `trio.WouldBlock` if none is there.
 
@@ -83,6 +85,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
             raise trio.WouldBlock
         return self._take()
 
+    @enable_ki_protection
     async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # the plain word
         """Wait for a message, and return it with whatever else is there, in order.
 
@@ -123,6 +126,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         except trio.WouldBlock:
             pass
 
+    @enable_ki_protection
     async def receive_from(self) -> tuple[Message, Peer]:
         """Wait for the next message, and return it with the peer that sent it.
 

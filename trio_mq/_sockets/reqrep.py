@@ -8,11 +8,11 @@ from threading import get_ident
 from typing import Unpack
 
 import trio
-from trio.lowlevel import checkpoint_if_cancelled
+from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._context import Context
 from trio_mq._errors import StateError
-from trio_mq._message import Frames, Message, Sendable
+from trio_mq._message import Frames, Message, Sendable, to_message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
@@ -55,6 +55,11 @@ class RepPattern(Pattern):
             self.requester.asked(Requester(pipe, pipe.inbound.source, envelope))
             return body
 
+    def put_back(self, message: Message) -> None:
+        """Make the request that was taken last the next one again, with its envelope."""
+        envelope = self.requester.answer().envelope
+        self.queue.put_back(to_message((*envelope, *message)))
+
     def send(self, frames: Frames) -> None:
         """Answer the last requester; one that is gone or full loses the reply, counted."""
         requester = self.requester.answer()
@@ -91,6 +96,7 @@ class Rep(Sender, Receiver):
         self._reply = RepPattern(checked)
         super().__init__(self._reply, checked, bind=bind, connect=connect, context=context)
 
+    @enable_ki_protection
     async def receive(self) -> Message:
         """Wait for the next request and return its body.
 
@@ -107,16 +113,19 @@ class Rep(Sender, Receiver):
 
     __anext__ = receive
 
+    @enable_ki_protection
     async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
         """Wait for the next request and return it alone: each must be answered first."""
         if max < 1:
             raise ValueError(f"max={max} is not allowed: give at least 1")
         return [await self.receive()]
 
+    @enable_ki_protection
     async def send_many(self, messages: Iterable[Sendable]) -> int:
         """Send the first of the replies and return 1: a request has one reply."""
         return await _send_first(self, messages)
 
+    @enable_ki_protection
     def discard(self) -> None:
         """Decline to answer the last request; the next one can be received.
 
@@ -159,6 +168,7 @@ class Req(Sender, Receiver):
         self._sending = False
         super().__init__(self._requests, checked, bind=bind, connect=connect, context=context)
 
+    @enable_ki_protection
     async def request(self, message: Sendable) -> Message:
         """Send a request and wait for its reply.
 
@@ -188,6 +198,7 @@ class Req(Sender, Receiver):
             await self._slice.end()
         return reply
 
+    @enable_ki_protection
     async def send(self, message: Sendable) -> None:
         """Send a request to the next service; it waits while there is none with room.
 
@@ -208,6 +219,7 @@ class Req(Sender, Receiver):
         if self._slice.spent():
             await self._slice.end()
 
+    @enable_ki_protection
     def send_nowait(self, message: Sendable) -> None:
         """Send a request, or raise `trio.WouldBlock` if no service has room for one."""
         frames = self._checked(message)
@@ -216,6 +228,7 @@ class Req(Sender, Receiver):
             raise trio.WouldBlock
         self._current = self._requests.begin(frames)
 
+    @enable_ki_protection
     async def receive(self) -> Message:
         """Wait for the reply to the request that was sent.
 
@@ -236,6 +249,7 @@ class Req(Sender, Receiver):
 
     __anext__ = receive
 
+    @enable_ki_protection
     def receive_nowait(self) -> Message:
         """Return the reply, or raise `trio.WouldBlock` if it has not come yet."""
         exchange = self._turn_to_receive()
@@ -249,12 +263,14 @@ class Req(Sender, Receiver):
         self._current = None
         return reply
 
+    @enable_ki_protection
     async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
         """Wait for the reply and return it alone: there is never more than one."""
         if max < 1:
             raise ValueError(f"max={max} is not allowed: give at least 1")
         return [await self.receive()]
 
+    @enable_ki_protection
     async def receive_from(self) -> tuple[Message, Peer]:
         """Wait for the reply, and return it with the peer that sent it; otherwise as `receive`."""
         exchange = self._turn_to_receive()
@@ -262,6 +278,7 @@ class Req(Sender, Receiver):
         assert exchange.peer is not None  # noqa: S101  # it came with the reply
         return reply, exchange.peer
 
+    @enable_ki_protection
     async def send_many(self, messages: Iterable[Sendable]) -> int:
         """Send the first of the requests and return 1: its reply comes before the next one."""
         return await _send_first(self, messages)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, Unpack
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from trio_mq._connections.dial import OpenStream
 from trio_mq._connections.link_end import LinkEnd, Refusal
@@ -238,6 +239,7 @@ class Router(Sender, Receiver):
         self._routing = RouterPattern(checked)
         super().__init__(self._routing, checked, bind=bind, connect=connect, context=context)
 
+    @enable_ki_protection
     async def connect(
         self,
         endpoint: str,

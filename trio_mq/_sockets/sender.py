@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 
 import trio
-from trio.lowlevel import checkpoint_if_cancelled
+from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._errors import MessageTooLarge
 from trio_mq._message import Frames, Sendable, size_of, to_frames
@@ -49,6 +49,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             if limit is not None
         )
 
+    @enable_ki_protection
     async def send(self, message: Sendable) -> None:
         """Hand over one message, waiting for room if the pattern waits.
 
@@ -90,6 +91,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
                 return
         await self._wait_to_send(frames)
 
+    @enable_ki_protection
     def send_nowait(self, message: Sendable) -> None:
         """Hand over one message, or raise `trio.WouldBlock` if that would have to wait.
 
@@ -101,6 +103,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             raise trio.WouldBlock
         self._send_frames(frames)
 
+    @enable_ki_protection
     async def send_many(self, messages: Iterable[Sendable]) -> int:
         """Wait for room for the first message, hand over as many as fit, and return how many.
 
@@ -148,6 +151,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         await line.wait(partial(self._pattern.send_in_turn, frames))
         self._slice.restart()
 
+    @enable_ki_protection
     async def drain(self) -> None:
         """Wait until everything accepted so far was handed to the kernel, or dropped and counted.
 

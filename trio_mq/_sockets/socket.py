@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import ClassVar, Final, Self, Unpack
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from trio_mq._connections.dial import OpenStream
 from trio_mq._connections.status import Endpoint
@@ -88,6 +89,7 @@ class Socket(trio.abc.AsyncResource):
 
     # -- life --
 
+    @enable_ki_protection
     async def __aenter__(self) -> Self:
         """Bind and connect what the constructor was given.
 
@@ -127,12 +129,13 @@ class Socket(trio.abc.AsyncResource):
             raise
         return self
 
+    @enable_ki_protection
     async def __aexit__(  # type: ignore[override]  # trio's own says None and means never True
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:
         """Close: in order after a normal end, at once after an exception."""
         scope = self._scope
         assert scope is not None  # noqa: S101  # it was entered
@@ -148,6 +151,7 @@ class Socket(trio.abc.AsyncResource):
             return False
         return await scope.close(kind, error, traceback)
 
+    @enable_ki_protection
     async def aclose(self) -> None:
         """Close the socket: write what waits for up to ``linger`` seconds, then end everything.
 
@@ -231,6 +235,7 @@ class Socket(trio.abc.AsyncResource):
 
     # -- endpoints --
 
+    @enable_ki_protection
     async def bind(self, endpoint: str, **overrides: Unpack[BindOptions]) -> str:
         """Listen on an endpoint, and return it resolved (``tcp://127.0.0.1:*`` gets its port).
 
@@ -251,6 +256,7 @@ class Socket(trio.abc.AsyncResource):
         listener = overrides.pop("listener", None)
         return await endpoints.bind(endpoint, dict(overrides), listener)
 
+    @enable_ki_protection
     async def connect(
         self,
         endpoint: str,
@@ -302,6 +308,7 @@ class Socket(trio.abc.AsyncResource):
             endpoint, overrides, wait=wait, open_stream=open_stream, routing_id=routing_id
         )
 
+    @enable_ki_protection
     async def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint, and end the connections that it accepted.
 
@@ -319,6 +326,7 @@ class Socket(trio.abc.AsyncResource):
         endpoints = self._open_endpoints()
         await endpoints.unbind(endpoint)
 
+    @enable_ki_protection
     async def disconnect(self, endpoint: str) -> None:
         """Stop connecting to an endpoint, and end its connection; otherwise as `unbind`.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias, Unpack
 
+from trio.lowlevel import enable_ki_protection
+
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
 from trio_mq._message import Frames, Message, size_of
@@ -136,6 +138,7 @@ class _Subscriber(Socket):
     _lingers = False
     _subscribing: XSubPattern
 
+    @enable_ki_protection
     def subscribe(self, topic: Topic) -> None:
         """Ask for messages whose first frame begins with the topic; the empty one is all.
 
@@ -153,6 +156,7 @@ class _Subscriber(Socket):
             self._guard()
         self._subscribing.subscribe_to(_encoded(topic))
 
+    @enable_ki_protection
     def unsubscribe(self, topic: Topic) -> None:
         """Ask for them once less. Nothing that only this topic let in is received afterwards.
 
