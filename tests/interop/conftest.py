@@ -38,12 +38,13 @@ def keeper() -> Iterator[Keeper]:
 async def libzmq(keeper: Keeper) -> AsyncIterator[Libzmq]:
     """Return a libzmq program without sockets."""
     async with Libzmq.of(keeper.process) as program:
-        await program.reset()  # the test before may have broken off
-        yield program
-        if not program.stuck:
+        try:
+            await program.reset()  # the test before may have broken off
+            yield program
             await program.reset()
-    if program.stuck:
-        keeper.replace()
+        finally:
+            if program.stuck:
+                keeper.replace()
 
 
 class Programs:

@@ -77,6 +77,8 @@ class Libzmq:
             LibzmqError: libzmq refused.
         """
         async with self._turn:
+            if self.stuck:
+                raise LibzmqError("an earlier request was given up: its answer is still to come")
             self.stuck = True
             await self._requests.send_all(json.dumps({"do": do, **arguments}).encode() + b"\n")
             answer = json.loads(await self._line())

@@ -35,6 +35,10 @@ class Ours:
         """Dial."""
         await self.socket.connect(endpoint)
 
+    async def meet_peer(self) -> None:
+        """Wait for the handshake."""
+        await self.socket.wait_for_peers()
+
     async def send(self, *frames: bytes) -> None:
         """Send one message."""
         assert isinstance(self.socket, trio.abc.SendChannel)
@@ -78,6 +82,7 @@ async def with_libzmq(
 async def _joined(ours: Subject, script: Script, theirs: LibzmqSocket) -> list[Frames]:
     await ours.connect(await theirs.bind(TCP))
     await theirs.meet_peer()
+    await ours.meet_peer()
     return await script(ours, theirs)
 
 
