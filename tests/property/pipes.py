@@ -1,0 +1,73 @@
+"""Pipes without sockets: an owner that keeps books, for the machines that drive strategies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import cast
+
+from trio_mq._options import Options
+from trio_mq._outgoing import frames_of
+from trio_mq._peer import Peer
+from trio_mq._pipe import Pipe
+from trio_mq._statistics import DropReason
+
+
+class Books:
+    """Owns pipes and remembers what they tell (a `PipeOwner`)."""
+
+    def __init__(self) -> None:
+        self.opened: list[Pipe] = []
+        self.arrived: list[Pipe] = []
+        self.dropped_counts: Counter[DropReason] = Counter()
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """Note it."""
+        self.opened.append(pipe)
+
+    def messages_arrived(self, pipe: Pipe) -> None:
+        """Note it."""
+        self.arrived.append(pipe)
+
+    def outgoing_finished(self, pipe: Pipe) -> None:
+        """Nobody drains."""
+
+    def emptied(self, pipe: Pipe) -> None:
+        """Nobody is retiring."""
+
+    def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
+        """Count it."""
+        self.dropped_counts[reason] += count
+
+
+def new_pipe(owner: Books, **options: int | bool) -> Pipe:
+    """Return a pipe of a peer that does not matter."""
+    return Pipe(owner, "inproc://any", Options(**options))  # type: ignore[arg-type]
+
+
+def no_peer() -> Peer:
+    """Return what stands for a peer where nobody looks at it."""
+    return cast("Peer", object())
+
+
+def write(pipe: Pipe, count: int) -> list[bytes]:
+    """Let a link write up to so many messages, and return their first frames."""
+    batch = pipe.next_batch(count, 1 << 30)
+    frames = [frames_of(item) for item in batch]
+    if frames:
+        pipe.written(len(frames), sum(len(frame) for message in frames for frame in message))
+    return [message[0] for message in frames]
+
+
+def waiting_in(pipe: Pipe) -> list[bytes]:
+    """Return the first frames of what waits to be written."""
+    return [frames_of(item)[0] for item in pipe.outgoing]
+
+
+def assert_adds_up(pipe: Pipe) -> None:
+    """Every message that was accepted or decoded is somewhere, and counted once."""
+    tally, waiting = pipe.figures(), pipe.waiting()
+    dropped_out = sum((tally.dropped_out or {}).values())
+    dropped_in = sum((tally.dropped_in or {}).values())
+    assert tally.accepted == tally.written + waiting.out + dropped_out
+    assert tally.decoded == tally.delivered + waiting.into + dropped_in
+    assert waiting.out_bytes == sum(len(f) for item in pipe.outgoing for f in frames_of(item))
