@@ -111,7 +111,9 @@ class Rep(Sender, Receiver):
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         return await super().receive()
 
-    __anext__ = receive
+    # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
+    async def __anext__(self) -> Message:
+        return await self.receive()
 
     @enable_ki_protection
     async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
@@ -247,7 +249,9 @@ class Req(Sender, Receiver):
             await self._slice.end()
         return reply
 
-    __anext__ = receive
+    # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
+    async def __anext__(self) -> Message:
+        return await self.receive()
 
     @enable_ki_protection
     def receive_nowait(self) -> Message:
