@@ -60,6 +60,8 @@ class Drains:
                 await self._waiting.wait(drain.check)
             finally:
                 self._active.remove(drain)
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     def look(self) -> None:
         """Messages were finished: see whether that ends a drain."""

@@ -125,6 +125,7 @@ class EndpointRegistry:
         options = override(self._options, given, overrides)
         bound: AnyBound
         if listener is not None:
+            await trio.lowlevel.checkpoint()
             bound = self._bind_listener(given, options, listener)
         else:
             with self._until_closed():
