@@ -133,7 +133,7 @@ class JoinEnd:
         self._open = True
         for topic in self._early:
             self.subscribe(topic)
-        self.pipe.on_outgoing = self._transfer
+        self.pipe.on_outgoing = self.pipe.on_shared = self._transfer
         self.pipe.on_full = self._transfer_all
         if self._other is not None and self._other.pipe is not None:
             self._other.pipe.inbound.on_look = self._transfer_all
@@ -156,7 +156,7 @@ class JoinEnd:
             try:
                 other.owner.subscribe(other, topic)
             except MQError as error:
-                self.end("subscription-limit", error)
+                self._turned_away(error)
 
     def cancel(self, topic: bytes) -> None:
         """Tell the other side that we no longer want a topic."""
@@ -183,28 +183,41 @@ class JoinEnd:
         await trio.lowlevel.checkpoint()
         return True
 
+    def _turned_away(self, error: MQError) -> None:
+        """The other side's pattern won't have what we sent: it ends, as a link would, and says why.
+
+        Both sides share this stack, so its error comes out here.
+        """
+        if self._other is not None:
+            self._other.end(LinkEnd.by(error, None).reason, error)
+
     def end(self, reason: str, error: BaseException | None) -> None:
         """End both sides."""
         other = self._other
-        self._leave(reason, error)
-        if other is not None:
-            other._leave("closed by the peer", None)  # noqa: SLF001  # the other half of us
+        ended = [self] if self._leave(reason, error) else []
+        # SLF001: it is the other half of us.
+        if other is not None and other._leave("closed by the peer", None):  # noqa: SLF001
+            ended.append(other)
+        # Only now: one of them looks for its name at once, and must not find its old self there.
+        for side in ended:
+            side._origin.lost(side)  # noqa: SLF001
 
-    def _leave(self, reason: str, error: BaseException | None) -> None:
+    def _leave(self, reason: str, error: BaseException | None) -> bool:
+        """End this side; False if there is nothing to end."""
         if self._ended:
-            return
+            return False
         self._ended = True
         pipe, peer = self.pipe, self.peer
         self._other = None
         if pipe is None or peer is None:
-            return
+            return False
         pipe.link_ended(torn=False)
         pipe.inbound.on_look = None
         peer.mark_closed()
         if pipe.peer is peer:
             pipe.peer = None
         self.owner.disconnected(self, LinkEnd(reason, error, peer.since))
-        self._origin.lost(self)
+        return True
 
     def _transfer(self) -> None:
         """Move what waits to the other side, once it has nothing left to receive."""
@@ -223,7 +236,7 @@ class JoinEnd:
         try:
             moved_all = self._move(self.pipe, all_of_it=all_of_it)
         except MQError as error:
-            self.end(LinkEnd.by(error, None).reason, error)
+            self._turned_away(error)
         else:
             if moved_all and self._finishing:
                 self.end("closed", None)
