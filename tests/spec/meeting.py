@@ -63,6 +63,15 @@ async def eventually(condition: Callable[[], bool]) -> None:
         await trio.lowlevel.checkpoint()
 
 
+async def arrived(receiver: trio_mq.Socket, count: int) -> None:
+    """Wait until so many messages can be received; over inproc they can from the first moment on.
+
+    An inproc connection may leave them on the sender's side until they are asked for.
+    """
+    if not receiver.endpoints[0].endpoint.startswith("inproc:"):
+        await eventually(lambda: receiver.statistics().waiting_to_receive == count)
+
+
 async def stuff(sender: Filled) -> None:
     """Fill the queues to the one peer of a `NARROW` socket, for as long as it receives nothing."""
     await sender.send(LARGE)
@@ -113,3 +122,13 @@ async def next_of(events: trio_mq.EventStream, kind: type[AnyEvent]) -> AnyEvent
         if isinstance(event, kind):
             return event
     raise AssertionError(f"the socket was closed before there was a {kind.__name__}")
+
+
+def fill_publisher(publisher: trio_mq.Pub | trio_mq.XPub, message: trio_mq.Sendable) -> int:
+    """Publish until the socket, which blocks, would have to wait; return how many it took."""
+    count = 0
+    with contextlib.suppress(trio.WouldBlock):
+        while True:
+            publisher.send_nowait(message)
+            count += 1
+    return count

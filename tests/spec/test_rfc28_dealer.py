@@ -5,7 +5,17 @@ from __future__ import annotations
 import trio
 
 from tests.spec.departures import Departure, departs
-from tests.spec.meeting import LARGE, NARROW, bounce, eventually, fill, opened, stuff, would_block
+from tests.spec.meeting import (
+    LARGE,
+    NARROW,
+    arrived,
+    bounce,
+    eventually,
+    fill,
+    opened,
+    stuff,
+    would_block,
+)
 from trio_mq import Dealer, Rep, Router
 
 
@@ -182,7 +192,7 @@ async def test_messages_are_received_from_all_peers_in_turn(place: str) -> None:
             for number, peer in enumerate(peers):
                 for _ in range(4):
                     await peer.send(b"%d" % number)
-            await eventually(lambda: dealer.statistics().waiting_to_receive == 12)
+            await arrived(dealer, 12)
             turns = [sorted([bytes(await dealer.receive()) for _ in peers]) for _ in range(4)]
         assert turns == [[b"0", b"1", b"2"]] * 4
 

@@ -6,7 +6,7 @@ import pytest
 
 import trio_mq
 from tests.spec.departures import Departure, departs
-from tests.spec.meeting import LARGE, eventually, exchange, opened
+from tests.spec.meeting import LARGE, arrived, exchange, opened
 from tests.spec.raw_peer import raw_client
 from trio_mq import Dealer, DropReason, Rep, Req
 
@@ -75,7 +75,7 @@ async def test_requests_of_all_clients_are_received_in_turn(place: str) -> None:
             for number, dealer in enumerate(dealers):
                 for _ in range(3):
                     await dealer.send([b"", b"%d" % number])
-            await eventually(lambda: rep.statistics().waiting_to_receive == 9)
+            await arrived(rep, 9)
             for _ in range(3):
                 assert sorted(await serve(rep, 3)) == [b"0", b"1", b"2"]
 

@@ -8,7 +8,7 @@ import trio.testing
 
 import trio_mq
 from tests.spec.departures import Departure, departs
-from tests.spec.meeting import LARGE, NARROW, eventually, opened, would_block
+from tests.spec.meeting import LARGE, NARROW, arrived, opened, would_block
 from trio_mq import Dealer, DropReason, Req, Router, Unroutable
 
 
@@ -140,7 +140,7 @@ async def test_messages_are_received_from_all_peers_in_turn(place: str) -> None:
             for dealer in dealers:
                 for _ in range(4):
                     await dealer.send(b"x")
-            await eventually(lambda: router.statistics().waiting_to_receive == 12)
+            await arrived(router, 12)
             for _ in range(4):
                 assert sorted([(await router.receive())[0] for _ in names]) == names
 
@@ -206,7 +206,7 @@ async def test_a_mandatory_router_returns_an_error_instead(place: str) -> None:
         assert unknown.value.routing_id == b"nobody"
         await router.wait_for_peers()
         await router.send([b"d", LARGE])
-        await eventually(lambda: dealer.statistics().waiting_to_receive == 1)
+        await arrived(dealer, 1)
         await router.send([b"d", LARGE])
         with pytest.raises(Unroutable) as full:
             router.send_nowait([b"d", LARGE])
@@ -227,7 +227,7 @@ async def test_a_router_that_blocks_holds_up_only_one_peer(place: str) -> None:
             await router.wait_for_peers(2)
             for _ in range(3):
                 nursery.start_soon(router.send, [b"slow", LARGE])
-            await eventually(lambda: slow.statistics().waiting_to_receive == 1)
+            await arrived(slow, 1)
             await trio.testing.wait_all_tasks_blocked()
             assert would_block(lambda: router.send_nowait([b"slow", b"no"]))
             await router.send([b"quick", b"yes"])

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from tests.spec.departures import Departure, departs
-from tests.spec.meeting import LARGE, NARROW, eventually, opened, stuff_subscriber
+from tests.spec.meeting import LARGE, NARROW, arrived, opened, stuff_subscriber
 from trio_mq import DropReason, Pub, Sub, XPub, XSub
 
 subscribers = pytest.mark.parametrize("subscriber", [Sub, XSub])
@@ -37,7 +37,7 @@ async def test_each_publisher_has_a_queue_of_its_own(subscriber: Subscriber) -> 
     """It shall maintain an incoming queue for each connected publisher."""
     async with subscriber(bind="inproc://s", receive_hwm=2) as sub:
         sub.subscribe("")
-        async with opened([Pub(connect="inproc://s", linger=0) for _ in range(2)]) as pubs:
+        async with opened([Pub(connect="inproc://s", send_hwm=1, linger=0) for _ in "12"]) as pubs:
             for pub in pubs:
                 for _ in range(5):
                     await pub.send(b"x")
@@ -117,7 +117,7 @@ async def test_messages_are_received_from_all_publishers_in_turn(
                 await pub.wait_for_subscribers()
                 for _ in range(4):
                     await pub.send(b"%d" % number)
-            await eventually(lambda: sub.statistics().waiting_to_receive == 12)
+            await arrived(sub, 12)
             for _ in range(4):
                 assert sorted([bytes(await sub.receive()) for _ in pubs]) == [b"0", b"1", b"2"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.spec.departures import Departure, departs
-from tests.spec.meeting import NARROW, eventually, opened, stuff_subscriber, would_block
+from tests.spec.meeting import NARROW, arrived, eventually, opened, stuff_subscriber, would_block
 from tests.spec.raw_peer import raw_client
 from trio_mq import Sub, XPub, XSub
 
@@ -58,7 +58,7 @@ async def test_messages_are_received_from_all_subscribers_in_turn(place: str) ->
                 await xsub.wait_for_peers()
                 for _ in range(4):
                     await xsub.send([b"\2", b"%d" % number])
-            await eventually(lambda: xpub.statistics().waiting_to_receive == 12)
+            await arrived(xpub, 12)
             for _ in range(4):
                 turn = sorted([(await xpub.receive())[1] for _ in xsubs])
                 assert turn == [b"0", b"1", b"2"]

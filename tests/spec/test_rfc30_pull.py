@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from tests.spec.departures import Departure, departs
-from tests.spec.meeting import eventually, fill, opened
+from tests.spec.meeting import arrived, fill, opened
 from trio_mq import Pull, Push
 
 
@@ -83,7 +83,7 @@ async def test_messages_are_received_from_all_peers_in_turn(place: str) -> None:
             for number, push in enumerate(pushes):
                 for _ in range(4):
                     await push.send(b"%d" % number)
-            await eventually(lambda: pull.statistics().waiting_to_receive == 12)
+            await arrived(pull, 12)
             turns = [sorted([bytes(await pull.receive()) for _ in pushes]) for _ in range(4)]
     assert turns == [[b"0", b"1", b"2"]] * 4
 
@@ -95,9 +95,9 @@ async def test_a_noisy_peer_does_not_starve_a_quiet_one(place: str) -> None:
         async with Push(connect=endpoint) as noisy, Push(connect=endpoint) as quiet:
             for _ in range(100):
                 await noisy.send(b"noise")
-            await eventually(lambda: pull.statistics().waiting_to_receive == 100)
+            await arrived(pull, 100)
             await quiet.send(b"whisper")
-            await eventually(lambda: pull.statistics().waiting_to_receive == 101)
+            await arrived(pull, 101)
             assert b"whisper" in [bytes(await pull.receive()) for _ in range(2)]
 
 

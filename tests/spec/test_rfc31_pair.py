@@ -42,6 +42,16 @@ async def test_the_next_peer_is_welcome_when_the_first_has_left(place: str) -> N
             await connection.wait_closed()
 
 
+async def test_a_pair_that_hung_up_is_welcome_again(place: str) -> None:
+    """It may be connected to at most one peer: the same one can come back at once."""
+    async with Pair() as one, Pair(connect=await one.bind(place)) as other:
+        await bounce(other, one)
+        (connection,) = one.peers
+        other.peers[0].disconnect()
+        await connection.wait_closed()
+        await bounce(other, one)
+
+
 async def test_a_pair_changes_nothing_in_what_it_passes(place: str) -> None:
     """It shall not filter or modify outgoing or incoming messages in any way."""
     frames = (b"", b"\0\1", b"x" * 70_000, b"", b"")
