@@ -99,6 +99,12 @@ class Pipe:
     outbound: trio.MemoryReceiveChannel[None] = attrs.field(init=False)
     #: Called when something was queued and the writer does not know yet; set by a link.
     on_outgoing: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: The same for a message that goes to many peers: writing it to each of them from the stack of
+    #: ``send`` would cost a system call per peer and message.
+    on_shared: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: A message that goes to many may simply be appended: all that `put_shared` does beside that has
+    #: been done, and holds until the writer is idle again.
+    rolling: bool = attrs.field(init=False, default=False)
     #: Called when there is no room, by who can perhaps make some at once; set by an inproc join.
     on_full: Callable[[], None] | None = attrs.field(init=False, default=None)
 
@@ -144,15 +150,26 @@ class Pipe:
 
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
+        self._append(item, size)
+        if not self._announced and self.on_outgoing is not None:
+            self._announced = True
+            self.on_outgoing()
+
+    def put_shared(self, item: Item, size: int) -> None:
+        """Queue a message that goes to many; the writer may gather it with the next ones."""
+        self._append(item, size)
+        if not self._announced and self.on_shared is not None:
+            self._announced = True
+            self.on_shared()
+        self.rolling = self._announced and not self.conflate
+
+    def _append(self, item: Item, size: int) -> None:
         if self.conflate and len(self.outgoing) > self.in_hand:
             self._drop_at(-1, DropReason.CONFLATED)
         self.outgoing.append(item)
         self.outgoing_bytes += size
         if item.__class__ is Outgoing:
             self.wrapped = True
-        if not self._announced and self.on_outgoing is not None:
-            self._announced = True
-            self.on_outgoing()
 
     def drop_oldest(self) -> bool:
         """Drop the oldest message that is not being written; False if there is none."""
@@ -253,7 +270,7 @@ class Pipe:
 
     def writer_is_idle(self) -> None:
         """The writer has seen an empty queue: the next message needs an announcement."""
-        self._announced = False
+        self._announced = self.rolling = False
 
     def link_ended(self, *, torn: bool) -> None:
         """Take the batch in hand back from a link that is gone.
@@ -263,8 +280,8 @@ class Pipe:
                 time it is dropped, so that a message that kills its receivers can't go round.
         """
         self.in_hand = 0
-        self._announced = False
-        self.on_outgoing = self.on_full = None
+        self._announced = self.rolling = False
+        self.on_outgoing = self.on_shared = self.on_full = None
         if torn and self.outgoing:
             self._keep_torn(self.outgoing[0])
         while True:

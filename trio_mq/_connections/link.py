@@ -239,6 +239,7 @@ class Link:
         )
         self.peer.attach(pipe)
         pipe.on_outgoing = writer.write_through
+        pipe.on_shared = pipe.announce
         self._owner.connected(self, self.peer)
         self._origin.established(self)
         pipe.wake_writer()

@@ -156,7 +156,7 @@ class Outbox:
         if not self._pipe.wrapped:
             return list(self._connection.encode(batch))  # type: ignore[arg-type]  # all are frames
         if self._connection.clear:
-            wires = [_wire(item) for item in batch]
+            wires = _wires(batch)
             return [b"".join(wires)] if self._payload < _LARGE else list(wires)
         return list(self._connection.encode([frames_of(item) for item in batch]))
 
@@ -206,6 +206,14 @@ class Outbox:
             part.append(buffer)
             room -= len(buffer)
         return part
+
+
+def _wires(batch: list[Item]) -> list[bytes]:
+    """Return the wire forms in the clear of a batch, most of which others have made already."""
+    return [
+        (item.wire or _wire(item)) if isinstance(item, Outgoing) else encode_message(item)
+        for item in batch
+    ]
 
 
 def _wire(item: Item) -> bytes:

@@ -35,15 +35,23 @@ class Fanout:
         if self._on_full == "block":
             self._require_room(pipes)
         # A message for one peer needs no shared encoding, and is cheaper bare.
-        item: Item = frames if len(pipes) == 1 else Outgoing(frames, shared=True)
+        alone = len(pipes) == 1
+        item: Item = frames if alone else Outgoing(frames, shared=True)
         size = size_of(frames)
         refused: list[Pipe] | None = None
         for pipe in pipes:
-            # As `Pipe.has_room`, without the call: this loop is what a publisher's time goes into.
+            # This loop is what a publisher's time goes into: as `Pipe.has_room` and `put_shared`,
+            # without the calls, which took two thirds of it.
             if len(pipe.outgoing) < pipe.send_hwm and pipe.outgoing_bytes < pipe.send_hwm_bytes:
-                pipe.put_sized(item, size)
+                if pipe.rolling:
+                    pipe.outgoing.append(item)
+                    pipe.outgoing_bytes += size
+                elif alone:
+                    pipe.put_sized(item, size)
+                else:
+                    pipe.put_shared(item, size)
             elif pipe.has_room():
-                pipe.put(item)
+                pipe.put_shared(item, size)
             elif refused is None:
                 refused = [pipe]
             else:
