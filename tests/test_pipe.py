@@ -1,0 +1,210 @@
+"""Pipes: exact marks, batches in hand, and what becomes of a torn message."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tests.property.pipes import (
+    Books,
+    assert_adds_up,
+    new_pipe,
+    no_peer,
+    waiting_in,
+    write,
+)
+from trio_mq._message import Message
+from trio_mq._outgoing import Outgoing, frames_of
+from trio_mq._statistics import DropReason
+
+
+@given(sizes=st.lists(st.integers(0, 9)), mark=st.integers(1, 5), limit=st.integers(1, 30))
+def test_a_message_is_admitted_while_count_and_bytes_before_it_are_below(
+    sizes: list[int], mark: int, limit: int
+) -> None:
+    """Exact in messages, over by at most one message in bytes."""
+    pipe = new_pipe(Books(), send_hwm=mark, send_hwm_bytes=limit)
+    admitted: list[int] = []
+    for size in sizes:
+        assert pipe.has_room() is (len(admitted) < mark and sum(admitted) < limit)
+        if pipe.has_room():
+            pipe.put((bytes(size),))
+            admitted.append(size)
+    assert pipe.outgoing_bytes == sum(admitted)
+    assert len(admitted) <= mark
+    assert sum(admitted[:-1]) < limit
+    assert_adds_up(pipe)
+
+
+def test_a_message_leaves_the_count_when_it_is_written_and_not_before() -> None:
+    """What the writer has in hand still fills the queue."""
+    pipe = new_pipe(Books(), send_hwm=2)
+    pipe.put((b"1",))
+    pipe.put((b"2",))
+    pipe.next_batch(10, 1000)
+    assert not pipe.has_room()
+    pipe.written(1, 1)
+    assert pipe.has_room()
+    assert waiting_in(pipe) == [b"2"]
+
+
+def test_room_is_announced_once_and_only_to_who_was_refused() -> None:
+    """A strategy marks the pipe that it found full."""
+    books = Books()
+    pipe = new_pipe(books, send_hwm=1)
+    pipe.put((b"1",))
+    write(pipe, 1)
+    assert books.opened == []
+    pipe.put((b"2",))
+    pipe.blocked = True
+    write(pipe, 1)
+    write(pipe, 1)
+    assert books.opened == [pipe]
+    assert not pipe.blocked
+
+
+@given(limits=st.tuples(st.integers(1, 5), st.integers(1, 20)), sizes=st.lists(st.integers(0, 9)))
+def test_a_batch_keeps_both_bounds_but_for_its_first_message(
+    limits: tuple[int, int], sizes: list[int]
+) -> None:
+    """One message at least, however large; otherwise over by less than the last one."""
+    pipe = new_pipe(Books())
+    for size in sizes:
+        pipe.put((bytes(size),))
+    batch = [len(frames_of(item)[0]) for item in pipe.next_batch(*limits)]
+    assert batch == sizes[: len(batch)]
+    assert bool(batch) is bool(sizes)
+    assert len(batch) <= limits[0]
+    assert not batch or sum(batch[:-1]) < limits[1]
+    assert pipe.in_hand == len(batch)
+
+
+def test_what_is_in_hand_can_be_neither_taken_back_nor_dropped() -> None:
+    """The kernel may have it already."""
+    pipe = new_pipe(Books())
+    messages = [(b"1",), (b"2",)]
+    for message in messages:
+        pipe.put(message)
+    pipe.next_batch(1, 1000)
+    assert not pipe.take_back(messages[0])
+    assert pipe.take_back(messages[1])
+    assert not pipe.drop_oldest()
+    assert waiting_in(pipe) == [b"1"]
+    assert_adds_up(pipe)
+
+
+def test_a_torn_message_is_sent_again_whole_once_and_then_dropped() -> None:
+    """A message that kills its receivers must not go round."""
+    books = Books()
+    pipe = new_pipe(books)
+    pipe.put((b"torn",))
+    pipe.put((b"next",))
+    for _ in range(2):
+        pipe.next_batch(10, 1000)
+        assert waiting_in(pipe) == [b"torn", b"next"]
+        pipe.link_ended(torn=True)
+    assert waiting_in(pipe) == [b"next"]
+    assert books.dropped_counts == {DropReason.CONNECTION_LOST: 1}
+    assert_adds_up(pipe)
+
+
+def test_a_torn_message_of_many_peers_is_torn_for_one_of_them() -> None:
+    """The others share the encoding, and not the fate."""
+    shared = Outgoing((b"news",), shared=True)
+    one, two = new_pipe(Books()), new_pipe(Books())
+    one.put(shared)
+    two.put(shared)
+    one.next_batch(1, 100)
+    one.link_ended(torn=True)
+    assert not shared.torn
+    assert waiting_in(one) == waiting_in(two) == [b"news"]
+
+
+def test_a_link_that_ends_between_messages_tears_nothing() -> None:
+    """Nothing was partly written, however often that happens."""
+    pipe = new_pipe(Books())
+    pipe.put((b"1",))
+    for _ in range(5):
+        pipe.next_batch(10, 1000)
+        pipe.link_ended(torn=False)
+    assert (waiting_in(pipe), pipe.in_hand) == ([b"1"], 0)
+
+
+def test_handing_back_leaves_nothing_counted_here() -> None:
+    """The messages go on to another queue, which counts them."""
+    pipe = new_pipe(Books())
+    pipe.put((b"1",))
+    pipe.put((b"22",))
+    write(pipe, 1)
+    assert pipe.hand_back() == [(b"22",)]
+    tally = pipe.figures()
+    assert (tally.accepted, tally.written, pipe.outgoing_bytes) == (1, 1, 0)
+    assert_adds_up(pipe)
+
+
+def test_conflation_keeps_the_last_message_in_each_direction() -> None:
+    """But one in hand is on its way already."""
+    books = Books()
+    pipe = new_pipe(books, conflate=True)
+    for number in range(3):
+        pipe.put((b"%d" % number,))
+    assert waiting_in(pipe) == [b"2"]
+    pipe.next_batch(1, 100)
+    pipe.put((b"3",))
+    pipe.put((b"4",))
+    assert waiting_in(pipe) == [b"2", b"4"]
+    pipe.inbound.deliver(no_peer(), [Message(b"a"), Message(b"b")], 2)
+    pipe.inbound.deliver(no_peer(), [Message(b"c")], 1)
+    assert (pipe.inbound.count, pipe.inbound.take()) == (1, (b"c",))
+    assert books.dropped_counts == {DropReason.CONFLATED: 5}
+    assert_adds_up(pipe)
+
+
+@given(
+    mark=st.integers(1, 6),
+    limit=st.integers(1, 40),
+    steps=st.lists(st.one_of(st.just("take"), st.lists(st.integers(0, 9), min_size=1))),
+)
+def test_a_reader_that_pauses_is_always_woken_before_the_queue_is_dry(
+    mark: int, limit: int, steps: list[str | list[int]]
+) -> None:
+    """It never decodes beyond the room, and is never left paused in front of an empty queue."""
+    pipe = new_pipe(Books(), receive_hwm=mark, receive_hwm_bytes=limit)
+    inbound, paused = pipe.inbound, False
+
+    def wake() -> None:
+        nonlocal paused
+        paused = False
+
+    for step in steps:
+        if isinstance(step, str):
+            if inbound.count:
+                inbound.take()
+            if not inbound.count:
+                inbound.look_for_room()
+                assert not paused
+            continue
+        for size in step:
+            if paused:
+                break
+            room, room_bytes = inbound.room()
+            if room <= 0 or room_bytes <= 0:
+                inbound.pause(wake)
+                paused = True
+            else:
+                inbound.deliver(no_peer(), [Message(bytes(size))], size)
+        assert inbound.count <= mark
+    assert_adds_up(pipe)
+
+
+@pytest.mark.parametrize("reason", [DropReason.CLOSED, DropReason.PEER_LEFT])
+def test_what_is_dropped_is_counted_by_its_reason(reason: DropReason) -> None:
+    """In both directions, once each."""
+    books = Books()
+    pipe = new_pipe(books)
+    pipe.put((b"1",))
+    pipe.inbound.deliver(no_peer(), [Message(b"2"), Message(b"3")], 2)
+    assert (pipe.drop_outgoing(reason), pipe.inbound.drop_all(reason)) == (1, 2)
+    assert (pipe.drop_outgoing(reason), pipe.inbound.drop_all(reason)) == (0, 0)
+    assert books.dropped_counts == {reason: 3}
+    assert_adds_up(pipe)
