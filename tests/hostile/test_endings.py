@@ -8,7 +8,7 @@ import sys
 import pytest
 import trio
 
-from tests.hostile.arena import PATIENCE, PLACES, Place, arena
+from tests.hostile.arena import PATIENCE, PLACES, Place, arena, play
 from tests.hostile.good_peers import unread
 from tests.hostile.wire import GREETING, SIGNATURE, frame, hello, message
 from trio_mq import HandshakeFailed, Pull, Push, Rep
@@ -30,7 +30,7 @@ KILLED = {
     "in a frame": PUSH + WHOLE + b"\0\5ab",
     "in a multipart": PUSH + WHOLE + frame(1, b"part"),
     "in the handshake": PUSH[:80],
-    "in the greeting": SIGNATURE,
+    "in the greeting": SIGNATURE[:9],
 }
 
 
@@ -69,7 +69,7 @@ async def test_f03_the_end_of_one_direction_is_the_end(place: Place) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("said", [b"", b"\xff", SIGNATURE, GREETING, PUSH[:-1]], ids=len)
+@pytest.mark.parametrize("said", [b"", b"\xff", SIGNATURE[:9], GREETING, PUSH[:-1]], ids=len)
 async def test_f04_the_end_of_one_direction_ends_a_handshake(said: bytes, place: Place) -> None:
     """There is nothing to wait for any more."""
     async with arena(Pull(linger=0), place) as stage, stage.bad_peer() as bad:
@@ -77,6 +77,15 @@ async def test_f04_the_end_of_one_direction_ends_a_handshake(said: bytes, place:
         await bad.stream.send_eof()
         end = await stage.end()
         assert (type(end), end.reason) == (HandshakeFailed, "eof")
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_f04_an_end_after_ten_bytes_is_what_libzmq_says_for_another_mechanism(
+    place: Place,
+) -> None:
+    """It reads our greeting, does not like it, and leaves without a word more."""
+    outcome = await play(Pull(linger=0), place, SIGNATURE, leave=True)
+    assert (type(outcome.end), outcome.reason) == (HandshakeFailed, "mechanism")
 
 
 @pytest.mark.parametrize("place", PLACES)
