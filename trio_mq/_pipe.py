@@ -99,11 +99,11 @@ class Pipe:
     outbound: trio.MemoryReceiveChannel[None] = attrs.field(init=False)
     #: Called when something was queued and the writer does not know yet; set by a link.
     on_outgoing: Callable[[], None] | None = attrs.field(init=False, default=None)
-    #: The same for a message that goes to many peers: writing it to each of them from the stack of
-    #: ``send`` would cost a system call per peer and message.
+    #: The same for a message that goes to many peers: writing it to each of them from the stack
+    #: of ``send`` would cost a system call per peer and message.
     on_shared: Callable[[], None] | None = attrs.field(init=False, default=None)
-    #: A message that goes to many may simply be appended: all that `put_shared` does beside that has
-    #: been done, and holds until the writer is idle again.
+    #: A message that goes to many may simply be appended: all that `put_shared` does beside that
+    #: has been done, and holds until the writer is idle again.
     rolling: bool = attrs.field(init=False, default=False)
     #: Called when there is no room, by who can perhaps make some at once; set by an inproc join.
     on_full: Callable[[], None] | None = attrs.field(init=False, default=None)

@@ -10,8 +10,8 @@ from hypothesis import given, strategies as st
 
 from trio_mq._message import Message
 from trio_mq.zmtp import LocalProtocolError, ProtocolFault, RemoteProtocolError, encode_message
-from trio_mq.zmtp.decoder import FrameDecoder, FrameLimits, handshake_limits
-from trio_mq.zmtp.frames import COMMAND, LARGE, encode_frame
+from trio_mq.zmtp.decoder import OWN_BUFFER, FrameDecoder, FrameLimits, handshake_limits
+from trio_mq.zmtp.frames import COMMAND, encode_frame
 
 SIZES = [0, 1, 255, 256, 65536]
 
@@ -230,14 +230,14 @@ def test_a_large_frame_is_received_where_it_stays(tail: int) -> None:
 
 
 def test_a_buffer_that_grows_never_exceeds_what_has_arrived_by_more_than_itself() -> None:
-    """Doubling from 64 KiB keeps a slow liar cheap."""
+    """Doubling from three quarters of a megabyte keeps a slow liar cheap."""
     source, arrived = decoder(), 9
     source.receive(b"\2" + (2**34).to_bytes(8, "big"))
     take(source)
     for _ in range(8):
         buffer = source.receive_buffer()
         assert buffer is not None
-        assert len(buffer) <= max(64 * 1024, arrived)
+        assert len(buffer) <= max(768 * 1024, arrived)
         arrived += len(buffer)
         source.buffer_filled(len(buffer))
 
@@ -246,10 +246,10 @@ def test_a_buffer_is_offered_only_inside_a_large_frame() -> None:
     """Small frames share their reads with what follows."""
     source = decoder()
     assert source.receive_buffer() is None
-    source.receive(encode_message((bytes(LARGE),))[:10])
+    source.receive(encode_message((bytes(OWN_BUFFER),))[:10])
     take(source)
     assert source.receive_buffer() is None
-    source.receive(bytes(LARGE - 1) + encode_message((bytes(LARGE + 1),))[:10])
+    source.receive(bytes(OWN_BUFFER - 1) + encode_message((bytes(OWN_BUFFER + 1),))[:10])
     assert source.receive_buffer() is None, "there is a message to take first"
     take(source)
     assert source.receive_buffer() is not None
@@ -258,21 +258,21 @@ def test_a_buffer_is_offered_only_inside_a_large_frame() -> None:
 def test_a_buffer_is_taken_back_by_the_next_call() -> None:
     """Whoever kept it cannot write into a message that was handed out."""
     source = decoder()
-    source.receive(encode_message((bytes(2 * LARGE),))[:10])
+    source.receive(encode_message((bytes(2 * OWN_BUFFER),))[:10])
     take(source)
     buffer = source.receive_buffer()
     assert buffer is not None
-    source.receive(bytes(2 * LARGE - 1))
+    source.receive(bytes(2 * OWN_BUFFER - 1))
     with pytest.raises(ValueError, match="released"):
         buffer[0] = 1
     assert len(take(source)[0]) == 1
 
 
-@pytest.mark.parametrize("count", [-1, 64 * 1024 + 1])
+@pytest.mark.parametrize("count", [-1, 768 * 1024 + 1])
 def test_more_than_a_buffer_holds_cannot_have_filled_it(count: int) -> None:
     """It would be a mistake of the I/O layer."""
     source = decoder()
-    source.receive(encode_message((bytes(4 * LARGE),))[:10])
+    source.receive(encode_message((bytes(8 * OWN_BUFFER),))[:10])
     take(source)
     source.receive_buffer()
     with pytest.raises(LocalProtocolError):

@@ -25,7 +25,7 @@ from trio_mq.zmtp import Connection, Role
 
 #: Makes one connection, over whatever addresses there are, or raises `OSError`; or, as streams that
 #: shake hands of their own do (TLS), `trio.BrokenResourceError`.
-OpenStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
+OpenByteStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
 #: Makes the protocol state of one connection.
 MakeConnection: TypeAlias = Callable[[Role, Options], Connection]
 
@@ -59,7 +59,7 @@ class Dial:
         endpoint: str,
         options: Options,
         pipe: Pipe,
-        open_stream: OpenStream,
+        open_stream: OpenByteStream,
         make_connection: MakeConnection,
         once: bool = False,
     ) -> None:

@@ -146,10 +146,11 @@ class Link:
         finally:
             if end is None:
                 end = LinkEnd(self._hung_up or "closed", None, self._established)
+            # In one step: who waited for the end of the peer must not find it among the peers.
             self._release()
+            self._owner.disconnected(self, end)
             with trio.CancelScope(shield=True):
                 await self._stream.aclose()
-            self._owner.disconnected(self, end)
         return end
 
     def hang_up(self, reason: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
 import trio
 
-from trio_mq._connections.dial import Dial, DialOwner, OpenStream
+from trio_mq._connections.dial import Dial, DialOwner
 from trio_mq._connections.join import JoinOwner
 from trio_mq._connections.listen import Bound, BoundOwner, StreamListener
 from trio_mq._connections.names import BoundName, ConnectedName
@@ -18,6 +18,7 @@ from trio_mq._connections.status import Endpoint as EndpointStatus, EndpointStat
 from trio_mq._options import Options
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.keywords import override
+from trio_mq._sockets.openers import OpenStream, opener, wrap
 from trio_mq._transports import ipc, tcp
 from trio_mq._transports.endpoint import (
     Endpoint,
@@ -28,7 +29,6 @@ from trio_mq._transports.endpoint import (
     parse_connect,
 )
 from trio_mq._transports.listener import Listening
-from trio_mq._transports.stream import ByteStream, TrioStream
 from trio_mq.zmtp import Connection, Null, Role
 
 if TYPE_CHECKING:
@@ -167,12 +167,11 @@ class EndpointRegistry:
     def _bind_listener(
         self, label: str, options: Options, listener: trio.abc.Listener[trio.abc.Stream]
     ) -> Bound:
-        wrap = partial(_wrap, label)
         return Bound(
             self._owner,
             endpoint=label,
             options=options,
-            acceptors=[StreamListener(listener, wrap)],
+            acceptors=[StreamListener(listener, partial(wrap, label))],
             close=lambda: None,
             make_connection=self._make_connection,
         )
@@ -268,7 +267,7 @@ class EndpointRegistry:
             endpoint=endpoint,
             options=options,
             pipe=pipe,
-            open_stream=open_stream or _opener(cast("Endpoint", parsed), options),
+            open_stream=opener(parsed, endpoint, options, open_stream),
             make_connection=self._make_connection,
             once=once,
         )
@@ -379,16 +378,6 @@ class EndpointRegistry:
             self._owner.listening_stopped(bound)
         self._bound.clear()
         self._connected.clear()
-
-
-def _opener(endpoint: Endpoint, options: Options) -> OpenStream:
-    if isinstance(endpoint, TcpEndpoint):
-        return partial(tcp.dial, endpoint, options)
-    return partial(ipc.dial, cast("IpcEndpoint", endpoint), options)
-
-
-def _wrap(label: str, stream: trio.abc.Stream) -> ByteStream:
-    return TrioStream(stream, local_address=label, peer_address=label)
 
 
 def _listed(endpoints: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ from typing import Final, Unpack
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from trio_mq._connections.dial import OpenStream
 from trio_mq._connections.link_end import LinkEnd, Refusal
 from trio_mq._connections.link_owner import AnyLink
 from trio_mq._context import Context
@@ -24,6 +23,7 @@ from trio_mq._sockets.keywords import (
     RouterOptions,
     make_options,
 )
+from trio_mq._sockets.openers import OpenStream
 from trio_mq._sockets.pattern import Contested, Pattern
 from trio_mq._sockets.pipeline import BalancedPattern
 from trio_mq._sockets.receiver import Receiver

@@ -10,7 +10,6 @@ from typing import ClassVar, Final, Self, Unpack
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from trio_mq._connections.dial import OpenStream
 from trio_mq._connections.status import Endpoint
 from trio_mq._context import Context, default_context
 from trio_mq._events import EventStream
@@ -24,6 +23,7 @@ from trio_mq._sockets.keywords import (
     endpoints_of,
 )
 from trio_mq._sockets.membership import Membership
+from trio_mq._sockets.openers import OpenStream
 from trio_mq._sockets.pattern import Pattern
 from trio_mq._sockets.scope import Scope
 from trio_mq._statistics import SocketStatistics
@@ -275,8 +275,8 @@ class Socket(trio.abc.AsyncResource):
                 ``inproc://name``.
             wait: Make one attempt over all addresses and return after its handshake. If it fails,
                 raise why and keep no endpoint. Messages are sent there only afterwards.
-            open_stream: Makes the stream of each connection, for TLS and the like; the endpoint is
-                then only a label.
+            open_stream: An async function that makes the stream of each connection, any
+                `trio.abc.Stream`, for TLS and the like; the endpoint is then only a label.
             **overrides: Options of connections that differ from the socket's here.
 
         Returns:

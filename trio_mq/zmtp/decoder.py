@@ -21,11 +21,14 @@ from trio_mq._errors import LocalProtocolError, ProtocolFault, RemoteProtocolErr
 from trio_mq._message import Frames, Message, to_message
 
 from .bulk import decode_alike
-from .frames import COMMAND, LARGE, LONG, MORE, Frame
+from .frames import COMMAND, LONG, MORE, Frame
 
 _RESERVED: Final = 0xF8
 #: What a large frame's buffer grows by at least, in bytes.
-_GROWTH: Final = 64 * 1024
+_GROWTH: Final = 768 * 1024
+#: What is missing of a frame from this size on is received into a buffer of its own; less than that
+#: arrives sooner together with what follows it.
+OWN_BUFFER: Final = 128 * 1024
 #: Sizes from 2^63 on are reserved (RFC 37): no limit means this one.
 _MAX_SIZE: Final = 2**63 - 1
 #: So many messages of one frame in a row promise more of them; if they then were not alike, the
@@ -101,7 +104,7 @@ class FrameDecoder:
         """Return where to receive into, inside a large frame; ``None`` to use `receive`."""
         self._take_back_view()
         body = self._body
-        if body is None or self._missing < LARGE or self._has_data():
+        if body is None or self._missing < OWN_BUFFER or self._has_data():
             return None
         # At most as much again as has arrived: what a header promises costs nothing.
         end = self._filled + min(self._missing, max(_GROWTH, self._filled))
