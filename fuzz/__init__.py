@@ -1,0 +1,1 @@
+"""Programs that look for bytes which break a promise; see each for which."""
