@@ -1,0 +1,113 @@
+"""Events: to everybody who listens, in order, bounded, and never in anybody's way."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.joined import WAYS, join
+from trio_mq import (
+    Connected,
+    Disconnected,
+    Dropped,
+    DropReason,
+    Listening,
+    ListeningStopped,
+    Pub,
+    Pull,
+    Push,
+    Sub,
+    SubscriptionAdded,
+    SubscriptionRemoved,
+    Undelivered,
+)
+from trio_mq._events import EventHub
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_connection_is_told_from_its_beginning_to_its_end(way: str) -> None:
+    """With the same peer object in both events."""
+    async with Pull() as pull:
+        events = pull.events()
+        async with Push() as push:
+            await join(pull, push, way)
+            (peer,) = pull.peers
+        await peer.wait_closed()
+    told = [event async for event in events]
+    assert Connected(peer=peer) in told
+    ends = [event for event in told if isinstance(event, Disconnected)]
+    assert [event.peer for event in ends] == [peer]
+    assert isinstance(told[0], Listening)
+
+
+async def test_listening_and_its_end_are_told() -> None:
+    """With the resolved endpoint."""
+    async with Pull() as pull:
+        with pull.events() as events:
+            endpoint = await pull.bind("tcp://127.0.0.1:*")
+            await pull.unbind(endpoint)
+            assert await events.receive() == Listening(endpoint=endpoint)
+            assert await events.receive() == ListeningStopped(endpoint=endpoint)
+
+
+async def test_subscriptions_are_told_with_their_peer() -> None:
+    """Also when the peer leaves without a word."""
+    async with Pub(bind="inproc://news") as pub:
+        with pub.events() as events:
+            async with Sub(connect="inproc://news", topics="a") as sub:
+                (peer,) = pub.peers
+                sub.subscribe("b")
+                sub.unsubscribe("a")
+            told = [events.receive_nowait() for _ in range(5)]
+    assert told[:4] == [
+        Connected(peer=peer),
+        SubscriptionAdded(peer=peer, topic=b"a"),
+        SubscriptionAdded(peer=peer, topic=b"b"),
+        SubscriptionRemoved(peer=peer, topic=b"a"),
+    ]
+
+
+async def test_what_is_dropped_and_what_was_not_delivered_is_told() -> None:
+    """The last words of a socket that had to close."""
+    async with Push(connect="inproc://nobody", linger=0) as push:
+        events = push.events()
+        await push.send(b"1")
+        await push.send(b"2")
+    told = [event async for event in events]
+    assert Undelivered(endpoint="inproc://nobody", count=2) in told
+    assert Dropped(peer=None, reason=DropReason.CLOSED, count=2) in told
+
+
+async def test_a_slow_reader_loses_the_oldest_and_knows_how_many() -> None:
+    """The socket does not wait for it."""
+    hub = EventHub()
+    stream = hub.open()
+    for number in range(1010):
+        hub.emit(Listening(endpoint=str(number)))
+    assert stream.missed == 10
+    assert await stream.receive() == Listening(endpoint="10")
+
+
+async def test_each_caller_gets_its_own_stream_from_now_on() -> None:
+    """Closing one leaves the other."""
+    hub = EventHub()
+    early = hub.open()
+    hub.emit(Listening(endpoint="1"))
+    late = hub.open()
+    hub.emit(Listening(endpoint="2"))
+    early.close()
+    hub.emit(Listening(endpoint="3"))
+    assert [late.receive_nowait(), late.receive_nowait()] == [
+        Listening(endpoint="2"),
+        Listening(endpoint="3"),
+    ]
+    with pytest.raises(trio.ClosedResourceError):
+        early.receive_nowait()
+
+
+async def test_the_stream_ends_with_the_socket() -> None:
+    """After what was still unread; and at once for who asks too late."""
+    async with Pull(bind="inproc://any") as pull:
+        events = pull.events()
+    assert [event async for event in events] == [ListeningStopped(endpoint="inproc://any")]
+    assert [event async for event in pull.events()] == []

@@ -1,0 +1,104 @@
+"""Messages: what can be sent, and what receivers hold in their hands."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from trio_mq import Message
+from trio_mq._message import size_of, to_frames, to_message
+
+frames = st.lists(st.binary(max_size=40), min_size=1, max_size=8)
+
+
+@given(frames=frames)
+def test_a_message_is_the_tuple_of_its_frames(frames: list[bytes]) -> None:
+    """It compares, unpacks, slices and hashes as one."""
+    message = Message(frames)
+    assert message == tuple(frames)
+    assert (len(message), [*message]) == (len(frames), frames)
+    assert hash(message) == hash(tuple(frames))
+    assert size_of(message) == sum(map(len, frames))
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview])
+def test_one_bytes_like_is_one_frame(make: type[bytes]) -> None:
+    """Of any of the kinds that hold bytes."""
+    assert to_frames(make(b"hello")) == (b"hello",)
+    assert to_frames([make(b"a"), make(b"b")]) == (b"a", b"b")
+
+
+def test_mutable_buffers_are_copied_at_the_call() -> None:
+    """What its sender does to the buffer afterwards is not sent."""
+    buffer = bytearray(b"before")
+    whole, part = Message(buffer), Message([memoryview(buffer)[:2]])
+    buffer[:] = b"after!"
+    assert (whole, part) == ((b"before",), (b"be",))
+
+
+def test_a_message_is_sent_as_it_is() -> None:
+    """Forwarding costs nothing."""
+    message = Message(b"hello")
+    assert to_frames(message) is message
+    assert to_message(message) is message
+
+
+@pytest.mark.parametrize(
+    ("given_", "says"),
+    [
+        ("text", "encode 'text' first"),
+        (["text"], "frame 0 is str"),
+        ([b"a", 7], "frame 1 is int"),
+        (7, "not int"),
+        ({b"a"}, "not set"),
+        (None, "not NoneType"),
+        ((b"a", None), "frame 1 is NoneType"),
+    ],
+)
+def test_what_is_not_bytes_is_refused_by_name(given_: object, says: str) -> None:
+    """Which frame, which type, and what to do."""
+    with pytest.raises(TypeError, match=says):
+        to_frames(given_)  # type: ignore[arg-type]
+
+
+def test_no_frames_are_no_message() -> None:
+    """But one empty frame is."""
+    with pytest.raises(ValueError, match="at least one frame"):
+        Message([])
+    assert Message(b"") == (b"",)
+
+
+def test_bytes_text_and_json_are_of_the_only_frame() -> None:
+    """Several frames have no single answer."""
+    message = Message('{"é": [1, 2]}'.encode())
+    assert bytes(message) == message[0]
+    assert message.text == '{"é": [1, 2]}'
+    assert message.json() == {"é": [1, 2]}
+    with pytest.raises(ValueError, match="this one has 2"):
+        bytes(Message([b"a", b"b"]))
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (Message(b"\x01topic"), (True, b"topic")),
+        (Message(b"\x00"), (False, b"")),
+        (Message(b"\x02topic"), None),
+        (Message(b""), None),
+        (Message([b"\x01topic", b""]), None),
+    ],
+)
+def test_a_subscription_is_one_frame_with_its_sign(
+    message: Message, expected: tuple[bool, bytes] | None
+) -> None:
+    """Everything else is none."""
+    assert message.subscription == expected
+
+
+def test_repr_shows_frames_shortened() -> None:
+    """A message may hold megabytes, and thousands of frames."""
+    shown = repr(Message([b"short", bytes(1_000_000), *[b"x"] * 1000]))
+    assert "b'short'" in shown
+    assert "1000000 bytes" in shown
+    assert "996 more frames" in shown
+    assert len(shown) < 300
