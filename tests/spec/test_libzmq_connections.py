@@ -241,20 +241,20 @@ async def test_heartbeats_echo_the_context(context: bytes) -> None:
 
 
 @departs(Departure.SMALL_TTL_IS_RAISED)
-@pytest.mark.parametrize("least", [0.05, 60.0])
-async def test_heartbeats_ttl(least: float) -> None:
+async def test_heartbeats_ttl() -> None:
     """A peer that asks for 100 ms and is then silent is dropped after 100 ms."""
-    async with Router(limits=Limits(min_remote_ttl=least)) as router:
-        with router.events() as events:
-            async with raw_client(await router.bind("tcp://127.0.0.1:*")) as peer:
-                await peer.shake_hands(b"DEALER")
-                await peer.send(b"\4\7\4PING\0\1")
-                await peer.expect(b"\4\5\4PONG")
-                if least < 1:
-                    assert (await next_of(events, Disconnected)).reason == "heartbeat"
-                else:
-                    await peer.send(b"\0\1x")
-                    assert (await router.receive())[1:] == (b"x",)
+    async with Router() as router:
+        patient = await router.bind("tcp://127.0.0.1:*", limits=Limits(min_remote_ttl=60))
+        strict = await router.bind("tcp://127.0.0.1:*", limits=Limits(min_remote_ttl=0.05))
+        async with raw_client(patient) as kept, raw_client(strict) as dropped:
+            with router.events() as events:
+                for peer in (kept, dropped):
+                    await peer.shake_hands(b"DEALER")
+                    await peer.send(b"\4\7\4PING\0\1")
+                    await peer.expect(b"\4\5\4PONG")
+                lost = await next_of(events, Disconnected)
+            assert (lost.peer.endpoint, lost.reason) == (strict, "heartbeat")
+            assert [peer.endpoint for peer in router.peers] == [patient]
 
 
 @pytest.mark.parametrize(
