@@ -54,9 +54,9 @@ class BalancedPattern(Pattern):
     def give_up_failed(self, pipe: Pipe) -> None:
         """Give what waits to others, now or when there are any."""
         if self.options.requeue and pipe.outgoing:
-            items = pipe.hand_back()
-            self.members.drains.handed_back(len(items))
-            self.balance.hand_back(items)
+            # Drains first: to leave the pipe must not look like having been written.
+            self.members.drains.handed_back(len(pipe.outgoing))
+            self.balance.hand_back(pipe.hand_back())
 
     def waiting(self) -> Waiting:
         """Return what is in the return queue."""

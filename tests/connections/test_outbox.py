@@ -1,0 +1,143 @@
+"""The outbox on a stream that takes any part of a write, and dies at any byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tests.property.pipes import Books, assert_adds_up, new_pipe, waiting_in
+from tests.zmtp.pair import established
+from trio_mq._connections.outbox import Outbox
+from trio_mq._outgoing import Item, Outgoing
+from trio_mq._statistics import DropReason
+from trio_mq._transports.stream import ByteStream
+from trio_mq.zmtp import SocketType, encode_message
+
+
+class Kernel(ByteStream):
+    """Takes as many bytes of each write as it is told to."""
+
+    def __init__(self) -> None:
+        self.peer_address = self.local_address = "kernel"
+        self.room = 0
+        self.taken = b""
+
+    def try_write(self, buffers: Sequence[bytes | memoryview]) -> int:
+        """Take what there is room for."""
+        part = b"".join(buffers)[: self.room]
+        self.room -= len(part)
+        self.taken += part
+        return len(part)
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Nobody reads here."""
+        raise NotImplementedError
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Nobody reads here."""
+        raise NotImplementedError
+
+    async def write_all(self, data: bytes) -> None:
+        """The outbox never waits."""
+        raise NotImplementedError
+
+    async def wait_writable(self) -> None:
+        """The outbox never waits."""
+        raise NotImplementedError
+
+    async def shutdown_write(self) -> None:
+        """The outbox never ends."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+        await trio.lowlevel.checkpoint()
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """The model is a list of messages and how many bytes of the first one the kernel has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.books = Books()
+        self.pipe = new_pipe(self.books)
+        self.queue: list[bytes] = []
+        self.once_torn: set[bytes] = set()
+        self.written = self.offset = self.sent = self.lost = 0
+        self.connect()
+
+    def connect(self) -> None:
+        """Begin on a new stream."""
+        self.kernel = Kernel()
+        connection = established(SocketType.PUSH)
+        self.outbox = Outbox(self.kernel, connection, self.pipe)
+        self.expected = b""
+
+    @rule(size=st.integers(0, 300), shared=st.booleans())
+    def put(self, size: int, shared: bool) -> None:  # noqa: FBT001  # hypothesis passes it
+        """Queue one more message, bare or shared with other peers."""
+        message = b"%06d" % self.sent + bytes(size)
+        self.sent += 1
+        item: Item = Outgoing((message,), shared=True) if shared else (message,)
+        self.pipe.put(item)
+        self.queue.append(message)
+
+    @rule(room=st.integers(0, 400), one=st.booleans())
+    def write(self, room: int, one: bool) -> None:  # noqa: FBT001  # hypothesis passes it
+        """Offer a batch to a kernel with that much room."""
+        self.kernel.room = room
+        before = len(self.kernel.taken)
+        if self.outbox.load(one=one):
+            self.outbox.write()
+        self._count(len(self.kernel.taken) - before)
+
+    @rule()
+    def write_everything(self) -> None:
+        """Until nothing is left."""
+        self.kernel.room = 1 << 30
+        before = len(self.kernel.taken)
+        while self.outbox.load():
+            self.outbox.write()
+        self._count(len(self.kernel.taken) - before)
+        assert self.outbox.empty
+
+    @rule()
+    def connection_dies(self) -> None:
+        """The rest goes to the next stream; a message torn for the second time goes nowhere."""
+        self.pipe.link_ended(torn=self.outbox.torn)
+        if self.offset:
+            first = self.queue[0]
+            if first in self.once_torn:
+                self.queue.pop(0)
+                self.lost += 1
+            self.once_torn.add(first)
+        self.offset = 0
+        self.connect()
+
+    def _count(self, taken: int) -> None:
+        self.offset += taken
+        while self.queue and self.offset >= len(encode_message((self.queue[0],))):
+            self.offset -= len(encode_message((self.queue[0],)))
+            self.expected += encode_message((self.queue.pop(0),))
+            self.written += 1
+
+    @invariant()
+    def nothing_is_counted_before_its_last_byte(self) -> None:
+        """Written, waiting and torn are as the kernel's bytes say."""
+        assert self.pipe.tally.written == self.written
+        assert waiting_in(self.pipe) == self.queue
+        assert self.outbox.torn is (self.offset > 0)
+        assert self.books.dropped_counts[DropReason.CONNECTION_LOST] == self.lost
+        assert_adds_up(self.pipe)
+
+    @invariant()
+    def bytes_are_those_of_the_messages_in_order(self) -> None:
+        """On each stream, whole messages and the beginning of the next one."""
+        begun = encode_message((self.queue[0],))[: self.offset] if self.queue else b""
+        assert self.kernel.taken == self.expected + begun
+
+
+TestOutbox = OutboxMachine.TestCase
