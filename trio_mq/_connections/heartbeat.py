@@ -26,6 +26,8 @@ from trio_mq.zmtp import Connection
 #: A timer that fires after the program was stopped for a while finds input that nobody had time to
 #: read; so it looks again this many seconds later, and only then believes in the silence.
 _SECOND_LOOK: Final = 0.02
+#: Seconds between PINGs to a peer that had no room with us before its own PINGs were heard.
+_BLIND_PINGS: Final = 0.4
 #: PINGs are at least so many seconds apart, whatever the peer's rhythm seems to ask of us.
 _CLOSEST_PINGS: Final = 0.02
 
@@ -188,6 +190,8 @@ class Heartbeat:
             return self._next_ping
         # A peer that sends two PINGs at once has no rhythm, but would set us one without a pause.
         pause = max(self._peer_interval / 2, _CLOSEST_PINGS)
+        if pause == math.inf:
+            pause = _BLIND_PINGS
         return min(self._next_ping, self._last_sent + pause)
 
     def _silence_ends(self) -> float:

@@ -230,7 +230,14 @@ class Link:
     def _begin(self, properties: PeerProperties, pipe: Pipe) -> tuple[Reader, Writer]:
         """The handshake is done: from here on the pipe is ours."""
         stream, connection = self._stream, self._connection
-        reader = Reader(stream, connection, pipe, self._deliver, self._handle)
+        reader = Reader(
+            stream,
+            connection,
+            pipe,
+            deliver=self._deliver,
+            handle=self._handle,
+            on_long_pause=self._keep_heartbeat,
+        )
         # It tries the stream, which may be broken by now: until here that is a failed handshake.
         writer = Writer(stream, connection, pipe, self._end)
         self._reader, self._writer = reader, writer

@@ -52,7 +52,7 @@ class LinkEnd:
 
 
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (EOFError, "eof"),
+    (ConnectionAbortedError, "eof"),
     (IncompatiblePeer, "incompatible-peer"),
     (MechanismMismatch, "mechanism"),
     (AuthenticationFailed, "authentication"),

@@ -20,6 +20,8 @@ from trio_mq.zmtp import Connection, Event, Messages
 #: What one read asks the kernel for. It costs nothing to ask for more than there is, and every read
 #: costs a turn of the scheduler: 64 KiB messages pass at twice the rate of 64 KiB reads.
 READ_BYTES: Final = 256 * 1024
+#: Seconds without room after which a peer that was never heard to PING gets signs of life.
+_LONG_PAUSE: Final = 0.2
 #: At most this many messages are decoded between two schedule points.
 _MAX_DECODED: Final = 1000
 
@@ -33,6 +35,7 @@ class Reader:
         pipe: Has room, or not.
         deliver: Takes messages and their payload.
         handle: Takes everything else that is decoded.
+        on_long_pause: Told when there has been no room for a while, and returns the heartbeat.
     """
 
     __slots__ = (
@@ -40,6 +43,7 @@ class Reader:
         "_deliver",
         "_discarding",
         "_handle",
+        "_on_long_pause",
         "_pipe",
         "_room",
         "_stream",
@@ -51,14 +55,17 @@ class Reader:
         stream: ByteStream,
         connection: Connection,
         pipe: Pipe,
+        *,
         deliver: Callable[[Messages], None],
         handle: Callable[[Event], None],
+        on_long_pause: Callable[[], Heartbeat],
     ) -> None:
         self._stream = stream
         self._connection = connection
         self._pipe = pipe
         self._deliver = deliver
         self._handle = handle
+        self._on_long_pause = on_long_pause
         #: What arrives is of no interest any more, only the end is.
         self._discarding = False
         #: Set when half of the room is free, while the reader has stopped for the lack of it.
@@ -132,6 +139,12 @@ class Reader:
         return True
 
     async def _wait_for_room(self, room: trio.Event) -> None:
+        if self.heartbeat is None:
+            # A peer may have sent PINGs that we have not read, and wait for a sign of life.
+            with trio.move_on_after(_LONG_PAUSE):
+                await room.wait()
+            if not room.is_set():
+                self._on_long_pause()
         if self.heartbeat is not None:
             self.heartbeat.pause()
         await room.wait()

@@ -109,7 +109,7 @@ class Membership:
         """A connected endpoint is gone, with its link."""
         self.detach(pipe)
         self._known.discard(pipe)
-        self._undelivered(pipe)
+        self._undelivered(pipe, warn=True)
         self._pattern.give_up(pipe, DropReason.CLOSED)
         self._retire(pipe)
 
@@ -348,7 +348,7 @@ class Membership:
         self.drains.fail(make_error)
         self._pattern.close(make_error)
 
-    def close(self) -> None:
+    def close(self, *, warn: bool) -> None:
         """Everything has ended: drop what is left, and say so."""
         left = self._pattern.forget_returned()
         if left:
@@ -358,16 +358,21 @@ class Membership:
         if unread:
             self._departed.drop_in(DropReason.CLOSED, unread)
         for pipe in tuple(self.pipes):
-            self._undelivered(pipe)
+            self._undelivered(pipe, warn=warn)
             pipe.drop_outgoing(DropReason.CLOSED)
             pipe.inbound.drop_all(DropReason.CLOSED)
         self.hub.end()
 
-    def _undelivered(self, pipe: Pipe) -> None:
+    def _undelivered(self, pipe: Pipe, *, warn: bool) -> None:
         """Tell of messages that were still waiting when their way out had to close."""
         left = len(pipe.outgoing)
         if left:
-            _log.warning(
-                "%s closed with %d messages undelivered to %s", self._name, left, pipe.endpoint
+            _log.log(
+                logging.WARNING if warn else logging.DEBUG,
+                "%s closed with %d message%s undelivered to %s",
+                self._name,
+                left,
+                "" if left == 1 else "s",
+                pipe.endpoint,
             )
             self.hub.emit(Undelivered(endpoint=pipe.endpoint, count=left))

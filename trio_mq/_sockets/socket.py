@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import warnings
 from types import TracebackType
 from typing import ClassVar, Final, Self, Unpack
 
@@ -87,6 +88,11 @@ class Socket(trio.abc.AsyncResource):
         peers = f"{len(self._members.links)} peers" + (f", {full} full" if full else "")
         return f"<{type(self).__name__} {state}{names}, {peers}>"
 
+    def __del__(self) -> None:
+        # An attribute that is missing belongs to a constructor that raised.
+        if getattr(self, "_scope", None) is not None and not self._closed:
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
+
     # -- life --
 
     @enable_ki_protection
@@ -166,20 +172,18 @@ class Socket(trio.abc.AsyncResource):
             await trio.lowlevel.checkpoint()
             return
         self._refuse_calls()
+        orderly = False
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
             if self._lingers and not self._closed:
                 with trio.move_on_after(self._options.linger):
-                    await self._write_what_waits(endpoints)
+                    await self._members.drain()
+                    await endpoints.finish()
+            orderly = True
         finally:
-            self._abandon()
+            self._abandon(warn=orderly)
             with trio.CancelScope(shield=True):
                 await scope.ended.wait()
-
-    async def _write_what_waits(self, endpoints: EndpointRegistry) -> None:
-        """Wait until everything accepted has left and every peer has seen our end."""
-        await self._members.drain()
-        await endpoints.finish()
 
     def _refuse_calls(self) -> None:
         """Let every blocked and every later call raise."""
@@ -189,8 +193,12 @@ class Socket(trio.abc.AsyncResource):
             if self._endpoints is not None:
                 self._endpoints.refuse_calls(self._closed_error)
 
-    def _abandon(self) -> None:
-        """End everything at once; what waits gets one non-blocking write, or is dropped."""
+    def _abandon(self, *, warn: bool = False) -> None:
+        """End everything at once; what waits gets one non-blocking write, or is dropped.
+
+        Args:
+            warn: Nobody has asked for that: tell in the log how much is lost.
+        """
         if self._closed:
             return
         self._refuse_calls()
@@ -198,7 +206,7 @@ class Socket(trio.abc.AsyncResource):
         try:
             if self._endpoints is not None:
                 self._endpoints.stop()
-            self._members.close()
+            self._members.close(warn=warn)
         finally:
             if self._scope is not None:
                 self._scope.stop()
@@ -285,7 +293,8 @@ class Socket(trio.abc.AsyncResource):
         Raises:
             ValueError: It is malformed, or is connected already with other options.
             TypeError: An option is none of a connection's.
-            OSError: (``wait``) It can't be reached: name resolution, refused, timed out.
+            OSError: (``wait``) It can't be reached: name resolution, refused, timed out, or gone
+                before its handshake was done.
             HandshakeError: (``wait``) The two ends don't go together.
             RemoteProtocolError: (``wait``) What answers there does not speak ZMTP.
 

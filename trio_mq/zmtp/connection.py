@@ -221,11 +221,11 @@ class Connection:
             self._handshake.fail()
             raise
 
-    def handshake_ended(self) -> EOFError | MechanismMismatch:
+    def handshake_ended(self) -> ConnectionError | MechanismMismatch:
         """Return the error that it is if the peer ends the stream here, before `PeerReady`."""
         if self._handshake.state is State.GREETING and self._greeting.looked_at_ours:
             return MechanismMismatch(self.explain_end())
-        return EOFError(self.explain_end())
+        return ConnectionAbortedError(self.explain_end())
 
     def explain_end(self) -> str:
         """Return what it means if the peer ends the stream here, for an error or a log.
