@@ -121,6 +121,23 @@ async def test_a_reply_from_a_peer_that_was_not_asked_is_discarded(place: str) -
             assert await req.receive() == (b"true",)
 
 
+async def test_a_reply_with_the_right_id_from_a_peer_that_was_not_asked_is_discarded(
+    place: str,
+) -> None:
+    """It shall accept a message only from the last peer asked, whatever others know."""
+    async with Req(routing_id=b"me", correlate=True) as req:
+        endpoint = await req.bind(place)
+        async with Router(connect=endpoint) as asked, Router() as other:
+            await req.wait_for_peers(1)
+            await other.connect(endpoint, wait=True)
+            await req.send(b"question")
+            _, number, *_ = await asked.receive()
+            await other.send([b"me", number, b"", b"forged"])
+            await eventually(lambda: bool(req.statistics().dropped))
+            await asked.send([b"me", number, b"", b"true"])
+            assert await req.receive() == (b"true",)
+
+
 @departs(Departure.DROPS_ARE_VISIBLE)
 async def test_what_other_peers_send_is_discarded_and_counted(place: str) -> None:
     """It shall discard silently any messages received from other peers."""

@@ -68,6 +68,40 @@ async def test_a_connecting_publisher_keeps_its_queue_between_connections(
 
 
 @publishers
+async def test_a_new_connection_begins_without_the_subscriptions_of_the_last(
+    unbound: str, publisher: type[Pub | XPub]
+) -> None:
+    """It shall maintain the queue; what its subscriber wants is asked at each connection."""
+    async with publisher(connect=unbound) as pub:
+        async with XSub(bind=unbound) as xsub:
+            xsub.subscribe("A")
+            await pub.wait_for_subscribers(topic=b"A")
+            (connection,) = pub.peers
+        await connection.wait_closed()
+        async with XSub(bind=unbound) as xsub:
+            xsub.subscribe("B")
+            await pub.wait_for_subscribers(topic=b"B")
+            for text in (b"A", b"B"):
+                await pub.send(text)
+            assert await xsub.receive() == (b"B",)
+
+
+@publishers
+async def test_a_subscription_that_came_twice_is_cancelled_at_once(
+    publisher: type[Pub | XPub],
+) -> None:
+    """It shall receive subscribe and unsubscribe requests: a set of them for each subscriber."""
+    async with publisher() as pub, raw_client(await pub.bind("tcp://127.0.0.1:*")) as peer:
+        await peer.shake_hands(b"SUB")
+        await peer.send(b"\4\x0b\x09SUBSCRIBEA" * 2 + b"\4\x08\x06CANCELA")
+        await peer.send(b"\4\x0b\x09SUBSCRIBEB")
+        await pub.wait_for_subscribers(topic=b"B")
+        for text in (b"A", b"B"):
+            await pub.send(text)
+        await peer.expect(b"\0\1B")
+
+
+@publishers
 async def test_what_waits_for_a_departed_subscriber_is_discarded(
     place: str, publisher: type[Pub | XPub]
 ) -> None:
