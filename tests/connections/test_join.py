@@ -83,3 +83,35 @@ async def test_a_malformed_reply_ends_its_connection_and_not_the_call_that_sent_
             requester, *_ = await router.receive()
             await router.send((requester, b"no delimiter"))
             assert "Disconnected" in type(events.receive_nowait()).__name__
+
+
+async def test_an_endpoint_that_was_refused_is_no_target_until_it_is_connected() -> None:
+    """What was queued for it goes to somebody else."""
+    async with (
+        Rep(bind="inproc://wrong"),
+        Pull(bind="inproc://right") as pull,
+        Push(linger=0) as push,
+    ):
+        await push.connect("inproc://wrong")
+        await push.connect("inproc://right")
+        await push.send_many([b"1", b"2", b"3"])
+        assert [bytes(await pull.receive()) for _ in range(3)] == [b"1", b"2", b"3"]
+
+
+async def test_messages_for_a_name_that_turns_out_wrong_go_to_another_one() -> None:
+    """They were accepted while nobody had bound it."""
+    async with Push(connect="inproc://wrong", linger=0) as push:
+        await push.send_many([b"1", b"2"])
+        async with Rep(bind="inproc://wrong"), Pull(connect="inproc://mine") as pull:
+            await push.bind("inproc://mine")
+            assert [bytes(await pull.receive()) for _ in range(2)] == [b"1", b"2"]
+
+
+async def test_a_refused_endpoint_meets_the_next_one_that_binds_its_name() -> None:
+    """The right socket may come after the wrong one."""
+    async with Push(connect="inproc://name", linger=0) as push:
+        async with Rep(bind="inproc://name"):
+            assert push.endpoints[0].state is EndpointState.FAILED
+        async with Pull(bind="inproc://name") as pull:
+            await push.send(b"1")
+            assert await pull.receive() == (b"1",)

@@ -43,6 +43,9 @@ class JoinOwner(LinkOwner, Protocol):
             Refusal: It is not wanted.
         """
 
+    def unreachable(self, pipe: Pipe) -> None:
+        """A connected endpoint has failed and gets no messages until it is connected again."""
+
 
 class JoinOrigin(Protocol):
     """The endpoint that made a side of a join."""

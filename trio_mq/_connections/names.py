@@ -138,6 +138,9 @@ class ConnectedName:
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
             theirs.refuse(error)
             ours.refuse(error)
+            self._owner.unreachable(self.pipe)
+            # Not this binder; but the name may be bound by another one some day.
+            self._names.wait(self._name, self)
         else:
             self.state, self.last_error = EndpointState.CONNECTED, None
         self.settled.set()

@@ -132,11 +132,15 @@ class Membership:
 
     def retrying(self, dial: Dial, delay: float, error: BaseException | None) -> None:
         """A connected endpoint will dial again."""
-        if dial.state is EndpointState.FAILED and dial.pipe.attached:
-            # It may take minutes: what waits there goes to somebody else if the pattern can.
-            self.detach(dial.pipe)
-            self._pattern.give_up_failed(dial.pipe)
+        if dial.state is EndpointState.FAILED:
+            self.unreachable(dial.pipe)
         self.hub.emit(Retrying(endpoint=dial.endpoint, delay=delay, error=error))
+
+    def unreachable(self, pipe: Pipe) -> None:
+        """An endpoint failed: what waits there goes to others if the pattern can."""
+        if pipe.attached:
+            self.detach(pipe)
+            self._pattern.give_up_failed(pipe)
 
     # -- what links ask and tell --
 

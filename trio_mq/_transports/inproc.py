@@ -78,9 +78,8 @@ class Namespace(Generic[Binder]):
         run = trio.lowlevel.current_trio_token()
         with self._lock:
             bound = self._bound.get(name)
-            if bound is None:
-                self._pending.setdefault(name, deque()).append(_Pending(connector, run))
         if bound is None:
+            self.wait(name, connector)
             return
         if bound.run is not run:
             raise RuntimeError(
@@ -88,6 +87,12 @@ class Namespace(Generic[Binder]):
                 "use tcp:// or ipc:// between threads"
             )
         connector.found(bound.binder)
+
+    def wait(self, name: str, connector: Connector[Binder]) -> None:
+        """Introduce the connector to whoever binds the name next."""
+        run = trio.lowlevel.current_trio_token()
+        with self._lock:
+            self._pending.setdefault(name, deque()).append(_Pending(connector, run))
 
     def forget(self, name: str, connector: Connector[Binder]) -> None:
         """Stop waiting for a name."""
