@@ -102,8 +102,8 @@ class Pipe:
     #: The same for a message that goes to many peers: writing it to each of them from the stack
     #: of ``send`` would cost a system call per peer and message.
     on_shared: Callable[[], None] | None = attrs.field(init=False, default=None)
-    #: A message that goes to many may simply be appended: all that `put_shared` does beside that
-    #: has been done, and holds until the writer is idle again.
+    #: A message may simply be appended where there is room: what else `put` does has been done,
+    #: and holds until the writer is idle again.
     rolling: bool = attrs.field(init=False, default=False)
     #: Called when there is no room, by who can perhaps make some at once; set by an inproc join.
     on_full: Callable[[], None] | None = attrs.field(init=False, default=None)
@@ -161,7 +161,6 @@ class Pipe:
         if not self._announced and self.on_shared is not None:
             self._announced = True
             self.on_shared()
-        self.rolling = self._announced and not self.conflate
 
     def _append(self, item: Item, size: int) -> None:
         if self.conflate and len(self.outgoing) > self.in_hand:
@@ -227,6 +226,7 @@ class Pipe:
     def announce(self) -> None:
         """Tell the writer task that a batch waits."""
         self._announced = True
+        self.rolling = not self.conflate
         self._announcements.send_nowait(None)
 
     def wake_writer(self) -> None:

@@ -79,7 +79,7 @@ async def test_hwm_connect_and_close_first(caplog: pytest.LogCaptureFixture) -> 
             assert await pull.receive() == (b"patient",)
         async with Push(connect="inproc://b", linger=0) as push:
             await push.send(b"dropped")
-    assert "1 messages undelivered" in caplog.text
+    assert "1 message undelivered" in caplog.text
 
 
 @departs(Departure.HWM_NEVER_CHANGES_LIVE)

@@ -8,7 +8,7 @@ rest is `Socket`, `Sender`, `Receiver` and `Membership`, which are the same for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from trio_mq._connections.link_end import LinkEnd, Refusal
 from trio_mq._connections.link_owner import AnyLink
@@ -18,6 +18,7 @@ from trio_mq._outgoing import Item
 from trio_mq._pipe import Pipe
 from trio_mq._statistics import DropReason, Waiting
 from trio_mq._strategies.fair_queue import FairQueue
+from trio_mq._strategies.load_balance import LoadBalance
 from trio_mq._waiting import WaitList
 from trio_mq.zmtp import PeerProperties, SocketType
 
@@ -35,6 +36,13 @@ class Contested(Exception):  # a verdict, not an error
         self.refusal = refusal
 
 
+class NoOutlet:
+    """What stands for `LoadBalance.outlet` where messages are not simply taken in turn."""
+
+    __slots__ = ()
+    outlet: Final = None
+
+
 class Pattern:
     """The defaults: nothing is sent, and nothing is received.
 
@@ -49,6 +57,8 @@ class Pattern:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.members: Membership
+        #: Where ``send`` may append by itself; see `LoadBalance.outlet`.
+        self.outlets: LoadBalance | NoOutlet = NoOutlet()
         #: Tasks that wait in ``send``, and in ``receive``.
         self.senders: WaitList[None] = WaitList()
         self.receivers: WaitList[Message] = WaitList()

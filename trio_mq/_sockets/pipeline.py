@@ -25,7 +25,7 @@ class BalancedPattern(Pattern):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self.balance = LoadBalance(self._dispatched)
+        self.balance = self.outlets = LoadBalance(self._dispatched)
         # The strategy's own method: a call less for every message sent.
         self.send = self.balance.send  # type: ignore[method-assign]
 

@@ -40,6 +40,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
     ) -> None:
         super().__init__(pattern, options, bind=bind, connect=connect, context=context)
         self._send_frames = pattern.send
+        self._outlets = pattern.outlets
         #: Not empty while others wait to send: newcomers queue up behind them.
         self._waiting = pattern.senders.waiters
         #: A single frame up to this size needs no further look at the limits.
@@ -69,8 +70,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         Cancelled, it has queued nothing. It yields to other tasks when it waits, and otherwise
         once per time slice (`trio_mq.lowlevel.set_checkpoint_mode`). (zmq_send(3))
         """
-        # The plain case and the slice are looked at right here: a call less for each is a fifth of
-        # what a small message costs.
+        # The plain case, the outlet and the slice are looked at right here: the calls that this
+        # saves would be half of what a small message costs.
         if message.__class__ is bytes and len(message) <= self._small:
             frames: Frames = (message,)
         else:
@@ -78,18 +79,23 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         if self._refusing or get_ident() != self._thread:
             self._guard()
         await checkpoint_if_cancelled()
-        if not self._waiting:
-            try:
-                self._send_frames(frames)
-            except trio.WouldBlock:
-                pass
-            else:
-                time_slice = self._slice
-                time_slice.left -= 1
-                if time_slice.left <= 0 or time_slice.clock() > time_slice.deadline:
-                    await time_slice.end()
-                return
-        await self._wait_to_send(frames)
+        outlet = self._outlets.outlet
+        if (
+            outlet is not None
+            and outlet.rolling
+            and len(outlet.outgoing) < outlet.send_hwm
+            and outlet.outgoing_bytes < outlet.send_hwm_bytes
+            and len(frames) == 1
+        ):
+            outlet.outgoing.append(frames)
+            outlet.outgoing_bytes += len(frames[0])
+        elif self._waiting or not self._try(frames):
+            await self._wait_to_send(frames)
+            return
+        time_slice = self._slice
+        time_slice.left -= 1
+        if time_slice.left <= 0 or time_slice.clock() > time_slice.deadline:
+            await time_slice.end()
 
     @enable_ki_protection
     def send_nowait(self, message: Sendable) -> None:
@@ -112,7 +118,13 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
 
         Cancelled, it has queued nothing.
         """
-        batch = [self._checked(message) for message in messages]
+        small = self._small
+        batch: list[Frames] = [
+            (message,)
+            if message.__class__ is bytes and len(message) <= small
+            else self._checked(message)
+            for message in messages
+        ]
         self._guard()
         await checkpoint_if_cancelled()
         if not batch:
@@ -134,10 +146,10 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
 
     def _send_what_fits(self, batch: list[Frames]) -> int:
         """Send what comes after the first of a batch, and return how many that was."""
+        count = self._append_what_fits(batch)
         send = self._send_frames
-        count = 0
         try:
-            for index in range(1, len(batch)):
+            for index in range(count + 1, len(batch)):
                 if self._waiting:
                     break
                 send(batch[index])
@@ -145,6 +157,19 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         except trio.WouldBlock:
             pass
         return count
+
+    def _append_what_fits(self, batch: list[Frames]) -> int:
+        """Do the same in one step, if all that the count admits is admitted by its size too."""
+        outlet = self._outlets.outlet
+        if outlet is None or not outlet.rolling:
+            return 0
+        rest = batch[1 : 1 + outlet.send_hwm - len(outlet.outgoing)]
+        size = sum(map(size_of, rest))
+        if outlet.outgoing_bytes + size >= outlet.send_hwm_bytes:
+            return 0
+        outlet.outgoing.extend(rest)
+        outlet.outgoing_bytes += size
+        return len(rest)
 
     async def _wait_to_send(self, frames: Frames) -> None:
         line = self._pattern.line_for(frames)

@@ -43,7 +43,7 @@ class Fanout:
             # This loop is what a publisher's time goes into: as `Pipe.has_room` and `put_shared`,
             # without the calls, which took two thirds of it.
             if len(pipe.outgoing) < pipe.send_hwm and pipe.outgoing_bytes < pipe.send_hwm_bytes:
-                if pipe.rolling:
+                if pipe.rolling and pipe.wrapped:
                     pipe.outgoing.append(item)
                     pipe.outgoing_bytes += size
                 elif alone:

