@@ -1,11 +1,14 @@
 """A program that runs out of descriptors: binds a Pull, lets visitors use all up, and tells.
 
-It prints its endpoint, then that its descriptors are exhausted, and after the first message what
-it saw: the number of failures that were told, and whether it kept trying without a pause.
+It prints its endpoint. When its descriptors are exhausted and it has tried again a few times, it
+prints the error, how often the failure was told, and whether there were pauses between the
+attempts. Then it prints the first message.
 """
 
 from __future__ import annotations
 
+import errno
+import itertools
 import resource
 import sys
 from pathlib import Path
@@ -21,21 +24,37 @@ from trio_mq._transports.stream import ByteStream
 SPARE = 10
 
 
+#: Attempts that it waits for, when they fail.
+ATTEMPTS = 4
+#: Seconds between two of them, at least.
+PAUSE = 0.09
+
+
 @attrs.define
 class Attempts:
-    """Counts attempts to accept."""
+    """The times of attempts to accept."""
 
-    count: int = 0
+    times: list[float] = attrs.field(factory=list)
+    another: trio.Event = attrs.field(factory=trio.Event)
 
     def install(self) -> None:
-        """Count from now on."""
+        """Watch them from now on."""
         accept = Listener.accept
 
-        async def counted(listener: Listener) -> ByteStream:
-            self.count += 1
+        async def watched(listener: Listener) -> ByteStream:
+            self.times.append(trio.current_time())
+            self.another.set()
+            self.another = trio.Event()
             return await accept(listener)
 
-        setattr(Listener, "accept", counted)  # noqa: B010  # type checkers object to the other form
+        setattr(Listener, "accept", watched)  # noqa: B010  # type checkers object to the other form
+
+    async def wait_for(self, count: int) -> list[float]:
+        """Return the seconds between the next so many."""
+        self.times.clear()
+        while len(self.times) < count:
+            await self.another.wait()
+        return [after - before for before, after in itertools.pairwise(self.times)]
 
 
 def tell(what: str) -> None:
@@ -59,13 +78,10 @@ async def main(endpoint: str) -> None:
         leave_few_descriptors()
         with pull.events() as events:
             error = await _first_failure(events)
-            attempts.count, began = 0, trio.current_time()
-            tell(f"exhausted {error.errno}")
-            message = await pull.receive()
-            seconds = trio.current_time() - began
-            told = _failures_left(events)
-        paused = attempts.count - SPARE <= seconds / 0.1 + SPARE
-        tell(f"{bytes(message).decode()} {told} {paused}")
+            pauses = await attempts.wait_for(ATTEMPTS)
+            told = 1 + _failures_left(events)
+        tell(f"{errno.errorcode[error.errno or 0]}, told {told} time, {min(pauses) > PAUSE}")
+        tell(bytes(await pull.receive()).decode())
 
 
 async def _first_failure(events: EventStream) -> OSError:
