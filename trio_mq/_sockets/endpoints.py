@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -126,6 +127,8 @@ class EndpointRegistry:
         bound: AnyBound
         if listener is not None:
             await trio.lowlevel.checkpoint()
+            if given in self._bound:
+                raise OSError(errno.EADDRINUSE, f"{given} is bound already: give another label")
             bound = self._bind_listener(given, options, listener)
         else:
             with self._until_closed():

@@ -1,0 +1,83 @@
+"""Endpoints of a socket: labels, limits, and what the list shows."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from tests.joined import MemoryListener, connect
+from trio_mq import EndpointState, Limits, Pull, Push
+
+
+async def test_a_label_names_one_listener() -> None:
+    """A second one would hide the first, which nobody could unbind any more."""
+    async with Pull() as pull, Push() as push:
+        listener, another = MemoryListener(), MemoryListener()
+        await pull.bind("label", listener=listener)
+        with pytest.raises(OSError, match="label is bound already"):
+            await pull.bind("label", listener=another)
+        await connect_to(push, listener)
+        await push.send(b"1")
+        assert await pull.receive() == (b"1",)
+        await pull.unbind("label")
+        await pull.bind("label", listener=another)
+        await another.aclose()
+
+
+async def connect_to(push: Push, listener: MemoryListener) -> None:
+    """Connect to a listener in memory."""
+    await push.connect("there", wait=True, open_stream=listener.dial)
+
+
+async def test_strangers_who_say_nothing_are_limited_and_the_oldest_makes_room(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Idlers can't keep a real peer out."""
+    async with Pull(limits=Limits(max_half_open=2), handshake_timeout=1000) as pull, Push() as push:
+        listener = MemoryListener()
+        await pull.bind("memory", listener=listener)
+        idlers = [await listener.dial() for _ in range(5)]
+        await connect(push, pull, listener)
+        assert trio.current_time() < 10
+        assert "too-many-half-open" in pull.statistics().handshake_failures
+        for idler in idlers:
+            await idler.aclose()
+
+
+async def test_endpoints_show_their_state_and_their_queue(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """From the first attempt on."""
+    async with Push(linger=0) as push:
+        listener = MemoryListener()
+        await push.connect("memory", open_stream=listener.dial)
+        await push.send_many([b"1", b"2"])
+        (endpoint,) = push.endpoints
+        assert (endpoint.bound, endpoint.state) == (False, EndpointState.CONNECTING)
+        assert (endpoint.queued, endpoint.peers) == (2, 0)
+        async with Pull() as pull:
+            await pull.bind("memory", listener=listener)
+            await push.wait_for_peers()
+            await push.drain()
+            (endpoint,) = push.endpoints
+            assert (endpoint.state, endpoint.queued, endpoint.peers) == (
+                EndpointState.CONNECTED,
+                0,
+                1,
+            )
+            assert (pull.endpoints[0].state, pull.endpoints[0].peers) == (
+                EndpointState.LISTENING,
+                1,
+            )
+
+
+async def test_unknown_endpoints_are_refused_with_the_known_ones() -> None:
+    """Both the given and the resolved form are known."""
+    async with Pull() as pull, Push() as push:
+        resolved = await pull.bind("tcp://127.0.0.1:*")
+        with pytest.raises(ValueError, match=resolved):
+            await pull.unbind("tcp://127.0.0.1:1")
+        await pull.unbind("tcp://127.0.0.1:*")
+        with pytest.raises(ValueError, match="none"):
+            await push.disconnect(resolved)
