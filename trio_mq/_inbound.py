@@ -37,6 +37,8 @@ class Inbound:
     #: The batch that is being received, how long it was when it was last counted, and whose it is.
     batch: deque[Message] = attrs.field(init=False, factory=deque)
     _counted: int = attrs.field(init=False, default=0)
+    #: Its payload bytes when it was begun.
+    _batch_bytes: int = attrs.field(init=False, default=0)
     source: Peer | None = attrs.field(init=False, default=None)
     #: Batches that come later, and the messages and bytes in them.
     _announce: trio.MemorySendChannel[Batch] = attrs.field(init=False)
@@ -89,7 +91,9 @@ class Inbound:
         if self._conflate_all:
             return _UNLIMITED, _UNLIMITED
         room = min(self._hwm - self.count, (self._hwm + 1) // 2)
-        return room, self._hwm_bytes - self.size
+        # To weigh what is left of the batch takes as long as to receive it: only if it matters.
+        room_bytes = self._hwm_bytes - self._later_bytes - self._batch_bytes
+        return room, room_bytes if room_bytes > 0 else self._hwm_bytes - self.size
 
     def pause(self, on_room: Callable[[], None]) -> None:
         """There is no room; call ``on_room`` when half of it is free."""
@@ -155,7 +159,7 @@ class Inbound:
         while self._later:
             self._next_batch()
         self.batch.clear()
-        self._counted = 0
+        self._counted = self._batch_bytes = 0
         if count:
             self._tally.drop_in(reason, count)
             self.pipe.owner.dropped(self.pipe, reason, count)
@@ -173,6 +177,7 @@ class Inbound:
         self._counted += len(batch.messages)
         self._later -= len(batch.messages)
         self._later_bytes -= batch.payload
+        self._batch_bytes = batch.payload
         self.look_for_room()
 
     def look_for_room(self) -> None:
@@ -187,4 +192,7 @@ class Inbound:
                 self._on_room()
 
     def _half_is_free(self) -> bool:
-        return self.count * 2 <= self._hwm + 1 and self.size * 2 <= self._hwm_bytes
+        if self.count * 2 > self._hwm + 1:
+            return False
+        at_most = self._later_bytes + self._batch_bytes
+        return at_most * 2 <= self._hwm_bytes or self.size * 2 <= self._hwm_bytes
