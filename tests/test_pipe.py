@@ -93,6 +93,28 @@ def test_what_is_in_hand_can_be_neither_taken_back_nor_dropped() -> None:
     assert_adds_up(pipe)
 
 
+def test_what_comes_after_a_written_batch_can_be_taken_back() -> None:
+    """Nothing is in hand any more."""
+    pipe = new_pipe(Books())
+    pipe.put((b"1",))
+    write(pipe, 1)
+    pipe.put(last := (b"2",))
+    assert pipe.take_back(last)
+    assert_adds_up(pipe)
+
+
+def test_a_paused_reader_is_woken_when_half_of_the_room_is_free() -> None:
+    """Not only when nothing is left: the next messages come while the last are being taken."""
+    inbound, woken = new_pipe(Books(), receive_hwm=4).inbound, list[int]()
+    for _ in range(2):
+        inbound.deliver(no_peer(), [Message(b"1"), Message(b"2")], 2)
+    assert inbound.room()[0] == 0
+    inbound.pause(lambda: woken.append(inbound.count))
+    for _ in range(3):
+        inbound.take()
+    assert woken == [2]
+
+
 def test_a_torn_message_is_sent_again_whole_once_and_then_dropped() -> None:
     """A message that kills its receivers must not go round."""
     books = Books()

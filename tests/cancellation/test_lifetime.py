@@ -78,14 +78,17 @@ async def test_cancellation_of_the_block_is_caught_by_the_scope_around_it() -> N
 
 async def test_a_shielded_finally_still_sends_while_the_body_is_cancelled() -> None:
     """The socket outlives the cancellation of the body until the body is over."""
-    async with Pull(bind="inproc://good-bye") as pull:
+    async with Pull(bind="tcp://127.0.0.1:*") as pull:
         with trio.CancelScope() as scope:
-            async with Push(connect="inproc://good-bye") as push:
+            async with Push(connect=pull.endpoints[0].endpoint) as push:
+                await push.wait_for_peers()
                 try:
                     scope.cancel()
                     await trio.sleep_forever()
                 finally:
                     with trio.CancelScope(shield=True):
+                        await trio.testing.wait_all_tasks_blocked(0.001)
+                        assert len(push.peers) == 1
                         await push.send(b"good-bye")
                         await push.drain()
         assert await pull.receive() == (b"good-bye",)

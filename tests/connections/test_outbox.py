@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import trio
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, waiting_in
 from tests.zmtp.pair import established
@@ -86,13 +86,24 @@ class OutboxMachine(RuleBasedStateMachine):
         self.queue.append(message)
 
     @rule(room=st.integers(0, 400), one=st.booleans())
-    def write(self, room: int, one: bool) -> None:  # noqa: FBT001  # hypothesis passes it
+    def write_some(self, room: int, one: bool) -> None:  # noqa: FBT001  # hypothesis passes it
+        """Any part of a batch."""
+        self.write(room=room, one=one)
+
+    def write(self, *, room: int, one: bool) -> None:
         """Offer a batch to a kernel with that much room."""
         self.kernel.room = room
         before = len(self.kernel.taken)
         if self.outbox.load(one=one):
             self.outbox.write()
         self._count(len(self.kernel.taken) - before)
+
+    @precondition(lambda self: self.queue)
+    @rule(messages=st.integers(1, 3))
+    def write_to_a_boundary(self, messages: int) -> None:
+        """The kernel's room ends exactly between two messages."""
+        wire = [len(encode_message((message,))) for message in self.queue[:messages]]
+        self.write(room=sum(wire) - self.offset, one=False)
 
     @rule()
     def write_everything(self) -> None:

@@ -119,3 +119,12 @@ def test_the_first_topic_beyond_a_limit_is_refused_and_changes_nothing(
     assert list(subscriptions.topics_of(pipe)) == topics[:-1]
     subscriptions.remove(pipe, topics[0])
     subscriptions.add(pipe, topics[0])
+
+
+def test_a_length_that_no_topic_has_any_more_is_free_for_another() -> None:
+    """Also after the last subscriber of its last topic has left."""
+    subscriptions, pipe = Subscriptions(Limits(max_topic_lengths=1)), new_pipe(Books())
+    subscriptions.add(pipe, b"a")
+    subscriptions.remove(pipe, b"a")
+    subscriptions.add(pipe, b"bb")
+    assert list(subscriptions.match(b"bbb")) == [pipe]

@@ -125,6 +125,35 @@ async def test_a_request_whose_endpoint_is_cut_off_raises_peer_lost() -> None:
     assert isinstance(error, PeerLost)
 
 
+@pytest.mark.parametrize("correlate", [False, True])
+@pytest.mark.parametrize("endpoint", ["inproc://silent", "tcp://127.0.0.1:*"])
+async def test_after_a_request_that_nobody_answers_the_next_one_goes_out(
+    endpoint: str, *, correlate: bool
+) -> None:
+    """Giving up the first frees the service for the second, whatever it does with the first."""
+    async with (
+        Router(bind=endpoint, linger=0) as router,
+        Req(
+            connect=router.endpoints[0].endpoint,
+            correlate=correlate,
+            linger=0,
+            reconnect_interval=0.001,
+        ) as req,
+        trio.open_nursery() as nursery,
+    ):
+        async with trio.open_nursery() as giving_up:
+            giving_up.start_soon(req.request, b"first")
+            assert (await router.receive())[-1] == b"first"
+            giving_up.cancel_scope.cancel()
+        nursery.start_soon(answer_one, router)
+        assert await req.request(b"second") == (b"second",)
+
+
+async def answer_one(router: Router) -> None:
+    """Send one request back as it came."""
+    await router.send(await router.receive())
+
+
 async def test_a_reply_is_delivered_and_counted_although_its_sender_has_left() -> None:
     """What was decoded was delivered, waits or was dropped, whoever is still there."""
     async with Req(bind="inproc://leaving") as req:
