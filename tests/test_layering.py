@@ -53,7 +53,9 @@ MAY_NAME: Mapping[str, set[str]] = {
     "_peer": {"zmtp"},
     "_context": {"_connections"},
     "_statistics": {"_peer"},
-    "_pipe": {"_peer"}, "_inbound": {"_peer", "_pipe"}, "_pipe_owner": {"_peer"},
+    "_pipe": {"_peer"},
+    "_inbound": {"_peer", "_pipe"},
+    "_pipe_owner": {"_peer"},
     "_strategies": {"_peer"},
 }
 

@@ -85,6 +85,7 @@ class JoinEnd:
         self._open = False
         self._moving = False
         self._finishing = False
+        self._ending = False
         self._ended = False
 
     def __repr__(self) -> str:
@@ -195,10 +196,14 @@ class JoinEnd:
             self._other.end(LinkEnd.by(error, None).reason, error)
 
     def end(self, reason: str, error: BaseException | None) -> None:
-        """End both sides."""
+        """End both sides; what moved together with others, or was about to, still arrives."""
         other = self._other
+        if other is not None and not self._ending:
+            # SLF001: it is the other half of us.
+            self._ending = other._ending = True  # noqa: SLF001
+            self._transfer_all()
+            other._transfer_all()  # noqa: SLF001
         ended = [self] if self._leave(reason, error) else []
-        # SLF001: it is the other half of us.
         if other is not None and other._leave("closed by the peer", None):  # noqa: SLF001
             ended.append(other)
         # Only now: one of them looks for its name at once, and must not find its old self there.
@@ -217,9 +222,9 @@ class JoinEnd:
         pipe.link_ended(torn=False)
         pipe.inbound.on_look = None
         peer.mark_closed()
+        self.owner.disconnected(self, LinkEnd(reason, error, peer.since))
         if pipe.peer is peer:
             pipe.peer = None
-        self.owner.disconnected(self, LinkEnd(reason, error, peer.since))
         return True
 
     def _transfer(self) -> None:
@@ -241,7 +246,7 @@ class JoinEnd:
         except MQError as error:
             self._turned_away(error)
         else:
-            if moved_all and self._finishing:
+            if moved_all and self._finishing and not self._ending:
                 self.end("closed", None)
         finally:
             self._moving = False

@@ -237,6 +237,7 @@ class Link:
             deliver=self._deliver,
             handle=self._handle,
             on_long_pause=self._keep_heartbeat,
+            patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now: until here that is a failed handshake.
         writer = Writer(stream, connection, pipe, self._end)
@@ -260,8 +261,6 @@ class Link:
             return
         pipe.link_ended(torn=self._writer.torn)
         peer.mark_closed()
-        if pipe.peer is peer:
-            pipe.peer = None
 
     async def _farewell(self, error: Exception) -> None:
         """Let a peer that is refused with an ERROR read it, for a moment."""

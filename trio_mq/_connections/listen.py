@@ -75,6 +75,8 @@ class Bound:
         self.links: dict[Link, None] = {}
         #: Those that have not finished their handshake, with the time of their arrival.
         self._half_open: dict[Link, float] = {}
+        #: One of them is half open no more.
+        self._closed_one = trio.Event()
         self.done: trio.Event = trio.Event()
         self._owner = owner
         self._acceptors = acceptors
@@ -143,6 +145,7 @@ class Bound:
     def established(self, link: Link) -> None:
         """A handshake succeeded."""
         self._half_open.pop(link, None)
+        self._closed_one.set()
         if self._finishing:
             link.finish()
 
@@ -179,11 +182,15 @@ class Bound:
         finally:
             del self.links[link]
             self._half_open.pop(link, None)
+            self._closed_one.set()
 
     async def _make_room(self) -> None:
         """Send the oldest idler away, once it has had its second."""
         oldest, since = next(iter(self._half_open.items()))
-        await trio.sleep_until(since + _GRACE)
+        self._closed_one = trio.Event()
+        with trio.move_on_at(since + _GRACE):
+            await self._closed_one.wait()
+            return
         if self._half_open.pop(oldest, None) is not None:
             oldest.hang_up("too-many-half-open")
 

@@ -35,6 +35,7 @@ class Reader:
         pipe: Has room, or not.
         deliver: Takes messages and their payload.
         handle: Takes everything else that is decoded.
+        patience: Seconds that the rest of a frame may keep us waiting; ``None`` is for ever.
         on_long_pause: Told when there has been no room for a while, and returns the heartbeat.
     """
 
@@ -44,6 +45,7 @@ class Reader:
         "_discarding",
         "_handle",
         "_on_long_pause",
+        "_patience",
         "_pipe",
         "_room",
         "_stream",
@@ -59,6 +61,7 @@ class Reader:
         deliver: Callable[[Messages], None],
         handle: Callable[[Event], None],
         on_long_pause: Callable[[], Heartbeat],
+        patience: float | None,
     ) -> None:
         self._stream = stream
         self._connection = connection
@@ -66,6 +69,8 @@ class Reader:
         self._deliver = deliver
         self._handle = handle
         self._on_long_pause = on_long_pause
+        #: Seconds without a byte inside an unfinished frame.
+        self._patience = patience
         #: What arrives is of no interest any more, only the end is.
         self._discarding = False
         #: Set when half of the room is free, while the reader has stopped for the lack of it.
@@ -90,6 +95,12 @@ class Reader:
 
     async def _receive(self) -> bool:
         """Wait for bytes and feed them to the protocol; False at the end of the stream."""
+        if self._patience is not None and self._connection.mid_frame:
+            with trio.fail_after(self._patience):
+                return await self._receive_now()
+        return await self._receive_now()
+
+    async def _receive_now(self) -> bool:
         connection = self._connection
         buffer = None if self._discarding else connection.receive_buffer()
         if buffer is None:

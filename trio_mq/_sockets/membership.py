@@ -202,7 +202,6 @@ class Membership:
             self._handshake_failed(link, end)
         else:
             del self.links[peer]
-            self.hub.emit(Disconnected(peer=peer, reason=end.reason, error=end.error))
         if pipe is not None:
             self._pattern.disconnected(pipe, end)
             if link.own_pipe is None:
@@ -210,6 +209,9 @@ class Membership:
             elif link.options.immediate:
                 self.detach(pipe)
                 self._pattern.give_up_failed(pipe)
+        if peer is not None:
+            # Last, so that a thousand subscriptions that end with it don't push it out.
+            self.hub.emit(Disconnected(peer=peer, reason=end.reason, error=end.error))
 
     def _handshake_failed(self, link: AnyLink, end: LinkEnd) -> None:
         self._handshake_failures[end.reason] += 1

@@ -64,8 +64,8 @@ class PubPattern(Pattern):
 
     def clear(self, pipe: Pipe) -> None:
         """Remove every subscription of a pipe."""
-        for topic in self.subscriptions.topics_of(pipe):
-            self._remove(pipe, topic, pipe.peer)
+        for topic, last in self.subscriptions.remove_all(pipe):
+            self._removed(topic, pipe.peer, last=last)
         # A sender may have waited for just this subscriber.
         self.senders.serve()
 
@@ -99,12 +99,16 @@ class PubPattern(Pattern):
         self.members.watchers.serve_all()
         return first
 
-    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> tuple[bool, bool]:
-        """Remove a subscription: whether it was there, and whether it was its topic's last."""
+    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> None:
+        """Remove a subscription, if it was there."""
         had, last = self.subscriptions.remove(pipe, topic)
-        if had and self.members.hub and peer is not None:
+        if had:
+            self._removed(topic, peer, last=last)
+
+    def _removed(self, topic: bytes, peer: Peer | None, *, last: bool) -> None:  # noqa: ARG002
+        """A subscription was removed; ``last``: it was its topic's last, which an XPub reports."""
+        if self.members.hub and peer is not None:
             self.members.hub.emit(SubscriptionRemoved(peer=peer, topic=topic))
-        return had, last
 
     # -- calls --
 
@@ -178,11 +182,10 @@ class XPubPattern(PubPattern):
         else:
             self._remove(pipe, topic, link.peer)
 
-    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> tuple[bool, bool]:
-        had, last = super()._remove(pipe, topic, peer)
-        if last or (had and self._verbose == "all"):
+    def _removed(self, topic: bytes, peer: Peer | None, *, last: bool) -> None:
+        super()._removed(topic, peer, last=last)
+        if last or self._verbose == "all":
             self._report(topic, peer, subscribed=False)
-        return had, last
 
     def _check_news(self) -> None:
         """Refuse to collect news without end for a program that does not read them."""
@@ -228,7 +231,13 @@ class XPubPattern(PubPattern):
         if subscribed:
             self._add(link.pipe, topic, peer)
         else:
-            super()._remove(link.pipe, topic, peer)
+            self._withdraw(link.pipe, topic, peer)
+
+    def _withdraw(self, pipe: Pipe, topic: bytes, peer: Peer) -> None:
+        """Remove a subscription without news of it: the program knows."""
+        had, _ = self.subscriptions.remove(pipe, topic)
+        if had:
+            super()._removed(topic, peer, last=False)
 
 
 class _Publisher(Sender):

@@ -64,7 +64,7 @@ class RepPattern(Pattern):
         """Answer the last requester; one that is gone or full loses the reply, counted."""
         requester = self.requester.answer()
         pipe = requester.pipe
-        if pipe.peer is None or pipe.peer is not requester.peer:
+        if pipe.peer is None or pipe.peer is not requester.peer or pipe.peer.closed:
             self.members.drop_unqueued(DropReason.UNROUTABLE)
         elif pipe.has_room():
             pipe.put((*requester.envelope, *frames))

@@ -107,6 +107,23 @@ class Subscriptions:
         self._lengths.remove(len(topic))
         return True, True
 
+    def remove_all(self, pipe: Pipe) -> list[tuple[bytes, bool]]:
+        """Cancel every subscription of a peer; return each topic, and whether it was its last."""
+        topics = self._by_pipe.pop(pipe, None)
+        if topics is None:
+            return []
+        del self._bytes[pipe]
+        self._total -= len(topics)
+        removed = []
+        for topic in topics:
+            pipes = self._pipes[topic]
+            del pipes[pipe]
+            removed.append((topic, not pipes))
+            if not pipes:
+                del self._pipes[topic]
+                self._lengths.remove(len(topic))
+        return removed
+
     def has(self, pipe: Pipe, topic: bytes) -> bool:
         """Tell whether the peer has subscribed to exactly this topic."""
         return topic in self._by_pipe.get(pipe, ())
@@ -152,9 +169,27 @@ class Subscriptions:
         if self._bytes.get(pipe, 0) + len(topic) > limits.max_subscription_bytes:
             self._exceeded("more topic bytes of one peer", limits.max_subscription_bytes)
         if self._total >= limits.max_subscriptions_total:
-            self._exceeded("more subscriptions of all peers", limits.max_subscriptions_total)
+            what, limit = "more subscriptions of all peers", limits.max_subscriptions_total
+            self._turn_out(pipe, max(self._by_pipe, key=self._count_of), what, limit)
         if len(topic) not in self._lengths and len(self._lengths) >= limits.max_topic_lengths:
-            self._exceeded("more distinct topic lengths", limits.max_topic_lengths)
+            what, limit = "more distinct topic lengths", limits.max_topic_lengths
+            self._turn_out(pipe, max(self._by_pipe, key=self._lengths_of), what, limit)
+
+    def _count_of(self, pipe: Pipe) -> int:
+        return len(self._by_pipe[pipe])
+
+    def _lengths_of(self, pipe: Pipe) -> int:
+        return len(set(map(len, self._by_pipe[pipe])))
+
+    def _turn_out(self, newest: Pipe, largest: Pipe, what: str, limit: int) -> None:
+        """End the connection of whoever holds the most of what all share.
+
+        The newest is not to blame: else one peer could use up the limit and lock out all others.
+        """
+        if largest is newest or largest.peer is None:
+            self._exceeded(what, limit)
+        else:
+            largest.peer.disconnect(ProtocolFault.SUBSCRIPTION_LIMIT.value)
 
     @staticmethod
     def _exceeded(what: str, limit: int) -> None:
