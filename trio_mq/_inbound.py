@@ -132,7 +132,10 @@ class Inbound:
         """Remove and return the oldest message; the caller knows that there is one."""
         if not self.batch:
             self._next_batch()
-        return self.batch.popleft()
+        message = self.batch.popleft()
+        if self._paused and not self.batch:
+            self.look_for_room()
+        return message
 
     def refill(self) -> bool:
         """Ask for more at the end of what there was; True if there is something to take again."""
@@ -183,8 +186,8 @@ class Inbound:
     def look_for_room(self) -> None:
         """Wake the link if it waits for room and half of it is free.
 
-        Asked for each batch, and again when nothing is left: the last batch may be more than half
-        of the bytes alone, and then no later one comes to ask.
+        Asked when a batch begins and when it ends, and again when nothing is left: the last batch
+        may be more than half of the bytes alone, and then no later one comes to ask.
         """
         if self._paused and self._half_is_free():
             self._paused = False

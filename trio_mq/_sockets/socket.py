@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import warnings
 from types import TracebackType
@@ -43,11 +42,6 @@ class Socket(trio.abc.AsyncResource):
     """
 
     socket_type: ClassVar[SocketType]
-
-    def __init_subclass__(cls) -> None:
-        """Hold Ctrl-C back during our own steps; it comes with the program's next checkpoint."""
-        super().__init_subclass__()
-        _protect_methods(cls)
 
     #: Sub and XSub have nothing to write that could matter after their end.
     _lingers: ClassVar[bool] = True
@@ -381,16 +375,6 @@ class Socket(trio.abc.AsyncResource):
         """
         self._guard()
         await self._members.wait_until(lambda: len(self._members.links) >= n)
-
-
-def _protect_methods(cls: type[Socket]) -> None:
-    """Let no method be interrupted in the middle: queues and counters would be half changed."""
-    for method in vars(cls).values():
-        if inspect.isfunction(method):
-            trio.lowlevel.enable_ki_protection(method)
-
-
-_protect_methods(Socket)
 
 
 def guarded_pattern(socket: Socket) -> Pattern:

@@ -38,7 +38,7 @@ class LoadBalance:
         self.outlet: Pipe | None = None
         #: The return queue.
         self.returned: deque[Item] = deque()
-        self.returned_bytes = 0
+        self.returned_bytes: int = 0
 
     def add(self, pipe: Pipe) -> None:
         """Count a peer as a target, last in turn."""
