@@ -315,13 +315,11 @@ class Req(Sender, Receiver):
         return started[0]
 
     async def _reply_to(self, exchange: Exchange) -> Message:
-        claim = partial(self._requests.claim, exchange)
-        try:
-            return claim()
-        except trio.WouldBlock:
-            reply = await exchange.waiting.wait(claim)
-            self._slice.restart()
-            return reply
+        if exchange.over:
+            return self._requests.claim(exchange)
+        reply = await exchange.waiting.wait(partial(self._requests.claim, exchange))
+        self._slice.restart()
+        return reply
 
     def _check_turn_to_send(self) -> None:
         self._guard()

@@ -53,6 +53,11 @@ class Exchange:
     #: The task that waits for the reply.
     waiting: WaitList[Message] = attrs.field(factory=WaitList)
 
+    @property
+    def over(self) -> bool:
+        """There is a reply, or an error in its place."""
+        return self.reply is not None or self.error is not None
+
     def result(self) -> Message:
         """Return the reply, raise why there will be none, or raise `trio.WouldBlock`."""
         if self.error is not None:
@@ -120,7 +125,7 @@ class ReqPattern(BalancedPattern):
         if exchange.reply is not None and pipe is not None:
             self._unclaimed.remove(exchange.reply)
             self.members.tally_of(pipe).drop_in(DropReason.FILTERED)
-        if exchange.reply is not None or exchange.error is not None:
+        if exchange.over:
             return
         if pipe is None:
             self._homeless.discard(exchange)
