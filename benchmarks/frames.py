@@ -70,29 +70,6 @@ def decode(reads: Sequence[bytes]) -> int:
     return count
 
 
-def decode_into(wire: bytes) -> int:
-    """Decode everything, receiving into the buffers of large frames; return the number."""
-    _, pull = established()
-    source, position, count = memoryview(wire), 0, 0
-    while position < len(wire):
-        position += read_into(pull, source[position:])
-        count += taken(pull)
-    return count
-
-
-def read_into(pull: zmtp.Connection, source: memoryview) -> int:
-    """Play one receive of the kernel, into the connection's own buffer where it has one."""
-    target = pull.receive_buffer()
-    if target is None:
-        read = bytes(source[:READ])
-        pull.receive_data(read)
-        return len(read)
-    size = min(len(target), len(source), 4 * READ)
-    target[:size] = source[:size]
-    pull.buffer_filled(size)
-    return size
-
-
 def taken(pull: zmtp.Connection) -> int:
     """Return how many messages came out."""
     count = 0
@@ -117,7 +94,7 @@ def rounds(run: Callable[[], int], expected: int) -> Iterator[float]:
 
 def main() -> None:
     """Measure and print."""
-    print(f"{'ns per message':<20}{'encode':>12}{'decode':>12}{'received into':>16}")
+    print(f"{'ns per message':<20}{'encode':>12}{'decode':>12}")
     for name, messages in loads().items():
         wire = b"".join(map(zmtp.encode_message, messages))
         reads = [wire[at : at + READ] for at in range(0, len(wire), READ)]
@@ -125,9 +102,8 @@ def main() -> None:
         figures = (
             best(lambda: encode(messages), len(wire), count),  # noqa: B023 - called at once
             best(lambda: decode(reads), count, count),  # noqa: B023
-            best(lambda: decode_into(wire), count, count),  # noqa: B023
         )
-        print(f"{name:<20}{figures[0]:>12.0f}{figures[1]:>12.0f}{figures[2]:>16.0f}")
+        print(f"{name:<20}{figures[0]:>12.0f}{figures[1]:>12.0f}")
 
 
 if __name__ == "__main__":

@@ -36,10 +36,6 @@ class Kernel(ByteStream):
         """Nobody reads here."""
         raise NotImplementedError
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        """Nobody reads here."""
-        raise NotImplementedError
-
     async def write_all(self, data: bytes) -> None:
         """The outbox never waits."""
         raise NotImplementedError

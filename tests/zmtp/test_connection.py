@@ -267,19 +267,14 @@ def feed_whole(connection: Connection, data: bytes) -> list[Messages]:
     return [event for event in events_of(connection) if isinstance(event, Messages)]
 
 
-def test_a_large_frame_can_be_received_into_place() -> None:
-    """Through the connection, as a link does it."""
+def test_what_is_missing_of_a_large_frame_is_known() -> None:
+    """So that a link can ask the kernel for all of it."""
     connection, body = established(), b"z" * 300_000
     wire = encode_message((body,))
-    assert feed(connection, [wire[:1000]]) == []
-    wire = wire[1000:]
-    while (buffer := connection.receive_buffer()) is not None:
-        buffer[:] = wire[: len(buffer)]
-        wire = wire[len(buffer) :]
-        connection.buffer_filled(len(buffer))
-    assert wire == b""
-    (run,) = feed_whole(connection, b"")
-    assert run.messages == [(body,)]
+    assert (connection.missing, feed(connection, [wire[:1009]])) == (0, [])
+    assert connection.missing == 299_000
+    (run,) = feed_whole(connection, wire[1009:])
+    assert (run.messages, connection.missing) == ([(body,)], 0)
 
 
 def test_limits_of_messages_hold_only_for_messages() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from trio_mq._message import Message
-from trio_mq.zmtp import LocalProtocolError, ProtocolFault, RemoteProtocolError, encode_message
-from trio_mq.zmtp.decoder import OWN_BUFFER, FrameDecoder, FrameLimits, handshake_limits
+from trio_mq.zmtp import ProtocolFault, RemoteProtocolError, encode_message
+from trio_mq.zmtp.decoder import FrameDecoder, FrameLimits, handshake_limits
 from trio_mq.zmtp.frames import COMMAND, encode_frame
 
 SIZES = [0, 1, 255, 256, 65536]
@@ -197,92 +197,44 @@ def test_good_messages_before_a_bad_frame_come_out_first() -> None:
 
 
 def test_a_huge_promise_costs_next_to_nothing() -> None:
-    """16 GiB announced, without a limit, and a buffer asked for: what arrived is what is held."""
+    """16 GiB announced, without a limit: what arrived is what is held."""
     source = decoder()
     tracemalloc.start()
     try:
         source.receive(b"\2" + (2**34).to_bytes(8, "big") + b"x" * 1000)
         assert take(source) == ([], 0)
-        buffer = source.receive_buffer()
-        assert buffer is not None
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 2**20
+    assert peak < 2**17
+    assert source.missing == 2**34 - 1000
 
 
-@pytest.mark.parametrize("tail", [0, 1, 100])
-def test_a_large_frame_is_received_where_it_stays(tail: int) -> None:
-    """In growing buffers, with a message after it, and never past its end."""
-    body, after = bytes(range(256)) * 4096, encode_message((b"next",)) * tail
-    wire, source, out = memoryview(encode_message((body,)) + after), decoder(), list[Message]()
-    while wire:
-        buffer = source.receive_buffer()
-        count = min(len(wire), 70_000 if buffer is None else len(buffer))
-        if buffer is None:
-            source.receive(bytes(wire[:count]))
-        else:
-            buffer[:count] = wire[:count]
-            source.buffer_filled(count)
-        wire = wire[count:]
+@pytest.mark.parametrize("piece", [1, 1000, 4095, 4096, 70_000, 2**20])
+def test_a_large_frame_comes_whole_out_of_pieces_of_any_size(piece: int) -> None:
+    """And with it a message that ends in its last piece."""
+    body = bytes(range(256)) * 400
+    wire, source, out = encode_message((body,)) + encode_message((b"next",)), decoder(), []
+    for start in range(0, len(wire), piece):
+        source.receive(wire[start : start + piece])
         out += take(source)[0]
-    assert out == [(body,)] + [(b"next",)] * tail
+    assert out == [(body,), (b"next",)]
+    assert source.missing == 0
 
 
-def test_a_buffer_that_grows_never_exceeds_what_has_arrived_by_more_than_itself() -> None:
-    """Doubling from three quarters of a megabyte keeps a slow liar cheap."""
-    source, arrived = decoder(), 9
-    source.receive(b"\2" + (2**34).to_bytes(8, "big"))
-    take(source)
-    for _ in range(8):
-        buffer = source.receive_buffer()
-        assert buffer is not None
-        assert len(buffer) <= max(768 * 1024, arrived)
-        arrived += len(buffer)
-        source.buffer_filled(len(buffer))
-
-
-def test_a_buffer_is_offered_only_inside_a_large_frame() -> None:
-    """Small frames share their reads with what follows."""
+def test_a_frame_that_comes_byte_by_byte_costs_no_object_for_each() -> None:
+    """Small pieces are gathered."""
     source = decoder()
-    assert source.receive_buffer() is None
-    source.receive(encode_message((bytes(OWN_BUFFER),))[:10])
-    take(source)
-    assert source.receive_buffer() is None
-    source.receive(bytes(OWN_BUFFER - 1) + encode_message((bytes(OWN_BUFFER + 1),))[:10])
-    assert source.receive_buffer() is None, "there is a message to take first"
-    take(source)
-    assert source.receive_buffer() is not None
-
-
-def test_a_buffer_is_taken_back_by_the_next_call() -> None:
-    """Whoever kept it cannot write into a message that was handed out."""
-    source = decoder()
-    source.receive(encode_message((bytes(2 * OWN_BUFFER),))[:10])
-    take(source)
-    buffer = source.receive_buffer()
-    assert buffer is not None
-    source.receive(bytes(2 * OWN_BUFFER - 1))
-    with pytest.raises(ValueError, match="released"):
-        buffer[0] = 1
-    assert len(take(source)[0]) == 1
-
-
-@pytest.mark.parametrize("count", [-1, 768 * 1024 + 1])
-def test_more_than_a_buffer_holds_cannot_have_filled_it(count: int) -> None:
-    """It would be a mistake of the I/O layer."""
-    source = decoder()
-    source.receive(encode_message((bytes(8 * OWN_BUFFER),))[:10])
-    take(source)
-    source.receive_buffer()
-    with pytest.raises(LocalProtocolError):
-        source.buffer_filled(count)
-
-
-def test_nothing_can_fill_a_buffer_that_was_not_asked_for() -> None:
-    """The same mistake."""
-    with pytest.raises(LocalProtocolError):
-        decoder().buffer_filled(1)
+    source.receive(b"\2" + (2**20).to_bytes(8, "big"))
+    tracemalloc.start()
+    try:
+        for _ in range(20_000):
+            source.receive(b"x")
+            take(source)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 4 * 20_000
 
 
 def test_what_is_buffered_and_begun_is_known() -> None:
@@ -321,15 +273,3 @@ def test_any_bytes_are_frames_or_refused(data: bytes, size: int) -> None:
     except RemoteProtocolError:
         return
     assert source.buffered <= 300
-
-
-def test_no_buffer_is_offered_while_bytes_wait_to_go_before_it() -> None:
-    """Else what is received into it would overtake them."""
-    source, body = decoder(), bytes(range(256)) * 1024
-    wire = encode_message((body,))
-    source.receive(wire[:1000])
-    take(source)
-    source.receive(wire[1000:2000])
-    assert source.receive_buffer() is None
-    source.receive(wire[2000:])
-    assert take(source)[0] == [(body,)]

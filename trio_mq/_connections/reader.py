@@ -20,6 +20,8 @@ from trio_mq.zmtp import Connection, Event, Messages
 #: What one read asks the kernel for. It costs nothing to ask for more than there is, and every read
 #: costs a turn of the scheduler: 64 KiB messages pass at twice the rate of 64 KiB reads.
 READ_BYTES: Final = 256 * 1024
+#: The same inside a frame that is larger than that.
+_MOST_BYTES: Final = 768 * 1024
 #: Seconds without room after which a peer that was never heard to PING gets signs of life.
 _LONG_PAUSE: Final = 0.2
 #: At most this many messages are decoded between two schedule points.
@@ -102,19 +104,13 @@ class Reader:
 
     async def _receive_now(self) -> bool:
         connection = self._connection
-        buffer = None if self._discarding else connection.receive_buffer()
-        if buffer is None:
-            data = await self._stream.receive_some(READ_BYTES)
-            size = len(data)
-            if size and not self._discarding:
-                connection.receive_data(data)
-        else:
-            size = await self._stream.receive_into(buffer)
-            if size:
-                connection.buffer_filled(size)
+        wanted = min(max(connection.missing, READ_BYTES), _MOST_BYTES)
+        data = await self._stream.receive_some(wanted)
+        if data and not self._discarding:
+            connection.receive_data(data)
         if self.heartbeat is not None:
             self.heartbeat.heard()
-        return size > 0
+        return bool(data)
 
     async def _work_off(self) -> None:
         """Handle everything that has arrived, waiting for room where there is none."""

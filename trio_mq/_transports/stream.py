@@ -55,13 +55,6 @@ class ByteStream(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def receive_into(self, buffer: memoryview) -> int:
-        """Wait for bytes, write them to the front of ``buffer`` and return how many; 0 at the end.
-
-        For large frames, which so reach their place without a copy. Errors as `receive_some`.
-        """
-
-    @abc.abstractmethod
     def try_write(self, buffers: Sequence[bytes | memoryview]) -> int | None:
         """Write what fits now and return the number of bytes, without waiting and no checkpoint.
 
@@ -108,7 +101,7 @@ class SocketStream(ByteStream):
         peer_address: The peer's end as text.
     """
 
-    __slots__ = ("_fileno", "_recv", "_recv_into", "_send", "_sendmsg", "_socket")
+    __slots__ = ("_fileno", "_recv", "_send", "_sendmsg", "_socket")
 
     def __init__(self, sock: socket.socket, *, local_address: str, peer_address: str) -> None:
         sock.settimeout(0)
@@ -117,7 +110,6 @@ class SocketStream(ByteStream):
         self._socket = sock
         # Bound once: looking a method up costs a tenth of the system call that it makes.
         self._recv = sock.recv
-        self._recv_into = sock.recv_into
         self._send = sock.send
         self._sendmsg = sock.sendmsg
         # A number is what trio wants in the end. It is -1 from the close on: the system gives the
@@ -141,19 +133,6 @@ class SocketStream(ByteStream):
             await wait_readable(self._fileno)
             try:
                 return self._recv(max_bytes)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._failure(error) from error
-
-    async def receive_into(self, buffer: memoryview) -> int:
-        """See `ByteStream.receive_into`."""
-        while True:
-            if self._fileno < 0:
-                raise trio.ClosedResourceError(_CLOSED)
-            await wait_readable(self._fileno)
-            try:
-                return self._recv_into(buffer)
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -237,12 +216,6 @@ class TrioStream(ByteStream):
             return bytes(await self._stream.receive_some(max_bytes))
         except OSError as error:
             raise self._failure(error) from error
-
-    async def receive_into(self, buffer: memoryview) -> int:
-        """See `ByteStream.receive_into`; here it costs a copy."""
-        data = await self.receive_some(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def try_write(self, buffers: Sequence[bytes | memoryview]) -> None:
         """See `ByteStream.try_write`: trio streams only write while one waits."""

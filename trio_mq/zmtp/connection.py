@@ -158,6 +158,11 @@ class Connection:
         return self._decoder.buffered
 
     @property
+    def missing(self) -> int:
+        """Bytes that are still to come of the frame at hand: how much is worth asking for."""
+        return self._decoder.missing
+
+    @property
     def exhausted(self) -> bool:
         """Whether `next_event` needs more data to return anything."""
         return self.established and self._traffic.exhausted
@@ -177,22 +182,6 @@ class Connection:
             data = self._read_greeting(data)
         if data:
             self._decoder.receive(data)
-
-    def receive_buffer(self) -> memoryview | None:
-        """Return where to receive the rest of a large frame, or ``None`` to use `receive_data`.
-
-        Ask after `next_event` returned ``None``. The buffer is good for one receive, after which
-        `buffer_filled` must be told the number of bytes; it is taken back by the next call.
-        """
-        return self._decoder.receive_buffer()
-
-    def buffer_filled(self, count: int) -> None:
-        """Tell how many bytes were received into `receive_buffer`.
-
-        Raises:
-            LocalProtocolError: The buffer was not asked for, or is not that long.
-        """
-        self._decoder.buffer_filled(count)
 
     def next_event(
         self, max_messages: int | None = None, max_bytes: int | None = None

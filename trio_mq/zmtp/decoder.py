@@ -10,25 +10,20 @@ filled exactly. Every size is judged when its header is complete, before any byt
 
 from __future__ import annotations
 
-import io
 import struct
 from collections import deque
 from typing import Final
 
 import attrs
 
-from trio_mq._errors import LocalProtocolError, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, to_message
 
 from .bulk import decode_alike
 from .frames import COMMAND, LONG, MORE, Frame
+from .torn_frame import TornFrame
 
 _RESERVED: Final = 0xF8
-#: What a large frame's buffer grows by at least, in bytes.
-_GROWTH: Final = 768 * 1024
-#: What is missing of a frame from this size on is received into a buffer of its own; less than that
-#: arrives sooner together with what follows it.
-OWN_BUFFER: Final = 128 * 1024
 #: Sizes from 2^63 on are reserved (RFC 37): no limit means this one.
 _MAX_SIZE: Final = 2**63 - 1
 #: So many messages of one frame in a row promise more of them; if they then were not alike, the
@@ -72,11 +67,8 @@ class FrameDecoder:
         self._data = b""  # the chunk in hand, and how far it is decoded
         self._pos = 0
         self._chunks: deque[bytes] = deque()  # those after it
-        self._body: io.BytesIO | None = None  # the torn frame's body
+        self._torn: TornFrame | None = None  # the frame whose body is not all here
         self._flags = 0
-        self._filled = 0
-        self._missing = 0
-        self._view: memoryview | None = None  # the part of it that the owner may fill
         self._parts: list[bytes] = []  # the unfinished message
         self._parts_size = 0
         self.set_limits(limits)
@@ -94,40 +86,10 @@ class FrameDecoder:
 
     def receive(self, data: bytes) -> None:
         """Take a chunk."""
-        self._take_back_view()
         if self._pos == len(self._data) and not self._chunks:
             self._data, self._pos = data, 0
         elif data:
             self._chunks.append(data)
-
-    def receive_buffer(self) -> memoryview | None:
-        """Return where to receive into, inside a large frame; ``None`` to use `receive`."""
-        self._take_back_view()
-        body = self._body
-        if body is None or self._missing < OWN_BUFFER or self._has_data():
-            return None
-        # At most as much again as has arrived: what a header promises costs nothing.
-        end = self._filled + min(self._missing, max(_GROWTH, self._filled))
-        if body.seek(0, io.SEEK_END) < end:
-            body.seek(end - 1)
-            body.write(b"\x00")
-        self._view = body.getbuffer()[self._filled : end]
-        return self._view
-
-    def buffer_filled(self, count: int) -> None:
-        """Tell how many bytes were received into the start of `receive_buffer`."""
-        room = 0 if self._view is None else len(self._view)
-        if not 0 <= count <= room:
-            raise LocalProtocolError(f"{count} bytes cannot have filled a buffer of {room}")
-        self._take_back_view()
-        self._filled += count
-        self._missing -= count
-
-    def _take_back_view(self) -> None:
-        # While a view is out, its buffer can neither grow nor be handed out as bytes.
-        if self._view is not None:
-            self._view.release()
-            self._view = None
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -135,28 +97,34 @@ class FrameDecoder:
     def buffered(self) -> int:
         """Bytes that were received and not handed out: chunks, torn frame, unfinished message."""
         waiting = len(self._data) - self._pos + sum(map(len, self._chunks))
-        return waiting + self._filled + self._parts_size
+        torn = 0 if self._torn is None else self._torn.filled
+        return waiting + torn + self._parts_size
+
+    @property
+    def missing(self) -> int:
+        """Bytes that the frame at hand lacks, as far as its header is known."""
+        return 0 if self._torn is None else self._torn.missing
 
     @property
     def mid_frame(self) -> bool:
         """Whether a frame or a message has begun and not ended."""
-        return self._body is not None or self._pos < len(self._data) or bool(self._parts)
+        return self._torn is not None or self._pos < len(self._data) or bool(self._parts)
 
     @property
     def exhausted(self) -> bool:
         """Whether every byte that arrived was handed out as a whole frame."""
-        return self._pos == len(self._data) and not self._chunks and self._body is None
+        return self._pos == len(self._data) and not self._chunks and self._torn is None
 
     @property
     def at_command(self) -> bool:
         """Whether what comes next is a command, as far as that is known."""
-        if self._body is not None:
+        if self._torn is not None:
             return bool(self._flags & COMMAND)
         return self._has_data() and bool(self._data[self._pos] & COMMAND)
 
     @property
     def _at_message(self) -> bool:
-        if self._body is not None:
+        if self._torn is not None:
             return not self._flags & COMMAND
         return self._has_data() and not self._data[self._pos] & COMMAND
 
@@ -176,16 +144,18 @@ class FrameDecoder:
         Raises:
             RemoteProtocolError: Its header breaks the rules or a limit.
         """
-        if self._body is None:
+        torn = self._torn
+        if torn is None:
             size = self._read_header()
             if size is None:
                 return None
-            self._body, self._filled, self._missing = io.BytesIO(), 0, size
-        self._fill(self._body)
-        if self._missing:
+            torn = self._torn = TornFrame(size)
+        while torn.missing and self._has_data():
+            self._pos = torn.fill(self._data, self._pos)
+        if torn.missing:
             return None
-        body, self._body, self._filled = self._body, None, 0
-        return self._flags, body.getvalue()
+        self._torn = None
+        return self._flags, torn.body()
 
     def next_command(self) -> bytes | None:
         """Return the body of the next frame, or ``None`` if it is no command or not all here.
@@ -215,16 +185,6 @@ class FrameDecoder:
                 return None
             self._data, self._pos = self._data[self._pos :] + self._chunks.popleft(), 0
         return None
-
-    def _fill(self, body: io.BytesIO) -> None:
-        """Move what is here into the torn body."""
-        body.seek(self._filled)
-        while self._missing and self._has_data():
-            end = min(self._pos + self._missing, len(self._data))
-            count = body.write(memoryview(self._data)[self._pos : end])
-            self._pos = end
-            self._filled += count
-            self._missing -= count
 
     # -- judging -------------------------------------------------------------------------------
 
@@ -287,8 +247,8 @@ class FrameDecoder:
         """
         payload = 0
         try:
-            while self._body is not None or self._has_data():
-                if self._body is None:
+            while self._torn is not None or self._has_data():
+                if self._torn is None:
                     payload += self._decode_run(out, max_messages, max_bytes - payload)
                 if len(out) >= max_messages or payload >= max_bytes or not self._at_message:
                     break
