@@ -117,6 +117,26 @@ def test_the_parts_end_when_the_command_is_killed(folder: Path) -> None:
     assert errors == ""
 
 
+def test_a_part_that_has_nobody_to_tell_goes_on_in_silence() -> None:
+    """What it prints between the end of the command and its own is no error."""
+    program = (
+        "import sys; from parallel_pipeline.role import tell; "
+        "sys.stdin.read(); tell('one'); tell('two')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=EXAMPLES,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+
+
 def test_on_a_terminal_the_display_is_live(folder: Path) -> None:
     """A bar is drawn and redrawn, and at the end the cursor is visible again."""
     terminal, its_end = pty.openpty()

@@ -17,8 +17,13 @@ def announce(**endpoints: str) -> None:
 
 
 def tell(line: str) -> None:
-    """Print a line at once, for people."""
-    print(printable(line), flush=True)
+    """Print a line at once, for people; if they are gone, to nobody."""
+    try:
+        print(printable(line), flush=True)
+    except BrokenPipeError:
+        # The command was killed, which standard input will tell in a moment. Until then, and at
+        # exit, what is printed must not raise again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(line: str) -> str:
