@@ -27,8 +27,8 @@ class TornFrame:
 
     def __init__(self, size: int) -> None:
         self._pieces: list[memoryview | bytearray] = []
-        self.filled = 0
-        self.missing = size
+        self.filled: int = 0
+        self.missing: int = size
 
     def fill(self, data: bytes, start: int) -> int:
         """Take what belongs to the body from ``start`` on; return where that ends."""
