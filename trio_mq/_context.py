@@ -43,6 +43,7 @@ class Context:
         )
         #: The names that inproc endpoints of this context are bound to.
         self.inproc: Final[Namespace[BoundName]] = Namespace()
+        # Held for a moment, and never through a Ctrl-C: whoever came next would wait for ever.
         self._lock = threading.Lock()
         self._sockets: dict[Hashable, int] = {}
 
@@ -59,6 +60,7 @@ class Context:
         """Threads that have an open socket now."""
         return len(set(self._sockets.values()))
 
+    @trio.lowlevel.enable_ki_protection
     def check(self) -> None:
         """Refuse a socket that could not be opened in this thread now.
 
@@ -69,6 +71,7 @@ class Context:
         with self._lock:
             self._check(threading.get_ident())
 
+    @trio.lowlevel.enable_ki_protection
     def register(self, socket: Hashable) -> None:
         """Count a socket that is being opened in this thread.
 
@@ -94,6 +97,7 @@ class Context:
                 "use Context(max_threads=…) or a context per thread"
             )
 
+    @trio.lowlevel.enable_ki_protection
     def unregister(self, socket: Hashable) -> None:
         """Forget a socket that was closed."""
         with self._lock:

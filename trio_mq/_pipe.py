@@ -338,6 +338,7 @@ class Pipe:
 
     # -- both --
 
+    @trio.lowlevel.enable_ki_protection
     def settle(self) -> None:
         """Let an inproc join move what it has put off, before somebody looks."""
         if self.on_full is not None:
@@ -345,6 +346,7 @@ class Pipe:
         if self.inbound.on_look is not None:
             self.inbound.on_look()
 
+    @trio.lowlevel.enable_ki_protection
     def figures(self) -> Tally:
         """Return the tally, up to date."""
         self.settle()
@@ -352,6 +354,7 @@ class Pipe:
         self.inbound.count_taken()
         return self.tally
 
+    @trio.lowlevel.enable_ki_protection
     def waiting(self) -> Waiting:
         """Return what waits here now."""
         self.settle()

@@ -331,6 +331,7 @@ class Membership:
             total = total + pipe.waiting()
         return total
 
+    @trio.lowlevel.enable_ki_protection
     def statistics(self) -> SocketStatistics:
         """Return the figures of this moment."""
         total = self._departed.copy()

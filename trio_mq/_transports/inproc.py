@@ -45,6 +45,7 @@ class Namespace(Generic[Binder]):
         self._bound: dict[str, _Bound[Binder]] = {}
         self._pending: dict[str, deque[_Pending[Binder]]] = {}
 
+    @trio.lowlevel.enable_ki_protection
     def bind(self, name: str, binder: Binder) -> None:
         """Bind a name, and introduce those of this run who wait for it, oldest first.
 
@@ -64,11 +65,13 @@ class Namespace(Generic[Binder]):
             if pending.run is run:
                 pending.connector.found(binder)
 
+    @trio.lowlevel.enable_ki_protection
     def unbind(self, name: str) -> None:
         """Free a name; connections made through it are not touched."""
         with self._lock:
             self._bound.pop(name, None)
 
+    @trio.lowlevel.enable_ki_protection
     def connect(self, name: str, connector: Connector[Binder]) -> None:
         """Introduce the connector to the binder of a name, now or when there is one.
 
@@ -88,12 +91,14 @@ class Namespace(Generic[Binder]):
             )
         connector.found(bound.binder)
 
+    @trio.lowlevel.enable_ki_protection
     def wait(self, name: str, connector: Connector[Binder]) -> None:
         """Introduce the connector to whoever binds the name next."""
         run = trio.lowlevel.current_trio_token()
         with self._lock:
             self._pending.setdefault(name, deque()).append(_Pending(connector, run))
 
+    @trio.lowlevel.enable_ki_protection
     def forget(self, name: str, connector: Connector[Binder]) -> None:
         """Stop waiting for a name."""
         with self._lock:
