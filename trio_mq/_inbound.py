@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 import trio
@@ -19,13 +19,9 @@ if TYPE_CHECKING:
 _UNLIMITED: Final = 1 << 62
 
 
-@attrs.frozen
-class Batch:
-    """What one read decoded, and whose it is (a pipe outlives its peers)."""
-
-    peer: Peer
-    messages: list[Message]
-    payload: int
+#: What one read decoded: whose it is (a pipe outlives its peers), the messages, and their payload
+#: bytes. A bare tuple: with a single message in it, the batch would cost as much to make as that.
+Batch: TypeAlias = tuple["Peer", list[Message], int]
 
 
 @attrs.define(eq=False)
@@ -108,7 +104,7 @@ class Inbound:
         self._tally.decoded_bytes += payload
         self._later += len(messages)
         self._later_bytes += payload
-        self._announce.send_nowait(Batch(peer, messages, payload))
+        self._announce.send_nowait((peer, messages, payload))
         if not self.readable:
             self.pipe.owner.messages_arrived(self.pipe)
 
@@ -174,13 +170,12 @@ class Inbound:
         self._counted = len(self.batch)
 
     def _next_batch(self) -> None:
-        batch = self._announced.receive_nowait()
-        self.source = batch.peer
-        self.batch.extend(batch.messages)
-        self._counted += len(batch.messages)
-        self._later -= len(batch.messages)
-        self._later_bytes -= batch.payload
-        self._batch_bytes = batch.payload
+        self.source, messages, payload = self._announced.receive_nowait()
+        self.batch.extend(messages)
+        self._counted += len(messages)
+        self._later -= len(messages)
+        self._later_bytes -= payload
+        self._batch_bytes = payload
         self.look_for_room()
 
     def look_for_room(self) -> None:

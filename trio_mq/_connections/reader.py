@@ -97,15 +97,13 @@ class Reader:
 
     async def _receive(self) -> bool:
         """Wait for bytes and feed them to the protocol; False at the end of the stream."""
-        if self._patience is not None and self._connection.mid_frame:
-            with trio.fail_after(self._patience):
-                return await self._receive_now()
-        return await self._receive_now()
-
-    async def _receive_now(self) -> bool:
         connection = self._connection
         wanted = min(max(connection.missing, READ_BYTES), _MOST_BYTES)
-        data = await self._stream.receive_some(wanted)
+        if self._patience is None or not connection.mid_frame:
+            data = await self._stream.receive_some(wanted)
+        else:
+            with trio.fail_after(self._patience):
+                data = await self._stream.receive_some(wanted)
         if data and not self._discarding:
             connection.receive_data(data)
         if self.heartbeat is not None:

@@ -279,7 +279,7 @@ class FrameDecoder:
         largest = self._largest
         payload = in_a_row = 0
         try:
-            while True:
+            while pos < end:
                 flags = data[pos]
                 if flags < LONG:
                     first, size = pos + 2, data[pos + 1]

@@ -41,6 +41,8 @@ def frame_header(flags: int, size: int) -> bytes:
     """Return the header of a frame; the size of the whole body decides its form."""
     if size > 255:
         return _LONG_HEADER.pack(flags | LONG, size)
+    if flags <= MORE:
+        return _SHORT_HEADERS[size + _MORE_OFFSET * flags]
     return bytes((flags, size))
 
 
@@ -56,7 +58,10 @@ def encode_message(frames: Frames) -> bytes:
     """
     if len(frames) == 1:
         return encode_frame(0, frames[0])
-    return b"".join(_pieces((frames,), frames))
+    # A request or a reply has two or three frames: too few for the steps over whole lists below.
+    *first, last = frames
+    pieces = [piece for frame in first for piece in (frame_header(MORE, len(frame)), frame)]
+    return b"".join((*pieces, frame_header(0, len(last)), last))
 
 
 def encode_messages(messages: Sequence[Frames]) -> list[bytes]:
