@@ -19,7 +19,7 @@ from trio_mq.zmtp import Connection, encode_message
 
 #: One write offers at most this much, so that a huge queue can't hold up the other tasks.
 _BATCH_MESSAGES: Final = 1000
-_BATCH_BYTES: Final = 256 * 1024
+_BATCH_BYTES: Final = 512 * 1024
 #: And the kernel is offered at most this much of one huge frame at a time.
 _OFFER_BYTES: Final = 1024 * 1024
 #: Shared encodings from this size on are written from where they are.
