@@ -24,7 +24,7 @@ and where they can be exact:
 * An outbound message leaves the count when the kernel has taken its last byte, not when the writer
   picks it up. The batch that is being written therefore *stays at the front of the deque*;
   `in_hand` says how many messages at the front can no longer be taken back or dropped.
-* Inbound, the link asks for `incoming_room` before it decodes and stops reading when there is
+* Inbound, the link asks for `Inbound.room` before it decodes and stops reading when there is
   none. It is woken when half of the room is free, not for each message.
 
 Outbound messages wait as bare tuples of frames, which cost nothing to make. Only what needs more

@@ -10,6 +10,7 @@ import trio
 
 from tests.hostile.arena import PATIENCE, census
 from tests.hostile.wire import GREETING, hello
+from tests.transports.over_tcp import black_hole
 from trio_mq import Dealer, EndpointState, Pull, Push, Rep, Req, Socket
 
 
@@ -60,11 +61,13 @@ async def test_while_a_name_is_resolved() -> None:
 
 
 async def test_while_nobody_answers_the_connection() -> None:
-    """The attempt is given up; 192.0.2.1 is nobody's (RFC 5737), and silent in most networks."""
-    async with Push(linger=0) as ours:
-        await ours.connect("tcp://192.0.2.1:1")
-        await trio.testing.wait_all_tasks_blocked()
-        await _close(ours)
+    """The attempt is given up."""
+    with black_hole() as endpoint:
+        async with Push(linger=0) as ours:
+            await ours.connect(endpoint)
+            await trio.testing.wait_all_tasks_blocked()
+            assert [place.state for place in ours.endpoints] == [EndpointState.CONNECTING]
+            await _close(ours)
 
 
 @pytest.mark.parametrize("said", [b"", GREETING[:10], GREETING, hello(b"PULL")[:-1]], ids=len)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import trio
@@ -106,3 +106,15 @@ class Resolver(trio.abc.HostnameResolver):
 
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[str]:
+    """Yield an endpoint that neither accepts nor refuses: a listener whose queue is full."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0)
+            filler.connect_ex(server.getsockname())
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"

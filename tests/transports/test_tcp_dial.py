@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 import trio
@@ -18,6 +16,7 @@ from tests.transports.over_tcp import (
     V4,
     V6,
     Resolver,
+    black_hole,
     connected,
     dial,
     listening,
@@ -178,18 +177,6 @@ async def test_a_lack_of_descriptors_is_an_error_of_that_attempt(
         with pytest.raises(OSError, match=r"cannot connect to tcp://127\.0\.0\.1:80: ") as caught:
             await dial("tcp://127.0.0.1:80")
     assert caught.value.errno == errno.EMFILE
-
-
-@contextlib.contextmanager
-def black_hole() -> Iterator[str]:
-    """Yield an endpoint that neither accepts nor refuses: a listener whose queue is full."""
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(3):
-            filler = stack.enter_context(socket.socket())
-            filler.settimeout(0)
-            filler.connect_ex(server.getsockname())
-        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
 
 
 async def test_an_address_that_never_answers_ends_with_the_connect_timeout() -> None:

@@ -2,10 +2,9 @@
 
 Chunks wait as they came, in a queue; nothing is ever concatenated with what came before it,
 apart from the torn header of a frame (at most eight bytes) to the chunk after it. So the cost of
-a byte does not depend on how much is waiting. A frame whose body is torn moves into a buffer of
-its own, an `io.BytesIO`: it grows by what arrived and never by what a header promised, one can
-receive straight into it, and its ``getvalue()`` hands out its memory without a copy when it was
-filled exactly. Every size is judged when its header is complete, before any byte is kept for it.
+a byte does not depend on how much is waiting. A frame whose body is torn is gathered piece by piece
+(`torn_frame`): what is held is what arrived, never what a header promised. Every size is judged
+when its header is complete, before any byte is kept for it.
 """
 
 from __future__ import annotations

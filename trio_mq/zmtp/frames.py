@@ -25,7 +25,7 @@ MORE: Final = 0x01
 LONG: Final = 0x02
 COMMAND: Final = 0x04
 
-#: Frames from this size on are sent from where they are, and received into where they stay.
+#: Frames from this size on are sent from where they are, without a copy.
 LARGE: Final = 32 * 1024
 
 _LONG_HEADER: Final = struct.Struct(">BQ")
