@@ -42,6 +42,7 @@ class Inbound:
     _later: int = attrs.field(init=False, default=0)
     _later_bytes: int = attrs.field(init=False, default=0)
     _hwm: int = attrs.field(init=False)
+    _part: int = attrs.field(init=False)
     _hwm_bytes: int = attrs.field(init=False)
     _conflate_all: bool = attrs.field(init=False)
     #: The link found no room; the call wakes it when half of the room is free.
@@ -57,6 +58,7 @@ class Inbound:
     def __attrs_post_init__(self) -> None:
         options = self.pipe.options
         self._hwm = options.receive_hwm or _UNLIMITED
+        self._part = (self._hwm + 3) // 4
         self._hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
         self._conflate_all = options.conflate
         self._announce, self._announced = trio.open_memory_channel[Batch](_UNLIMITED)
@@ -81,12 +83,14 @@ class Inbound:
     def room(self) -> tuple[int, int]:
         """Return how many messages and bytes to decode now; both above 0, or there is no room.
 
-        Never more than half of the high-water mark, so that a batch ends, and the room is looked
-        at, where half of it is free.
+        A quarter of the high-water mark, so that a batch ends, and the room is looked at, near
+        where half of it is free; or all of the room if that would leave too little for another.
         """
         if self._conflate_all:
             return _UNLIMITED, _UNLIMITED
-        room = min(self._hwm - self.count, (self._hwm + 1) // 2)
+        room = self._hwm - self.count
+        if room >= 2 * self._part:
+            room = self._part
         # To weigh what is left of the batch takes as long as to receive it: only if it matters.
         room_bytes = self._hwm_bytes - self._later_bytes - self._batch_bytes
         return room, room_bytes if room_bytes > 0 else self._hwm_bytes - self.size
@@ -95,6 +99,11 @@ class Inbound:
         """There is no room; call ``on_room`` when half of it is free."""
         self._paused = True
         self._on_room = on_room
+
+    def link_ended(self) -> None:
+        """Nobody waits for room any more."""
+        self._paused = False
+        self._on_room = None
 
     def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
         """Queue what a link decoded; the link has seen the room for it."""
@@ -190,7 +199,9 @@ class Inbound:
                 self._on_room()
 
     def _half_is_free(self) -> bool:
-        if self.count * 2 > self._hwm + 1:
+        # Half of a batch more is near enough: else a batch that ends a little early would let all
+        # of the next one go by.
+        if self.count * 2 > self._hwm + 1 + self._hwm // 4:
             return False
         at_most = self._later_bytes + self._batch_bytes
         return at_most * 2 <= self._hwm_bytes or self.size * 2 <= self._hwm_bytes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import attrs
 
-from trio_mq._message import Frames
+from trio_mq._message import Frames, size_of
 
 
 @attrs.define(eq=False)
@@ -22,10 +23,24 @@ class Outgoing:
     torn: bool = False
 
 
-#: What waits in a pipe to be written.
-Item: TypeAlias = Frames | Outgoing
+#: What waits in a pipe to be written; a message of one frame, as most are, is just that frame.
+Item: TypeAlias = bytes | Frames | Outgoing
 
 
 def frames_of(item: Item) -> Frames:
     """Return the frames of what waits."""
+    if item.__class__ is bytes:
+        return (item,)
     return item.message if item.__class__ is Outgoing else item  # type: ignore[return-value]
+
+
+def payload_of(item: Item) -> int:
+    """Return the payload bytes of what waits."""
+    return len(item) if isinstance(item, bytes) else size_of(frames_of(item))
+
+
+def payload_of_all(items: Sequence[Item]) -> int:
+    """Return the payload bytes of several."""
+    if set(map(type, items)) == {bytes}:
+        return sum(map(len, items))  # type: ignore[arg-type]  # as was just seen
+    return sum(map(payload_of, items))

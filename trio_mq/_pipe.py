@@ -27,9 +27,9 @@ and where they can be exact:
 * Inbound, the link asks for `Inbound.room` before it decodes and stops reading when there is
   none. It is woken when half of the room is free, not for each message.
 
-Outbound messages wait as bare tuples of frames, which cost nothing to make. Only what needs more
-waits as an `Outgoing`: a message for many peers, which is encoded once, and a message that was
-torn by a dying connection, which remembers that.
+Outbound messages wait as a bare frame, or as a tuple of frames if there are several. Only what
+needs more waits as an `Outgoing`: a message for many peers, which is encoded once, and a message
+that was torn by a dying connection, which remembers that.
 
 A small message costs so little that its bookkeeping would cost as much again. So putting and taking
 one changes the queues alone; the tally is brought up to date (`count_put`, `count_taken`) with the
@@ -39,7 +39,7 @@ next batch, or when somebody asks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -47,8 +47,7 @@ import attrs
 import trio
 
 from trio_mq._inbound import Inbound
-from trio_mq._message import size_of
-from trio_mq._outgoing import Item, Outgoing, frames_of
+from trio_mq._outgoing import Item, Outgoing, frames_of, payload_of
 from trio_mq._pipe_owner import PipeOwner
 from trio_mq._statistics import DropReason, Tally, Waiting
 
@@ -57,6 +56,8 @@ if TYPE_CHECKING:
     from trio_mq._peer import Peer
 
 _UNLIMITED: Final = 1 << 62
+#: Payload bytes up to which `Pipe.append_below` says all that there is to say.
+SMALL: Final = 1024
 
 
 @attrs.define(eq=False, repr=False)
@@ -105,6 +106,9 @@ class Pipe:
     #: A message may simply be appended where there is room: what else `put` does has been done,
     #: and holds until the writer is idle again.
     rolling: bool = attrs.field(init=False, default=False)
+    #: While fewer messages than these wait, a single frame of up to `SMALL` bytes may simply be
+    #: appended and counted in ``outgoing_bytes``: the writer knows, and both limits admit it.
+    append_below: int = attrs.field(init=False, default=0)
     #: Called when there is no room, by who can perhaps make some at once; set by an inproc join.
     on_full: Callable[[], None] | None = attrs.field(init=False, default=None)
 
@@ -140,13 +144,16 @@ class Pipe:
         """Queue a message; the caller has seen `has_room`, or means to exceed it."""
         # The plain case first: it is nearly every message there is.
         if item.__class__ is tuple and len(item) == 1 and not self.conflate:
-            self.outgoing.append(item)
-            self.outgoing_bytes += len(item[0])
+            size = len(item[0])
+            self.outgoing.append(item[0])
+            self.outgoing_bytes += size
+            if size > SMALL and self.rolling:
+                self._limit_appending()
             if not self._announced and self.on_outgoing is not None:
                 self._announced = True
                 self.on_outgoing()
         else:
-            self.put_sized(item, size_of(frames_of(item)))
+            self.put_sized(item, payload_of(item))
 
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
@@ -167,8 +174,29 @@ class Pipe:
             self._drop_at(-1, DropReason.CONFLATED)
         self.outgoing.append(item)
         self.outgoing_bytes += size
+        if size > SMALL and self.rolling:
+            self._limit_appending()
         if item.__class__ is Outgoing:
             self.wrapped = True
+
+    def extend(self, messages: Sequence[Item], size: int) -> None:
+        """Queue what the caller has seen to fit, while `rolling`."""
+        self.outgoing.extend(messages)
+        self.outgoing_bytes += size
+        self._limit_appending()
+
+    def roll(self) -> None:
+        """The writer knows that there is something to write: more may simply be appended."""
+        self.rolling = not self.conflate
+        self._limit_appending()
+
+    def _limit_appending(self) -> None:
+        """Look how many small messages are admitted by both limits together."""
+        if self.rolling:
+            room = (self.send_hwm_bytes - self.outgoing_bytes) // SMALL
+            self.append_below = min(self.send_hwm, len(self.outgoing) + room)
+        else:
+            self.append_below = 0
 
     def drop_oldest(self) -> bool:
         """Drop the oldest message that is not being written; False if there is none."""
@@ -178,7 +206,7 @@ class Pipe:
         self._after_removing(1)
         return True
 
-    def take_back(self, item: Item) -> bool:
+    def take_back(self, item: Outgoing) -> bool:
         """Remove a message that has not begun to be written, as if it had never been put."""
         for index in range(self.in_hand, len(self.outgoing)):
             if self.outgoing[index] is item:
@@ -207,7 +235,7 @@ class Pipe:
         self.count_put()
         item = self.outgoing[index]
         del self.outgoing[index]
-        self.outgoing_bytes -= size_of(frames_of(item))
+        self.outgoing_bytes -= payload_of(item)
         self._counted_out -= 1
         self._counted_out_bytes = self.outgoing_bytes
         self.finished += 1
@@ -216,7 +244,7 @@ class Pipe:
 
     def _uncount(self, item: Item) -> None:
         """A message leaves as if it had never come."""
-        size = size_of(frames_of(item))
+        size = payload_of(item)
         self.outgoing_bytes -= size
         self.tally.accepted -= 1
         self.tally.accepted_bytes -= size
@@ -226,7 +254,7 @@ class Pipe:
     def announce(self) -> None:
         """Tell the writer task that a batch waits."""
         self._announced = True
-        self.rolling = not self.conflate
+        self.roll()
         self._announcements.send_nowait(None)
 
     def wake_writer(self) -> None:
@@ -246,7 +274,7 @@ class Pipe:
             batch = []
             for item in islice(outgoing, max_messages):
                 batch.append(item)
-                max_bytes -= size_of(frames_of(item))
+                max_bytes -= payload_of(item)
                 if max_bytes <= 0:
                     break
         self.in_hand = len(batch)
@@ -271,6 +299,7 @@ class Pipe:
     def writer_is_idle(self) -> None:
         """The writer has seen an empty queue: the next message needs an announcement."""
         self._announced = self.rolling = False
+        self.append_below = 0
 
     def link_ended(self, *, torn: bool) -> None:
         """Take the batch in hand back from a link that is gone.
@@ -281,7 +310,9 @@ class Pipe:
         """
         self.in_hand = 0
         self._announced = self.rolling = False
+        self.append_below = 0
         self.on_outgoing = self.on_shared = self.on_full = None
+        self.inbound.link_ended()
         if torn and self.outgoing:
             self._keep_torn(self.outgoing[0])
         while True:
@@ -330,6 +361,8 @@ class Pipe:
         """Messages have left: the count of what was put starts from what is there now."""
         self._counted_out = len(self.outgoing)
         self._counted_out_bytes = self.outgoing_bytes
+        if self.rolling:
+            self._limit_appending()
         if self.blocked and self.has_room():
             self.blocked = False
             self.owner.room_opened(self)

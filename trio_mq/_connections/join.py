@@ -265,7 +265,7 @@ class JoinEnd:
             room, room_bytes = inbound.room()
             if room <= 0 or room_bytes <= 0 or (inbound.holds and not all_of_it):
                 inbound.pause(self._transfer)
-                pipe.rolling = not pipe.conflate
+                pipe.roll()
                 return False
             items = pipe.next_batch(room, room_bytes)
             messages: list[Message] = [to_message(frames_of(item)) for item in items]

@@ -11,8 +11,7 @@ from collections import deque
 from itertools import accumulate
 from typing import Final
 
-from trio_mq._message import size_of
-from trio_mq._outgoing import Item, Outgoing, frames_of
+from trio_mq._outgoing import Item, Outgoing, frames_of, payload_of, payload_of_all
 from trio_mq._pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, encode_message
@@ -95,7 +94,7 @@ class Outbox:
         if len(batch) == len(pipe.outgoing):
             self._payload = pipe.outgoing_bytes
         else:
-            self._payload = sum([size_of(frames_of(item)) for item in batch])
+            self._payload = payload_of_all(batch)
         buffers = self._encode(batch) if batch else []
         if self._control:
             buffers.insert(0, b"".join(self._control))
@@ -154,7 +153,7 @@ class Outbox:
 
     def _encode(self, batch: list[Item]) -> list[bytes | memoryview]:
         if not self._pipe.wrapped:
-            return list(self._connection.encode(batch))  # type: ignore[arg-type]  # all are frames
+            return list(self._connection.encode(batch))  # type: ignore[arg-type]  # no Outgoing
         if self._connection.clear:
             wires = _wires(batch)
             return [b"".join(wires)] if self._payload < _LARGE else list(wires)
@@ -185,7 +184,7 @@ class Outbox:
         count = payload = 0
         while ends and ends[0] <= self._done:
             ends.popleft()
-            payload += size_of(frames_of(self._batch[count]))
+            payload += payload_of(self._batch[count])
             count += 1
         if count:
             del self._batch[:count]

@@ -57,7 +57,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         tasks when it waits, and otherwise once per time slice
         (`trio_mq.lowlevel.set_checkpoint_mode`). (zmq_recv(3))
         """
-        if self._refusing or get_ident() != self._thread:
+        if get_ident() != self._open_in:
             self._guard()
         await checkpoint_if_cancelled()
         # Nobody can be waiting while there is a lane with messages. Lane and slice are looked at
@@ -69,8 +69,9 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         else:
             message = await self._take_in_turn(self._take)
         time_slice = self._slice
-        time_slice.left -= 1
-        if time_slice.left <= 0 or time_slice.clock() > time_slice.deadline:
+        time_slice.left = left = time_slice.left - 1
+        clock = time_slice.clock
+        if left <= 0 or clock() > time_slice.deadline:
             await time_slice.end()
         return message
 

@@ -329,7 +329,7 @@ class Req(Sender, Receiver):
             raise StateError("a Req receives the reply before it sends again; or use request()")
 
     def _turn_to_receive(self) -> Exchange:
-        if self._refusing or get_ident() != self._thread:
+        if get_ident() != self._open_in:
             self._guard()
         exchange = self._current
         if exchange is None:

@@ -17,6 +17,8 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._errors import MessageTooLarge
 from trio_mq._message import Frames, Sendable, size_of, to_frames
+from trio_mq._outgoing import frames_of, payload_of_all
+from trio_mq._pipe import SMALL
 from trio_mq._sockets.socket import Socket
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         #: A single frame up to this size needs no further look at the limits.
         self._small = min(
             limit
-            for limit in (options.max_frame_size, options.max_message_size, 1 << 62)
+            for limit in (options.max_frame_size, options.max_message_size, SMALL)
             if limit is not None
         )
 
@@ -72,30 +74,33 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         """
         # The plain case, the outlet and the slice are looked at right here: the calls that this
         # saves would be half of what a small message costs.
-        if message.__class__ is bytes and len(message) <= self._small:
-            frames: Frames = (message,)
-        else:
-            frames = self._checked(message)
-        if self._refusing or get_ident() != self._thread:
+        if message.__class__ is not bytes or (size := len(message)) > self._small:
+            await self._send_checked(self._checked(message))
+            return
+        if get_ident() != self._open_in:
             self._guard()
         await checkpoint_if_cancelled()
         outlet = self._outlets.outlet
-        if (
-            outlet is not None
-            and outlet.rolling
-            and len(outlet.outgoing) < outlet.send_hwm
-            and outlet.outgoing_bytes < outlet.send_hwm_bytes
-            and len(frames) == 1
-        ):
-            outlet.outgoing.append(frames)
-            outlet.outgoing_bytes += len(frames[0])
-        elif self._waiting or not self._try(frames):
-            await self._wait_to_send(frames)
+        if outlet is not None and len(outgoing := outlet.outgoing) < outlet.append_below:
+            outgoing.append(message)
+            outlet.outgoing_bytes += size
+        elif self._waiting or not self._try((message,)):
+            await self._wait_to_send((message,))
             return
         time_slice = self._slice
-        time_slice.left -= 1
-        if time_slice.left <= 0 or time_slice.clock() > time_slice.deadline:
+        time_slice.left = left = time_slice.left - 1
+        clock = time_slice.clock
+        if left <= 0 or clock() > time_slice.deadline:
             await time_slice.end()
+
+    async def _send_checked(self, frames: Frames) -> None:
+        """Send what is large, or has several frames."""
+        self._guard()
+        await checkpoint_if_cancelled()
+        if self._waiting or not self._try(frames):
+            await self._wait_to_send(frames)
+        elif self._slice.spent():
+            await self._slice.end()
 
     @enable_ki_protection
     def send_nowait(self, message: Sendable) -> None:
@@ -119,8 +124,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         Cancelled, it has queued nothing.
         """
         small = self._small
-        batch: list[Frames] = [
-            (message,)
+        batch: list[bytes | Frames] = [
+            message
             if message.__class__ is bytes and len(message) <= small
             else self._checked(message)
             for message in messages
@@ -130,8 +135,9 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         if not batch:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return 0
-        if self._waiting or not self._try(batch[0]):
-            await self._wait_to_send(batch[0])
+        first = frames_of(batch[0])
+        if self._waiting or not self._try(first):
+            await self._wait_to_send(first)
         count = 1 if self._refusing else 1 + self._send_what_fits(batch)
         if self._slice.spent(count):
             await self._slice.end()
@@ -144,7 +150,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             return False
         return True
 
-    def _send_what_fits(self, batch: list[Frames]) -> int:
+    def _send_what_fits(self, batch: list[bytes | Frames]) -> int:
         """Send what comes after the first of a batch, and return how many that was."""
         count = self._append_what_fits(batch)
         send = self._send_frames
@@ -152,23 +158,22 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             for index in range(count + 1, len(batch)):
                 if self._waiting:
                     break
-                send(batch[index])
+                send(frames_of(batch[index]))
                 count = index
         except trio.WouldBlock:
             pass
         return count
 
-    def _append_what_fits(self, batch: list[Frames]) -> int:
+    def _append_what_fits(self, batch: list[bytes | Frames]) -> int:
         """Do the same in one step, if all that the count admits is admitted by its size too."""
         outlet = self._outlets.outlet
         if outlet is None or not outlet.rolling:
             return 0
         rest = batch[1 : 1 + outlet.send_hwm - len(outlet.outgoing)]
-        size = sum(map(size_of, rest))
+        size = payload_of_all(rest)
         if outlet.outgoing_bytes + size >= outlet.send_hwm_bytes:
             return 0
-        outlet.outgoing.extend(rest)
-        outlet.outgoing_bytes += size
+        outlet.extend(rest, size)
         return len(rest)
 
     async def _wait_to_send(self, frames: Frames) -> None:

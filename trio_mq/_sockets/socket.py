@@ -71,6 +71,9 @@ class Socket(trio.abc.AsyncResource):
         self._endpoints: EndpointRegistry | None = None
         self._slice = TimeSlice()
         self._thread = 0
+        #: The thread whose calls are accepted, 0 while none are: one look at this is all that the
+        #: quick calls spend on their guard.
+        self._open_in = 0
         #: Calls get an error: the socket is not open yet, closing or closed.
         self._refusing = True
         self._closed = False
@@ -111,6 +114,7 @@ class Socket(trio.abc.AsyncResource):
             self._members, self._options, self._context, scope
         )
         self._refusing = False
+        self._open_in = self._thread
         try:
             for endpoint in self._to_bind:
                 await endpoints.bind(endpoint, {}, None)
@@ -183,6 +187,7 @@ class Socket(trio.abc.AsyncResource):
         """Let every blocked and every later call raise."""
         if not self._refusing:
             self._refusing = True
+            self._open_in = 0
             self._members.refuse_calls(self._closed_error)
             if self._endpoints is not None:
                 self._endpoints.refuse_calls(self._closed_error)

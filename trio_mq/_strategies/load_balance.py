@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 import trio
 
-from trio_mq._message import Frames, size_of
-from trio_mq._outgoing import Item, frames_of
+from trio_mq._message import Frames
+from trio_mq._outgoing import Item, payload_of
 from trio_mq._pipe import Pipe
 
 
@@ -98,7 +98,7 @@ class LoadBalance:
         """Take back what a lost peer did not get, and give it to others as far as possible."""
         for item in items:
             self.returned.append(item)
-            self.returned_bytes += size_of(frames_of(item))
+            self.returned_bytes += payload_of(item)
         self.dispatch()
         self._find_outlet()
 
@@ -110,7 +110,7 @@ class LoadBalance:
             except trio.WouldBlock:
                 return
             item = self.returned.popleft()
-            self.returned_bytes -= size_of(frames_of(item))
+            self.returned_bytes -= payload_of(item)
             pipe.put(item)
             self._dispatched(pipe, item)
 
@@ -127,7 +127,7 @@ class LoadBalance:
         for index, waiting in enumerate(self.returned):
             if waiting is item:
                 del self.returned[index]
-                self.returned_bytes -= size_of(frames_of(item))
+                self.returned_bytes -= payload_of(item)
                 self._find_outlet()
                 return True
         return False

@@ -281,10 +281,11 @@ class Connection:
         self._outgoing.clear()
         return data
 
-    def encode(self, messages: Sequence[Frames]) -> list[bytes]:
+    def encode(self, messages: Sequence[bytes | Frames]) -> list[bytes]:
         """Return the wire form of messages as buffers to write in order.
 
-        Small frames are joined, large ones stay what they are: nothing large is copied.
+        A message of one frame may be given as that frame. Small frames are joined, large ones stay
+        what they are: nothing large is copied.
 
         Raises:
             LocalProtocolError: The connection is not established.

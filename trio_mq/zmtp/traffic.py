@@ -203,7 +203,7 @@ class TrafficWriter:
     _mechanism: Mechanism
     _version: tuple[int, int]
 
-    def encode(self, messages: Sequence[Frames]) -> list[bytes]:
+    def encode(self, messages: Sequence[bytes | Frames]) -> list[bytes]:
         """Return buffers to write in order."""
         if self._mechanism.clear:
             return encode_messages(messages)
@@ -222,10 +222,11 @@ class TrafficWriter:
             return self.command(name, topic)
         return b"".join(self.encode([(mark + topic,)]))
 
-    def _sealed(self, message: Frames) -> bytes:
-        seal, last = self._mechanism.seal, len(message) - 1
+    def _sealed(self, message: bytes | Frames) -> bytes:
+        frames = (message,) if isinstance(message, bytes) else message
+        seal, last = self._mechanism.seal, len(frames) - 1
         return b"".join(
             # MESSAGE goes as a message frame, whatever RFC 26 says: libzmq drops it otherwise.
             encode_frame(0, seal(0 if index == last else INNER_MORE, frame))
-            for index, frame in enumerate(message)
+            for index, frame in enumerate(frames)
         )
