@@ -48,6 +48,11 @@ class BadPeer:
         with contextlib.suppress(trio.BrokenResourceError):
             await self.stream.send_all(data)
 
+    async def end(self) -> None:
+        """Say no more; we may have hung up meanwhile, as we should."""
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self.stream.send_eof()
+
     async def hear(self, size: int) -> bytes:
         """Return all that was heard, once it is that many bytes."""
         with trio.fail_after(PATIENCE):

@@ -44,7 +44,7 @@ async def test_b06_random_greetings_end_the_handshake(place: Place) -> None:
             known = rng.choice((0, 0, 1, 9, 10, 11, 12))
             async with stage.bad_peer() as bad:
                 await bad.say(GREETING[:known] + rng.randbytes(64 - known))
-                await bad.stream.send_eof()
+                await bad.end()
                 await bad.hear_all()
                 end = await stage.end()
                 assert isinstance(end, HandshakeFailed)
@@ -111,7 +111,7 @@ async def test_b28_whatever_a_peer_says_ends_at_most_its_own_connection(
         for _ in range(SEEDS):
             async with stage.bad_peer() as bad:
                 await bad.say(_script(rng, PEERS[ours]))
-                await bad.stream.send_eof()
+                await bad.end()
                 await bad.hear_all()
                 end = await stage.end()
                 assert isinstance(end, (HandshakeFailed, Disconnected))

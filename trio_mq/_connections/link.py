@@ -25,7 +25,7 @@ import trio
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.link_end import LinkEnd
 from trio_mq._connections.link_owner import LinkOwner
-from trio_mq._connections.reader import READ_BYTES, Reader
+from trio_mq._connections.reader import FEW_BYTES, Reader
 from trio_mq._connections.writer import Writer
 from trio_mq._errors import HandshakeError, RemoteProtocolError
 from trio_mq._options import Options
@@ -212,7 +212,7 @@ class Link:
         connection = self._connection
         await self._flush_handshake()
         while not isinstance(event := connection.next_event(), PeerReady):
-            data = await self._stream.receive_some(READ_BYTES)
+            data = await self._stream.receive_some(FEW_BYTES)
             if not data:
                 raise connection.handshake_ended()
             connection.receive_data(data)
@@ -271,7 +271,7 @@ class Link:
             try:
                 await self._stream.write_all(data)
                 await self._stream.shutdown_write()
-                while await self._stream.receive_some(READ_BYTES):
+                while await self._stream.receive_some(FEW_BYTES):
                     pass
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass

@@ -25,11 +25,16 @@ from trio_mq._pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, Event, Messages
 
-#: What one read asks the kernel for. It costs nothing to ask for more than there is, and every read
-#: costs a turn of the scheduler: 64 KiB messages pass half as fast again as with 256 KiB.
-READ_BYTES: Final = 512 * 1024
+#: What one read asks the kernel for where much comes. Every read costs a turn of the scheduler:
+#: 64 KiB messages pass half as fast again as with 256 KiB.
+_MANY_BYTES: Final = 512 * 1024
 #: The same inside a frame that is larger than that.
 _MOST_BYTES: Final = 768 * 1024
+#: And where little comes. The C library takes large buffers from the system and gives them back
+#: each time, which made a round trip a quarter slower.
+FEW_BYTES: Final = 8 * 1024
+#: How fast the one becomes the other.
+_STEP: Final = 8
 #: Seconds without room after which a peer that was never heard to PING gets signs of life.
 _LONG_PAUSE: Final = 0.2
 #: At most this many messages are decoded between two schedule points.
@@ -68,6 +73,7 @@ class Reader:
         "_patience",
         "_pipe",
         "_stream",
+        "_wanted",
         "_worked_off",
         "heartbeat",
     )
@@ -93,6 +99,8 @@ class Reader:
         self._patience = patience
         #: What arrives is of no interest any more, only the end is.
         self._discarding = False
+        #: What the next read asks for: more than the last one brought, but not by far.
+        self._wanted = FEW_BYTES
         #: While the task sleeps for the lack of room: set when there is nothing left to decode.
         self._worked_off: trio.Event | None = None
         #: What was wrong with something that was decoded meanwhile.
@@ -118,12 +126,18 @@ class Reader:
     async def _receive(self) -> bool:
         """Wait for bytes and feed them to the protocol; False at the end of the stream."""
         connection = self._connection
-        wanted = min(max(connection.missing, READ_BYTES), _MOST_BYTES)
+        wanted = self._wanted
+        if connection.missing > wanted:
+            wanted = min(max(connection.missing, _MANY_BYTES), _MOST_BYTES)
         if self._patience is None or not connection.mid_frame:
             data = await self._stream.receive_some(wanted)
         else:
             with trio.fail_after(self._patience):
                 data = await self._stream.receive_some(wanted)
+        if len(data) >= self._wanted:
+            self._wanted = min(self._wanted * _STEP, _MANY_BYTES)
+        elif len(data) * _STEP < self._wanted:
+            self._wanted = max(self._wanted // _STEP, FEW_BYTES)
         if data and not self._discarding:
             connection.receive_data(data)
         if self.heartbeat is not None:
