@@ -224,7 +224,7 @@ async def play(ours: Socket, place: Place, data: bytes, *, leave: bool = False) 
         async with stage.bad_peer() as bad:
             await bad.say(data)
             if leave:
-                await bad.stream.send_eof()
+                await bad.end()
             said = await bad.hear_all()
         end = await stage.end()
         return Outcome(end, said, list(unread(ours)))

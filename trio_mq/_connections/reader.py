@@ -33,8 +33,10 @@ _MOST_BYTES: Final = 768 * 1024
 #: And where little comes. The C library takes large buffers from the system and gives them back
 #: each time, which made a round trip a quarter slower.
 FEW_BYTES: Final = 8 * 1024
-#: How fast the one becomes the other.
+#: How fast the one becomes the other: at once when a read was filled, and back when so many in a
+#: row brought little, for a stream of large messages has small reads in between.
 _STEP: Final = 8
+_IN_A_ROW: Final = 16
 #: Seconds without room after which a peer that was never heard to PING gets signs of life.
 _LONG_PAUSE: Final = 0.2
 #: At most this many messages are decoded between two schedule points.
@@ -72,6 +74,7 @@ class Reader:
         "_on_long_pause",
         "_patience",
         "_pipe",
+        "_small_reads",
         "_stream",
         "_wanted",
         "_worked_off",
@@ -101,6 +104,7 @@ class Reader:
         self._discarding = False
         #: What the next read asks for: more than the last one brought, but not by far.
         self._wanted = FEW_BYTES
+        self._small_reads = 0
         #: While the task sleeps for the lack of room: set when there is nothing left to decode.
         self._worked_off: trio.Event | None = None
         #: What was wrong with something that was decoded meanwhile.
@@ -134,15 +138,25 @@ class Reader:
         else:
             with trio.fail_after(self._patience):
                 data = await self._stream.receive_some(wanted)
-        if len(data) >= self._wanted:
-            self._wanted = min(self._wanted * _STEP, _MANY_BYTES)
-        elif len(data) * _STEP < self._wanted:
-            self._wanted = max(self._wanted // _STEP, FEW_BYTES)
+        self._adapt(len(data))
         if data and not self._discarding:
             connection.receive_data(data)
         if self.heartbeat is not None:
             self.heartbeat.heard()
         return bool(data)
+
+    def _adapt(self, size: int) -> None:
+        """Learn from what the last read brought how much the next one should ask for."""
+        if size >= self._wanted:
+            self._wanted = min(self._wanted * _STEP, _MANY_BYTES)
+            self._small_reads = 0
+        elif self._wanted > FEW_BYTES and size * _STEP < self._wanted:
+            self._small_reads += 1
+            if self._small_reads >= _IN_A_ROW:
+                self._wanted = max(self._wanted // _STEP, FEW_BYTES)
+                self._small_reads = 0
+        else:
+            self._small_reads = 0
 
     async def _work_off(self) -> None:
         """Handle everything that has arrived, waiting for room where there is none."""
