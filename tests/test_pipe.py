@@ -82,7 +82,7 @@ def test_a_batch_keeps_both_bounds_but_for_its_first_message(
 def test_what_is_in_hand_can_be_neither_taken_back_nor_dropped() -> None:
     """The kernel may have it already."""
     pipe = new_pipe(Books())
-    messages = [Outgoing((b"1",)), Outgoing((b"2",))]
+    messages = [(b"1", b""), (b"2", b"")]
     for message in messages:
         pipe.put(message)
     pipe.next_batch(1, 1000)
@@ -98,7 +98,7 @@ def test_what_comes_after_a_written_batch_can_be_taken_back() -> None:
     pipe = new_pipe(Books())
     pipe.put((b"1",))
     write(pipe, 1)
-    pipe.put(last := Outgoing((b"2",)))
+    pipe.put(last := (b"2", b""))
     assert pipe.take_back(last)
     assert_adds_up(pipe)
 

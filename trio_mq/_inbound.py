@@ -111,9 +111,13 @@ class Inbound:
             messages, payload = self._conflate(messages)
         self._tally.decoded += len(messages)
         self._tally.decoded_bytes += payload
-        self._later += len(messages)
-        self._later_bytes += payload
-        self._announce.send_nowait((peer, messages, payload))
+        if self.batch or self._later:
+            self._later += len(messages)
+            self._later_bytes += payload
+            self._announce.send_nowait((peer, messages, payload))
+        else:
+            # Nothing is before it, so it is the batch in hand, and needs no way through a channel.
+            self._begin(peer, messages, payload)
         if not self.readable:
             self.pipe.owner.messages_arrived(self.pipe)
 
@@ -179,13 +183,17 @@ class Inbound:
         self._counted = len(self.batch)
 
     def _next_batch(self) -> None:
-        self.source, messages, payload = self._announced.receive_nowait()
-        self.batch.extend(messages)
-        self._counted += len(messages)
+        peer, messages, payload = self._announced.receive_nowait()
         self._later -= len(messages)
         self._later_bytes -= payload
-        self._batch_bytes = payload
+        self._begin(peer, messages, payload)
         self.look_for_room()
+
+    def _begin(self, peer: Peer, messages: list[Message], payload: int) -> None:
+        self.source = peer
+        self.batch.extend(messages)
+        self._counted += len(messages)
+        self._batch_bytes = payload
 
     def look_for_room(self) -> None:
         """Wake the link if it waits for room and half of it is free.

@@ -47,6 +47,7 @@ import attrs
 import trio
 
 from trio_mq._inbound import Inbound
+from trio_mq._message import Frames
 from trio_mq._outgoing import Item, Outgoing, frames_of, payload_of
 from trio_mq._pipe_owner import PipeOwner
 from trio_mq._statistics import DropReason, Tally, Waiting
@@ -143,9 +144,13 @@ class Pipe:
     def put(self, item: Item) -> None:
         """Queue a message; the caller has seen `has_room`, or means to exceed it."""
         # The plain case first: it is nearly every message there is.
-        if item.__class__ is tuple and len(item) == 1 and not self.conflate:
-            size = len(item[0])
-            self.outgoing.append(item[0])
+        if item.__class__ is tuple and not self.conflate:
+            if len(item) == 1:
+                self.outgoing.append(item[0])
+                size = len(item[0])
+            else:
+                self.outgoing.append(item)
+                size = sum(map(len, item))
             self.outgoing_bytes += size
             if size > SMALL and self.rolling:
                 self._limit_appending()
@@ -206,10 +211,15 @@ class Pipe:
         self._after_removing(1)
         return True
 
-    def take_back(self, item: Outgoing) -> bool:
-        """Remove a message that has not begun to be written, as if it had never been put."""
+    def take_back(self, message: Frames) -> bool:
+        """Remove a message that has not begun to be written, as if it had never been put.
+
+        Args:
+            message: The very tuple that was put, which is not to be of one frame.
+        """
         for index in range(self.in_hand, len(self.outgoing)):
-            if self.outgoing[index] is item:
+            item = self.outgoing[index]
+            if frames_of(item) is message:
                 self.count_put()
                 del self.outgoing[index]
                 self._uncount(item)

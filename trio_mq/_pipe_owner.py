@@ -16,7 +16,7 @@ class PipeOwner(Protocol):
     def room_opened(self, pipe: Pipe) -> None:
         """A pipe that had refused a message can take one again."""
 
-    def messages_arrived(self, pipe: Pipe) -> None:
+    def messages_arrived(self, pipe: Pipe, /) -> None:
         """A pipe that was empty has messages to receive."""
 
     def outgoing_finished(self, pipe: Pipe) -> None:

@@ -271,7 +271,7 @@ class JoinEnd:
             messages: list[Message] = [to_message(frames_of(item)) for item in items]
             payload = sum(map(size_of, messages))
             pipe.written(len(items), payload)
-            other.owner.deliver(other, messages, payload)
+            other.owner.deliver(other, other.pipe, messages, payload)
         pipe.writer_is_idle()
         return True
 

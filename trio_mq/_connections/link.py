@@ -18,6 +18,7 @@ destroys what the peer has not read yet.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Protocol
 
 import trio
@@ -36,7 +37,6 @@ from trio_mq.zmtp import (
     Cancel,
     Connection,
     Event,
-    Messages,
     PeerProperties,
     PeerReady,
     Ping,
@@ -234,7 +234,7 @@ class Link:
             stream,
             connection,
             pipe,
-            deliver=self._deliver,
+            deliver=partial(self._owner.deliver, self, pipe),
             handle=self._handle,
             on_long_pause=self._keep_heartbeat,
             patience=self.options.limits.frame_progress_timeout,
@@ -277,9 +277,6 @@ class Link:
                 pass
 
     # -- what arrives --
-
-    def _deliver(self, event: Messages) -> None:
-        self._owner.deliver(self, event.messages, event.payload)
 
     def _handle(self, event: Event) -> None:
         match event:

@@ -49,8 +49,8 @@ class LinkOwner(Protocol):
     def connected(self, link: AnyLink, peer: Peer) -> None:
         """The handshake is done: `AnyLink.pipe` is set, and messages may flow."""
 
-    def deliver(self, link: AnyLink, messages: list[Message], payload: int) -> None:
-        """Messages arrived; at most as many as the pipe had room for."""
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int, /) -> None:
+        """Messages arrived for the link's pipe; at most as many as it had room for."""
 
     def subscribe(self, link: AnyLink, topic: bytes) -> None:
         """The peer wants a topic."""

@@ -21,6 +21,7 @@ from typing import Final
 import trio
 
 from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._message import Message
 from trio_mq._pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, Event, Messages
@@ -87,7 +88,7 @@ class Reader:
         connection: Connection,
         pipe: Pipe,
         *,
-        deliver: Callable[[Messages], None],
+        deliver: Callable[[list[Message], int], None],
         handle: Callable[[Event], None],
         on_long_pause: Callable[[], Heartbeat],
         patience: float | None,
@@ -116,7 +117,8 @@ class Reader:
         try:
             await self._work_off()
             while await self._receive():
-                await self._work_off()
+                if self._decode() is not _Stop.NO_DATA:
+                    await self._work_off()
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
             return error
         return None
@@ -133,12 +135,13 @@ class Reader:
         wanted = self._wanted
         if connection.missing > wanted:
             wanted = min(max(connection.missing, _MANY_BYTES), _MOST_BYTES)
-        if self._patience is None or not connection.mid_frame:
+        if self._patience is None or connection.exhausted or not connection.mid_frame:
             data = await self._stream.receive_some(wanted)
         else:
             with trio.fail_after(self._patience):
                 data = await self._stream.receive_some(wanted)
-        self._adapt(len(data))
+        if len(data) >= self._wanted or self._wanted > FEW_BYTES:
+            self._adapt(len(data))
         if data and not self._discarding:
             connection.receive_data(data)
         if self.heartbeat is not None:
@@ -150,7 +153,7 @@ class Reader:
         if size >= self._wanted:
             self._wanted = min(self._wanted * _STEP, _MANY_BYTES)
             self._small_reads = 0
-        elif self._wanted > FEW_BYTES and size * _STEP < self._wanted:
+        elif size * _STEP < self._wanted:
             self._small_reads += 1
             if self._small_reads >= _IN_A_ROW:
                 self._wanted = max(self._wanted // _STEP, FEW_BYTES)
@@ -160,17 +163,16 @@ class Reader:
 
     async def _work_off(self) -> None:
         """Handle everything that has arrived, waiting for room where there is none."""
-        while not self._discarding:
-            match self._decode():
-                case _Stop.NO_DATA:
-                    return
-                case _Stop.NO_ROOM:
-                    await self._sleep()
-                case _Stop.BREAK:
-                    await trio.lowlevel.checkpoint()
+        while (stop := self._decode()) is not _Stop.NO_DATA:
+            if stop is _Stop.NO_ROOM:
+                await self._sleep()
+            else:
+                await trio.lowlevel.checkpoint()
 
     def _decode(self) -> _Stop:
         """Handle what has arrived as far as there is room."""
+        if self._discarding:
+            return _Stop.NO_DATA
         pipe, connection = self._pipe, self._connection
         left = _MAX_DECODED
         while left > 0:
@@ -183,7 +185,7 @@ class Reader:
                 return _Stop.NO_DATA
             if event.__class__ is Messages:
                 left -= len(event.messages)
-                self._deliver(event)
+                self._deliver(event.messages, event.payload)
                 if connection.exhausted:
                     return _Stop.NO_DATA
             else:
@@ -194,7 +196,7 @@ class Reader:
     def _go_on(self) -> None:
         """Half of the room is free: decode more, for the sleeping task."""
         try:
-            if self._discarding or self._decode() is _Stop.NO_ROOM:
+            if self._decode() is _Stop.NO_ROOM:
                 return
         except Exception as error:  # noqa: BLE001  # it is the peer's, and not for who receives
             self._fault = error

@@ -78,6 +78,11 @@ class Membership:
         #: Pipes of connected endpoints that have been connected before.
         self._known: set[Pipe] = set()
         pattern.members = self
+        # The pattern's own methods: a call less for every batch, of which most hold one message.
+        #: Messages were decoded.
+        self.deliver: Callable[[AnyLink, Pipe, list[Message], int], None] = pattern.deliver
+        #: An empty pipe has messages.
+        self.messages_arrived: Callable[[Pipe], None] = pattern.messages_arrived
 
     # -- what endpoints ask and tell --
 
@@ -245,10 +250,6 @@ class Membership:
         """Return where to count what is not queued in a pipe, which may have gone meanwhile."""
         return pipe.tally if pipe in self.pipes else self._departed
 
-    def deliver(self, link: AnyLink, messages: list[Message], payload: int) -> None:
-        """Messages were decoded."""
-        self._pattern.deliver(link, link.pipe, messages, payload)  # type: ignore[arg-type]
-
     def subscribe(self, link: AnyLink, topic: bytes) -> None:
         """A peer wants a topic."""
         self._pattern.subscribe(link, link.pipe, topic)  # type: ignore[arg-type]
@@ -262,10 +263,6 @@ class Membership:
     def room_opened(self, pipe: Pipe) -> None:
         """A full pipe has room."""
         self._pattern.room_opened(pipe)
-
-    def messages_arrived(self, pipe: Pipe) -> None:
-        """An empty pipe has messages."""
-        self._pattern.messages_arrived(pipe)
 
     def outgoing_finished(self, pipe: Pipe) -> None:  # noqa: ARG002  # which one does not matter
         """Messages have left a pipe."""

@@ -160,8 +160,7 @@ class Pattern:
     @property
     def source(self) -> Peer | None:
         """The peer of the message that was taken last."""
-        pipe = self.queue.current
-        return pipe.inbound.source if pipe is not None else None
+        return self.queue.source
 
     # -- figures --
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from threading import get_ident
 from typing import Unpack
 
@@ -52,7 +51,7 @@ class RepPattern(Pattern):
                 pipe.inbound.drop_taken(DropReason.FILTERED)
                 continue
             envelope, body = opened
-            self.requester.asked(Requester(pipe, pipe.inbound.source, envelope))
+            self.requester.asked(Requester(pipe, self.queue.source, envelope))
             return body
 
     def put_back(self, message: Message) -> None:
@@ -188,17 +187,15 @@ class Req(Sender, Receiver):
         ``correlate`` it is told by its id, without it the connection is made anew.
         """
         frames = self._checked(message)
-        self._guard()
+        if get_ident() != self._open_in:
+            self._guard()
         await checkpoint_if_cancelled()
-        exchange = await self._begin(frames)
+        exchange = self._begin_now(frames) or await self._begin_in_turn(frames)
         try:
-            reply = await self._reply_to(exchange)
+            return await self._reply_to(exchange)
         except BaseException:
             self._requests.abandon(exchange)
             raise
-        if self._slice.spent():
-            await self._slice.end()
-        return reply
 
     @enable_ki_protection
     async def send(self, message: Sendable) -> None:
@@ -213,11 +210,13 @@ class Req(Sender, Receiver):
         frames = self._checked(message)
         self._check_turn_to_send()
         await checkpoint_if_cancelled()
-        self._sending = True
-        try:
-            self._current = await self._begin(frames)
-        finally:
-            self._sending = False
+        self._current = self._begin_now(frames)
+        if self._current is None:
+            self._sending = True
+            try:
+                self._current = await self._begin_in_turn(frames)
+            finally:
+                self._sending = False
         if self._slice.spent():
             await self._slice.end()
 
@@ -244,9 +243,14 @@ class Req(Sender, Receiver):
         """
         exchange = self._turn_to_receive()
         await checkpoint_if_cancelled()
-        reply = await self._claim_current(exchange)
-        if self._slice.spent():
-            await self._slice.end()
+        try:
+            reply = await self._reply_to(exchange)
+        except trio.Cancelled:
+            raise
+        except BaseException:
+            self._current = None
+            raise
+        self._current = None
         return reply
 
     # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
@@ -287,24 +291,16 @@ class Req(Sender, Receiver):
         """Send the first of the requests and return 1: its reply comes before the next one."""
         return await _send_first(self, messages)
 
-    async def _claim_current(self, exchange: Exchange) -> Message:
+    def _begin_now(self, frames: Frames) -> Exchange | None:
+        """Begin an exchange with the next service, if it is our turn and there is one."""
+        if self._requests.senders.waiters:
+            return None
         try:
-            reply = await self._reply_to(exchange)
-        except trio.Cancelled:
-            raise
-        except BaseException:
-            self._current = None
-            raise
-        self._current = None
-        return reply
+            return self._requests.begin(frames)
+        except trio.WouldBlock:
+            return None
 
-    async def _begin(self, frames: Frames) -> Exchange:
-        """Begin an exchange with the next service, when it is our turn and there is one."""
-        if not self._requests.senders.waiters:
-            try:
-                return self._requests.begin(frames)
-            except trio.WouldBlock:
-                pass
+    async def _begin_in_turn(self, frames: Frames) -> Exchange:
         started: list[Exchange] = []
 
         def begin() -> None:
@@ -316,9 +312,12 @@ class Req(Sender, Receiver):
 
     async def _reply_to(self, exchange: Exchange) -> Message:
         if exchange.over:
-            return self._requests.claim(exchange)
-        reply = await exchange.waiting.wait(partial(self._requests.claim, exchange))
-        self._slice.restart()
+            reply = self._requests.claim(exchange)
+            if self._slice.spent():
+                await self._slice.end()
+        else:
+            reply = await exchange.wait()
+            self._slice.restart()
         return reply
 
     def _check_turn_to_send(self) -> None:
@@ -334,7 +333,7 @@ class Req(Sender, Receiver):
         exchange = self._current
         if exchange is None:
             raise StateError("a Req sends a request before it receives a reply; or use request()")
-        if exchange.waiting.waiters:
+        if exchange.task is not None:
             raise trio.BusyResourceError("another task is receiving from this Req already")
         return exchange
 

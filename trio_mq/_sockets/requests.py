@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Final
 
 import attrs
+import outcome
 import trio
 
 from trio_mq._connections.link_end import LinkEnd
@@ -26,12 +27,11 @@ from trio_mq._connections.link_owner import AnyLink
 from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
-from trio_mq._outgoing import Item, Outgoing
+from trio_mq._outgoing import Item, frames_of
 from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.pipeline import BalancedPattern
 from trio_mq._statistics import DropReason, Waiting
-from trio_mq._waiting import WaitList
 from trio_mq.zmtp import SocketType
 
 #: libzmq's REQ_CORRELATE uses four bytes too.
@@ -43,15 +43,16 @@ _IDS: Final = 1 << (8 * _ID_BYTES)
 class Exchange:
     """One request, and what came of it."""
 
-    item: Outgoing
+    #: As it is sent, in its envelope: the very tuple, by which it is found in a queue.
+    request: Frames
     request_id: bytes
-    pipe: Pipe | None = None
+    pipe: Pipe | None
     reply: Message | None = None
     #: Who sent the reply.
     peer: Peer | None = None
     error: PeerLost | None = None
     #: The task that waits for the reply.
-    waiting: WaitList[Message] = attrs.field(factory=WaitList)
+    task: trio.lowlevel.Task | None = None
 
     @property
     def over(self) -> bool:
@@ -65,6 +66,34 @@ class Exchange:
         if self.reply is None:
             raise trio.WouldBlock
         return self.reply
+
+    async def wait(self) -> Message:
+        """Wait for what `hand_over` or `fail` brings; only one task can.
+
+        Cancelled: nothing was handed over.
+        """
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            self.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self.task = trio.lowlevel.current_task()
+        reply: Message = await trio.lowlevel.wait_task_rescheduled(leave)
+        return reply
+
+    def hand_over(self, reply: Message) -> None:
+        """Give the reply to the task that waits."""
+        self._resume(outcome.Value(reply))
+
+    def fail(self, error: BaseException) -> None:
+        """Raise an error in the task that waits, if there is one."""
+        if self.task is not None:
+            self._resume(outcome.Error(error))
+
+    def _resume(self, result: outcome.Outcome[Message]) -> None:
+        task, self.task = self.task, None
+        assert task is not None  # noqa: S101  # the caller has looked
+        trio.lowlevel.reschedule(task, result)
 
 
 class ReqPattern(BalancedPattern):
@@ -96,15 +125,17 @@ class ReqPattern(BalancedPattern):
         """Send a request to the next peer, or raise `trio.WouldBlock`."""
         if self.balance.returned:
             raise trio.WouldBlock
-        pipe = self.balance.choose()
         if self._correlate:
+            pipe = self.balance.choose()
             request_id = self._new_id()
-            exchange = Exchange(Outgoing((request_id, b"", *frames)), request_id, pipe)
+            exchange = Exchange((request_id, b"", *frames), request_id, pipe)
             self._by_id[request_id] = exchange
         else:
-            exchange = Exchange(Outgoing((b"", *frames)), b"", pipe)
-            self._occupy(pipe, exchange)
-        pipe.put(exchange.item)
+            pipe = self.balance.take_out()
+            exchange = Exchange((b"", *frames), b"", pipe)
+            self._by_pipe[pipe] = exchange
+            self._busy.add(pipe)
+        pipe.put(exchange.request)
         return exchange
 
     def claim(self, exchange: Exchange) -> Message:
@@ -129,10 +160,10 @@ class ReqPattern(BalancedPattern):
             return
         if pipe is None:
             self._homeless.discard(exchange)
-            if self.balance.withdraw(exchange.item):
+            if self.balance.withdraw(exchange.request):
                 self.members.drains.forgotten(1)
             self._close(exchange)
-        elif pipe.take_back(exchange.item) or self._correlate:
+        elif pipe.take_back(exchange.request) or self._correlate:
             self._close(exchange)
         else:
             self._close(exchange, free=False)
@@ -158,23 +189,23 @@ class ReqPattern(BalancedPattern):
 
     def disconnected(self, pipe: Pipe, end: LinkEnd) -> None:
         """Fail the exchanges whose request this connection has wholly carried."""
-        waiting = {id(item) for item in pipe.outgoing}
+        waiting = {id(frames_of(item)) for item in pipe.outgoing}
         for exchange in self._exchanges_of(pipe):
-            if id(exchange.item) not in waiting:
+            if id(exchange.request) not in waiting:
                 exchange.error = PeerLost(
                     f"{pipe.endpoint} was asked and its connection ended before the reply "
                     f"({end.reason}); it may or may not have acted on the request"
                 )
                 self._close(exchange)
-                exchange.waiting.serve()
+                exchange.fail(exchange.error)
         if pipe in self._busy and pipe not in self._by_pipe:
             self._release(pipe)
 
     def give_up_failed(self, pipe: Pipe) -> None:
         """Give requests that were not written to other peers; the end of the link fails others."""
-        waiting = {id(item) for item in pipe.outgoing}
+        waiting = {id(frames_of(item)) for item in pipe.outgoing}
         for exchange in self._exchanges_of(pipe):
-            if id(exchange.item) in waiting:
+            if id(exchange.request) in waiting:
                 self._by_pipe.pop(pipe, None)
                 exchange.pipe = None
                 self._homeless.add(exchange)
@@ -184,11 +215,13 @@ class ReqPattern(BalancedPattern):
     def redirected(self, pipe: Pipe, item: Item) -> None:
         """A request that another peer did not get goes to this one."""
         for exchange in self._homeless:
-            if exchange.item is item:
+            if exchange.request is frames_of(item):
                 self._homeless.remove(exchange)
                 exchange.pipe = pipe
                 if not self._correlate:
-                    self._occupy(pipe, exchange)
+                    self._by_pipe[pipe] = exchange
+                    self._busy.add(pipe)
+                    self.balance.remove(pipe)
                 return
 
     def deliver(
@@ -206,7 +239,7 @@ class ReqPattern(BalancedPattern):
         """Let every waiting task raise."""
         super().close(make_error)
         for exchange in (*self._by_id.values(), *self._by_pipe.values(), *self._homeless):
-            exchange.waiting.fail(make_error)
+            exchange.fail(make_error())
 
     def waiting(self) -> Waiting:
         """Return what is in the return queue, and the replies that nobody has claimed."""
@@ -228,13 +261,17 @@ class ReqPattern(BalancedPattern):
         if not body or exchange is None or exchange.pipe is not pipe or _waits(exchange, pipe):
             pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
-        pipe.tally.decoded += 1
-        pipe.tally.decoded_bytes += size_of(message)
-        exchange.reply = to_message(body)
+        tally = pipe.tally
+        tally.decoded += 1
+        tally.decoded_bytes += size_of(message)
+        exchange.reply = reply = to_message(body)
         exchange.peer = link.peer
-        self._unclaimed.append(exchange.reply)
+        if exchange.task is None:
+            self._unclaimed.append(reply)
+        else:
+            tally.delivered += 1
+            exchange.hand_over(reply)
         self._close(exchange)
-        exchange.waiting.serve()
 
     def _new_id(self) -> bytes:
         self._next_id = (self._next_id + 1) % _IDS
@@ -246,18 +283,13 @@ class ReqPattern(BalancedPattern):
         exchange = self._by_pipe.get(pipe)
         return [exchange] if exchange is not None else []
 
-    def _occupy(self, pipe: Pipe, exchange: Exchange) -> None:
-        """Take a pipe that will owe a reply out of the rotation."""
-        self._by_pipe[pipe] = exchange
-        self._busy.add(pipe)
-        self.balance.remove(pipe)
-
     def _release(self, pipe: Pipe) -> None:
         """Put a pipe that owes nothing back into the rotation, last in turn."""
         self._busy.discard(pipe)
         if pipe.attached:
             self.balance.room_opened(pipe)
-            self.senders.serve()
+            if self.senders.waiters:
+                self.senders.serve()
 
     def _close(self, exchange: Exchange, *, free: bool = True) -> None:
         """The exchange is over."""
@@ -286,7 +318,9 @@ def _open_envelope(message: Message) -> tuple[bytes, Frames]:
 
 def _waits(exchange: Exchange, pipe: Pipe) -> bool:
     """Tell whether the request is not wholly written yet, so that nothing can be its reply."""
-    return any(item is exchange.item for item in pipe.outgoing)
+    return bool(pipe.outgoing) and any(
+        frames_of(item) is exchange.request for item in pipe.outgoing
+    )
 
 
 def _no_redial(pipe: Pipe) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import trio
 
 from trio_mq._message import Message
 from trio_mq._pipe import Pipe
+
+if TYPE_CHECKING:
+    from trio_mq._peer import Peer
 
 
 class FairQueue:
@@ -21,7 +25,7 @@ class FairQueue:
     A pipe that was emptied so stays in the rotation until the next `take` finds out.
     """
 
-    __slots__ = ("_lanes", "_no_lane", "_ready", "current", "lane")
+    __slots__ = ("_lanes", "_no_lane", "_ready", "current", "lane", "source")
 
     def __init__(self, *, lanes: bool = True) -> None:
         #: Pipes with unread messages; the next one to serve is the first.
@@ -30,8 +34,9 @@ class FairQueue:
         self._no_lane: deque[Message] = deque()
         #: Messages that can simply be taken from the left; often empty, never replaced by a take.
         self.lane: deque[Message] = self._no_lane
-        #: The pipe of the message that was taken last.
+        #: The pipe of the message that was taken last, and the peer that sent it.
         self.current: Pipe | None = None
+        self.source: Peer | None = None
 
     def __bool__(self) -> bool:
         return bool(self._ready)
@@ -66,6 +71,7 @@ class FairQueue:
                 continue
             self.current = pipe
             message = inbound.take()
+            self.source = inbound.source
             # Taking may have let new messages in, so the count decides, and comes last.
             if not inbound.count and not inbound.refill():
                 self._emptied(pipe)

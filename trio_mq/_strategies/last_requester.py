@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
@@ -14,8 +12,7 @@ if TYPE_CHECKING:
     from trio_mq._peer import Peer
 
 
-@attrs.frozen
-class Requester:
+class Requester(NamedTuple):
     """Whom to answer: the peer, the pipe to it, and the return path through its routers."""
 
     pipe: Pipe

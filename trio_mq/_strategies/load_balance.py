@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import trio
 
 from trio_mq._message import Frames
-from trio_mq._outgoing import Item, payload_of
+from trio_mq._outgoing import Item, frames_of, payload_of
 from trio_mq._pipe import Pipe
 
 
@@ -57,7 +57,8 @@ class LoadBalance:
     def room_opened(self, pipe: Pipe) -> None:
         """A pipe that was full has room again."""
         self._ready.append(pipe)
-        self.dispatch()
+        if self.returned:
+            self.dispatch()
         self._find_outlet()
 
     def choose(self) -> Pipe:
@@ -75,6 +76,13 @@ class LoadBalance:
             ready.popleft()
             self._find_outlet()
         raise trio.WouldBlock
+
+    def take_out(self) -> Pipe:
+        """Do as `choose`, and leave the pipe out of the rotation until its `room_opened`."""
+        pipe = self.choose()
+        self._ready.pop()
+        self._find_outlet()
+        return pipe
 
     def send(self, frames: Frames) -> None:
         """Give the message to the next peer with room, or raise `trio.WouldBlock`."""
@@ -122,12 +130,12 @@ class LoadBalance:
         self._find_outlet()
         return count
 
-    def withdraw(self, item: Item) -> bool:
-        """Remove one message from the return queue; False if it is not there."""
+    def withdraw(self, message: Frames) -> bool:
+        """Remove one message, by its very tuple from the return queue; False if it is not there."""
         for index, waiting in enumerate(self.returned):
-            if waiting is item:
+            if frames_of(waiting) is message:
                 del self.returned[index]
-                self.returned_bytes -= payload_of(item)
+                self.returned_bytes -= payload_of(waiting)
                 self._find_outlet()
                 return True
         return False

@@ -70,6 +70,8 @@ class FrameDecoder:
         self._flags = 0
         self._parts: list[bytes] = []  # the unfinished message
         self._parts_size = 0
+        #: Every byte that arrived is known to have been handed out, in whole messages.
+        self.exhausted: bool = False
         self.set_limits(limits)
 
     def set_limits(self, limits: FrameLimits) -> None:
@@ -85,6 +87,7 @@ class FrameDecoder:
 
     def receive(self, data: bytes) -> None:
         """Take a chunk."""
+        self.exhausted = False
         if self._pos == len(self._data) and not self._chunks:
             self._data, self._pos = data, 0
         elif data:
@@ -108,11 +111,6 @@ class FrameDecoder:
     def mid_frame(self) -> bool:
         """Whether a frame or a message has begun and not ended."""
         return self._torn is not None or self._pos < len(self._data) or bool(self._parts)
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether every byte that arrived was handed out as a whole frame."""
-        return self._pos == len(self._data) and not self._chunks and self._torn is None
 
     @property
     def at_command(self) -> bool:
@@ -249,6 +247,9 @@ class FrameDecoder:
             while self._torn is not None or self._has_data():
                 if self._torn is None:
                     payload += self._decode_run(out, max_messages, max_bytes - payload)
+                    if self._pos == len(self._data) and not self._chunks:
+                        self.exhausted = not self._parts
+                        break
                 if len(out) >= max_messages or payload >= max_bytes or not self._at_message:
                     break
                 # What the run left is torn, or in the next chunk, or wrong: the long way.

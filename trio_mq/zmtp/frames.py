@@ -58,8 +58,12 @@ def encode_message(message: bytes | Frames) -> bytes:
     """
     if isinstance(message, bytes):
         return encode_frame(0, message)
-    # A request or a reply has two or three frames: too few for the steps over whole lists below.
     *first, last = message
+    if len(first) == 1:
+        # A request or a reply: its delimiter and its body.
+        header, front = frame_header(MORE, len(first[0])), first[0]
+        return b"".join((header, front, frame_header(0, len(last)), last))
+    # Three are still too few for the steps over whole lists below.
     pieces = [piece for frame in first for piece in (frame_header(MORE, len(frame)), frame)]
     return b"".join((*pieces, frame_header(0, len(last)), last))
 

@@ -86,13 +86,17 @@ class TrafficReader:
         if max_messages <= 0 or max_bytes <= 0:
             return None
         run: list[Message] = []
-        next_run = self._next_run_in_bulk if self._in_bulk else self._next_run
-        payload, self._held = next_run(run, max_messages, max_bytes)
+        if self._in_bulk:
+            payload, self._held = self._decoder.next_messages(run, max_messages, max_bytes)
+            if not run and self._held is None:
+                payload, self._held = self._after_commands(run, max_messages, max_bytes)
+        else:
+            payload, self._held = self._next_run(run, max_messages, max_bytes)
         return Messages(run, payload) if run else self._release()
 
     @property
     def exhausted(self) -> bool:
-        """Whether `next_event` can only return ``None`` until more data arrives."""
+        """Whether it is known that `next_event` needs more data to return anything."""
         return self._held is None and self._decoder.exhausted
 
     def _release(self) -> Event | None:
@@ -103,11 +107,12 @@ class TrafficReader:
 
     # -- in bulk: what is not a message is a command ------------------------------------------
 
-    def _next_run_in_bulk(
+    def _after_commands(
         self, run: list[Message], max_messages: int, max_bytes: int
     ) -> tuple[int, Event | RemoteProtocolError | None]:
-        """Collect messages; return their payload and what follows them, as far as that is known."""
-        payload, error = self._decoder.next_messages(run, max_messages, max_bytes)
+        """Read commands up to one that is an event, or else the messages after them."""
+        payload: int = 0
+        error: RemoteProtocolError | None = None
         while not run and error is None and (body := self._decoder.next_command()) is not None:
             event = self._read_command(body)
             if event is not None:
