@@ -132,13 +132,14 @@ def test_a_torn_message_is_sent_again_whole_once_and_then_dropped() -> None:
 
 def test_a_torn_message_of_many_peers_is_torn_for_one_of_them() -> None:
     """The others share the encoding, and not the fate."""
-    shared = Outgoing((b"news",), shared=True)
+    shared = Outgoing((b"news",))
     one, two = new_pipe(Books()), new_pipe(Books())
     one.put(shared)
     two.put(shared)
     one.next_batch(1, 100)
     one.link_ended(torn=True)
-    assert not shared.torn
+    assert one.outgoing[0] is not shared
+    assert two.outgoing[0] is shared
     assert waiting_in(one) == waiting_in(two) == [b"news"]
 
 

@@ -1,4 +1,4 @@
-"""A message on its way out, when it needs more than its frames."""
+"""What waits to be sent: bare frames, or more where a message needs more than its frames."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ from trio_mq._message import Frames, size_of
 
 @attrs.define(eq=False)
 class Outgoing:
-    """A message on its way out that carries more than its frames."""
+    """A message that waits in the pipes of many peers."""
 
     message: Frames
     #: Its wire form in the clear, filled by the first link that encodes it and shared by the rest.
     wire: bytes | None = None
-    #: It waits in several pipes.
-    shared: bool = False
-    #: A connection died while it was being written; it gets one more try.
-    torn: bool = False
+
+
+@attrs.frozen(eq=False)
+class Torn:
+    """A message during whose writing a connection died: this is its second and last chance."""
+
+    message: Frames
 
 
 #: What waits in a pipe to be written; a message of one frame, as most are, is just that frame.
-Item: TypeAlias = bytes | Frames | Outgoing
+Item: TypeAlias = bytes | Frames | Outgoing | Torn
 
 
 def frames_of(item: Item) -> Frames:
     """Return the frames of what waits."""
-    if item.__class__ is bytes:
+    if isinstance(item, bytes):
         return (item,)
-    return item.message if item.__class__ is Outgoing else item  # type: ignore[return-value]
+    return item.message if isinstance(item, (Outgoing, Torn)) else item
+
+
+def bare(frames: Frames) -> bytes | Frames:
+    """Return a message as it waits when nothing else is to be known of it."""
+    return frames[0] if len(frames) == 1 else frames
 
 
 def payload_of(item: Item) -> int:

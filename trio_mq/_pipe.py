@@ -28,8 +28,8 @@ and where they can be exact:
   none. It is woken when half of the room is free, not for each message.
 
 Outbound messages wait as a bare frame, or as a tuple of frames if there are several. Only what
-needs more waits as an `Outgoing`: a message for many peers, which is encoded once, and a message
-that was torn by a dying connection, which remembers that.
+needs more has a form of its own: a message for many peers, which is encoded once (`Outgoing`), and
+a message that was torn by a dying connection, which remembers that (`Torn`).
 
 A small message costs so little that its bookkeeping would cost as much again. So putting and taking
 one changes the queues alone; the tally is brought up to date (`count_put`, `count_taken`) with the
@@ -48,7 +48,7 @@ import trio
 
 from trio_mq._inbound import Inbound
 from trio_mq._message import Frames
-from trio_mq._outgoing import Item, Outgoing, frames_of, payload_of
+from trio_mq._outgoing import Item, Torn, frames_of, payload_of
 from trio_mq._pipe_owner import PipeOwner
 from trio_mq._statistics import DropReason, Tally, Waiting
 
@@ -86,8 +86,6 @@ class Pipe:
     #: How much of it is in the tally; see `count_put`.
     _counted_out: int = attrs.field(init=False, default=0)
     _counted_out_bytes: int = attrs.field(init=False, default=0)
-    #: Some of it is, or was, an `Outgoing`.
-    wrapped: bool = attrs.field(init=False, default=False)
     #: Messages at the front of ``outgoing`` that the writer has begun to write.
     in_hand: int = attrs.field(init=False, default=0)
     #: A strategy found it full and waits for `PipeOwner.room_opened`.
@@ -107,8 +105,8 @@ class Pipe:
     #: A message may simply be appended where there is room: what else `put` does has been done,
     #: and holds until the writer is idle again.
     rolling: bool = attrs.field(init=False, default=False)
-    #: While fewer messages than these wait, a single frame of up to `SMALL` bytes may simply be
-    #: appended and counted in ``outgoing_bytes``: the writer knows, and both limits admit it.
+    #: While fewer messages than these wait, one of up to `SMALL` bytes may simply be appended and
+    #: counted in ``outgoing_bytes``: the writer knows, and both limits admit it.
     append_below: int = attrs.field(init=False, default=0)
     #: Called when there is no room, by who can perhaps make some at once; set by an inproc join.
     on_full: Callable[[], None] | None = attrs.field(init=False, default=None)
@@ -181,8 +179,6 @@ class Pipe:
         self.outgoing_bytes += size
         if size > SMALL and self.rolling:
             self._limit_appending()
-        if item.__class__ is Outgoing:
-            self.wrapped = True
 
     def extend(self, messages: Sequence[Item], size: int) -> None:
         """Queue what the caller has seen to fit, while `rolling`."""
@@ -333,14 +329,11 @@ class Pipe:
 
     def _keep_torn(self, first: Item) -> None:
         """Keep a partly written message for one more try; drop it after the second."""
-        if isinstance(first, Outgoing) and first.torn:
+        if isinstance(first, Torn):
             self._drop_at(0, DropReason.CONNECTION_LOST)
             self._after_removing(1)
-        elif isinstance(first, Outgoing) and not first.shared:
-            first.torn = True
         else:
-            self.outgoing[0] = Outgoing(frames_of(first), torn=True)
-            self.wrapped = True
+            self.outgoing[0] = Torn(frames_of(first))
 
     def hand_back(self) -> list[Item]:
         """Empty the outbound queue and return what was in it, no longer counted here."""

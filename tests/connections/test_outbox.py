@@ -77,7 +77,7 @@ class OutboxMachine(RuleBasedStateMachine):
         """Queue one more message, bare or shared with other peers."""
         message = b"%06d" % self.sent + bytes(size)
         self.sent += 1
-        item: Item = Outgoing((message,), shared=True) if shared else (message,)
+        item: Item = Outgoing((message,)) if shared else (message,)
         self.pipe.put(item)
         self.queue.append(message)
 

@@ -10,6 +10,7 @@ from trio_mq.zmtp.frames import (
     COMMAND,
     LARGE,
     MORE,
+    encode_each,
     encode_frame,
     encode_messages,
     frame_header,
@@ -56,7 +57,20 @@ def test_every_way_to_encode_gives_the_same_bytes(messages: list[tuple[bytes, ..
     """One by one, in bulk, and by the book."""
     expected = [by_the_book(message) for message in messages]
     assert [encode_message(message) for message in messages] == expected
+    assert encode_each(messages) == expected
     assert b"".join(encode_messages(messages)) == b"".join(expected)
+
+
+@given(MESSAGES)
+def test_a_message_of_one_frame_may_be_given_as_that_frame(
+    messages: list[tuple[bytes, ...]],
+) -> None:
+    """Alone, among others, and when all are so."""
+    bare = [message[0] if len(message) == 1 else message for message in messages]
+    lone = [message[0] for message in messages]
+    assert list(map(encode_message, bare)) == list(map(by_the_book, messages))
+    assert b"".join(encode_messages(bare)) == b"".join(map(by_the_book, messages))
+    assert b"".join(encode_messages(lone)) == b"".join(by_the_book((frame,)) for frame in lone)
 
 
 @pytest.mark.parametrize("size", EDGES)

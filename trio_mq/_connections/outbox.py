@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import accumulate
-from typing import Final
+from operator import attrgetter
+from typing import Final, cast
 
-from trio_mq._outgoing import Item, Outgoing, frames_of, payload_of, payload_of_all
+from trio_mq._message import Frames
+from trio_mq._outgoing import Item, Outgoing, Torn, frames_of, payload_of, payload_of_all
 from trio_mq._pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, encode_message
+from trio_mq.zmtp.frames import encode_each
 
 #: One write offers at most this much, so that a huge queue can't hold up the other tasks.
 _BATCH_MESSAGES: Final = 1000
 _BATCH_BYTES: Final = 512 * 1024
 #: And the kernel is offered at most this much of one huge frame at a time.
 _OFFER_BYTES: Final = 1024 * 1024
+_made_wire = attrgetter("wire")
+
 #: Shared encodings from this size on are written from where they are.
 _LARGE: Final = 32 * 1024
 
@@ -152,12 +157,13 @@ class Outbox:
         return data
 
     def _encode(self, batch: list[Item]) -> list[bytes | memoryview]:
-        if not self._pipe.wrapped:
-            return list(self._connection.encode(batch))  # type: ignore[arg-type]  # no Outgoing
-        if self._connection.clear:
-            wires = _wires(batch)
+        kinds = set(map(type, batch))
+        if kinds == {Outgoing} and self._connection.clear:
+            wires = _shared_wires(cast("list[Outgoing]", batch))
             return [b"".join(wires)] if self._payload < _LARGE else list(wires)
-        return list(self._connection.encode([frames_of(item) for item in batch]))
+        if Outgoing in kinds or Torn in kinds:
+            return list(self._connection.encode([frames_of(item) for item in batch]))
+        return list(self._connection.encode(cast("list[bytes | Frames]", batch)))
 
     def _finish(self) -> None:
         batch = self._batch
@@ -207,21 +213,24 @@ class Outbox:
         return part
 
 
-def _wires(batch: list[Item]) -> list[bytes]:
-    """Return the wire forms in the clear of a batch, most of which others have made already."""
-    return [
-        (item.wire or _wire(item)) if isinstance(item, Outgoing) else encode_message(item)
-        for item in batch
-    ]
+def _shared_wires(batch: list[Outgoing]) -> list[bytes]:
+    """Return the wire forms in the clear of messages for many, each of which is made once."""
+    # All but the first of a publisher's links find them made, and get them in steps of C.
+    wires = list(map(_made_wire, batch))
+    if None not in wires:
+        return cast("list[bytes]", wires)
+    new = [item for item in batch if item.wire is None]
+    for item, wire in zip(new, encode_each([item.message for item in new]), strict=True):
+        item.wire = wire
+    return cast("list[bytes]", list(map(_made_wire, batch)))
 
 
 def _wire(item: Item) -> bytes:
     """Return the wire form in the clear; made once for a message that goes to many."""
-    if not isinstance(item, Outgoing):
-        return encode_message(item)
-    if item.wire is None:
-        item.wire = encode_message(item.message)
-    return item.wire
+    if isinstance(item, Outgoing):
+        (wire,) = _shared_wires([item])
+        return wire
+    return encode_message(frames_of(item))
 
 
 def _after(buffers: list[bytes | memoryview], taken: int) -> list[bytes | memoryview]:

@@ -105,10 +105,10 @@ class Writer:
         try:
             while True:
                 await self._pipe.outbound.receive()
-                if len(self._pipe.outgoing) > _GROWTH:
-                    await self._gather()
+                await self._gather()
                 while self._load():
                     await self._write()
+                    await self._gather()
                 self._pipe.writer_is_idle()
                 if self._finishing and self._outbox.empty:
                     await self._stream.shutdown_write()
@@ -140,7 +140,7 @@ class Writer:
             await self._stream.write_all(self._outbox.take())
         elif not self._outbox.write():
             await self._stream.wait_writable()
-        elif not self._outbox.empty:
+        elif self._pipe.outgoing:
             await trio.lowlevel.checkpoint()
         self._last_write = perf_counter()
 

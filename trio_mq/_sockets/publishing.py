@@ -38,7 +38,7 @@ class PubPattern(Pattern):
         super().__init__(options)
         self.subscriptions = Subscriptions(options.limits)
         self._fanout = Fanout(options.on_full)
-        self._invert = options.invert_matching
+        self._match = self._match_inverted if options.invert_matching else self.subscriptions.match
 
     # -- pipes --
 
@@ -114,14 +114,15 @@ class PubPattern(Pattern):
 
     def matching(self, first_frame: bytes) -> Collection[Pipe]:
         """Return the pipes of those who want a message with that first frame."""
+        return self._match(first_frame)
+
+    def _match_inverted(self, first_frame: bytes) -> Collection[Pipe]:
         found = self.subscriptions.match(first_frame)
-        if not self._invert:
-            return found
         return [pipe for pipe in self.members.pipes if pipe.attached and pipe not in found]
 
     def send(self, frames: Frames) -> None:
         """Give it to everybody who wants it; nobody does: it is dropped, and counted."""
-        pipes = self.matching(frames[0])
+        pipes = self._match(frames[0])
         if pipes:
             self._fanout.send(frames, pipes)
         else:

@@ -84,9 +84,15 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         if outlet is not None and len(outgoing := outlet.outgoing) < outlet.append_below:
             outgoing.append(message)
             outlet.outgoing_bytes += size
-        elif self._waiting or not self._try((message,)):
+        elif self._waiting:
             await self._wait_to_send((message,))
             return
+        else:
+            try:
+                self._send_frames((message,))
+            except trio.WouldBlock:
+                await self._wait_to_send((message,))
+                return
         time_slice = self._slice
         time_slice.left = left = time_slice.left - 1
         clock = time_slice.clock

@@ -8,8 +8,8 @@ import trio
 
 from trio_mq._message import Frames, size_of
 from trio_mq._options import OnFull
-from trio_mq._outgoing import Item, Outgoing
-from trio_mq._pipe import Pipe
+from trio_mq._outgoing import Item, Outgoing, bare
+from trio_mq._pipe import SMALL, Pipe
 from trio_mq._statistics import DropReason
 
 
@@ -32,36 +32,53 @@ class Fanout:
             trio.WouldBlock: ``on_full`` is ``block`` and a pipe is full; nothing was queued. The
                 full pipes are marked `Pipe.blocked`, so their room will be announced.
         """
+        # For one peer there is nothing to share.
+        item: Item = Outgoing(frames) if len(pipes) > 1 else bare(frames)
+        size = len(frames[0]) if len(frames) == 1 else size_of(frames)
+        if size > SMALL:
+            self._put(item, size, list(pipes))
+            return
+        rest: list[Pipe] = []
+        for pipe in pipes:
+            # This loop is what a publisher's time goes into: as `_put`, without its calls.
+            outgoing = pipe.outgoing
+            if len(outgoing) < pipe.append_below:
+                outgoing.append(item)
+                pipe.outgoing_bytes += size
+            else:
+                rest.append(pipe)
+        if rest and self._on_full == "block":
+            # All or nothing, and to ask for room may move what waits: so it is asked anew for all.
+            for pipe in set(pipes).difference(rest):
+                pipe.outgoing.pop()
+                pipe.outgoing_bytes -= size
+            rest = list(pipes)
+        if rest:
+            self._put(item, size, rest)
+
+    def _put(self, item: Item, size: int, pipes: list[Pipe]) -> None:
+        """Queue the message where there is room, and decide what it means where there is none."""
         if self._on_full == "block":
             self._require_room(pipes)
-        # A message for one peer needs no shared encoding, and is cheaper bare.
-        alone = len(pipes) == 1
-        item: Item = frames if alone else Outgoing(frames, shared=True)
-        size = size_of(frames)
-        refused: list[Pipe] | None = None
+        refused: list[Pipe] = []
         for pipe in pipes:
-            # This loop is what a publisher's time goes into: as `Pipe.has_room` and `put_shared`,
-            # without the calls, which took two thirds of it.
-            if len(pipe.outgoing) < pipe.send_hwm and pipe.outgoing_bytes < pipe.send_hwm_bytes:
-                if pipe.rolling and pipe.wrapped:
-                    pipe.outgoing.append(item)
-                    pipe.outgoing_bytes += size
-                elif alone:
-                    pipe.put_sized(item, size)
-                else:
-                    pipe.put_shared(item, size)
-            elif pipe.has_room():
-                pipe.put_shared(item, size)
-            elif refused is None:
-                refused = [pipe]
-            else:
+            if not pipe.has_room():
                 refused.append(pipe)
-        # Making room can end a connection, which changes the collection: so it comes after.
-        for pipe in refused or ():
+            elif item.__class__ is Outgoing:
+                pipe.put_shared(item, size)
+            else:
+                pipe.put_sized(item, size)
+        # Making room may end a connection: so it comes after.
+        for pipe in refused:
             self._refuse(pipe, item)
 
     def _require_room(self, pipes: Collection[Pipe]) -> None:
-        full = [pipe for pipe in pipes if not pipe.has_room()]
+        # The first comparison is a quick one that most pipes pass.
+        full = [
+            pipe
+            for pipe in pipes
+            if len(pipe.outgoing) >= pipe.append_below and not pipe.has_room()
+        ]
         for pipe in full:
             pipe.blocked = True
         if full:
