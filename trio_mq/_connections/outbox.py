@@ -138,7 +138,7 @@ class Outbox:
         size = pipe.outgoing_bytes
         if size >= _LARGE:
             return False
-        wire = _wire(item)
+        wire = encode_message(item) if isinstance(item, (tuple, bytes)) else _wire(item)
         taken = self._stream.try_write((wire,))
         if taken == len(wire):
             pipe.in_hand = 1
