@@ -1,4 +1,4 @@
-"""The body of a frame that arrives in pieces: whole, whatever the pieces, and nothing held twice."""
+"""The body of a frame that arrives in pieces: whole, whatever the pieces, and held once."""
 
 from __future__ import annotations
 
