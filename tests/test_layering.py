@@ -21,7 +21,8 @@ import trio_mq
 PACKAGE = Path(trio_mq.__file__).parent
 
 WORDS = {"_errors", "_message", "_options"}
-WAITING = WORDS | {"_inbound", "_outgoing", "_pipe", "_pipe_owner", "_waiting", "_statistics"}
+WAITING = WORDS | {"_inbound", "_outgoing", "_pipe", "_pipe_owner", "_waiting", "_watched"}
+WAITING |= {"_statistics"}
 ENGINE = WAITING | {"_connections", "_transports", "zmtp", "_peer", "_events", "_context"}
 #: What each layer may import of the package: a layer is a folder or a file beside it.
 MAY_IMPORT: Mapping[str, set[str]] = {
@@ -31,6 +32,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "_statistics": WORDS,
     "_waiting": WORDS,
     "_outgoing": WORDS,
+    "_watched": set(),
     "_pipe_owner": WAITING,
     "_inbound": WAITING,
     "_pipe": WAITING,

@@ -51,6 +51,7 @@ from trio_mq._message import Frames
 from trio_mq._outgoing import Item, Torn, frames_of, payload_of
 from trio_mq._pipe_owner import PipeOwner
 from trio_mq._statistics import DropReason, Tally, Waiting
+from trio_mq._watched import Watched
 
 if TYPE_CHECKING:
     from trio_mq._options import Options
@@ -111,6 +112,8 @@ class Pipe:
     #: Called when there is no room, by who can perhaps make some at once; set by an inproc join.
     on_full: Callable[[], None] | None = attrs.field(init=False, default=None)
 
+    #: The connection, where a task may wait for what the peer says without its link's tasks.
+    watched: Watched | None = attrs.field(init=False, default=None)
     #: What it sends to us.
     inbound: Inbound = attrs.field(init=False)
 
@@ -318,6 +321,7 @@ class Pipe:
         self._announced = self.rolling = False
         self.append_below = 0
         self.on_outgoing = self.on_shared = self.on_full = None
+        self.watched = None
         self.inbound.link_ended()
         if torn and self.outgoing:
             self._keep_torn(self.outgoing[0])

@@ -247,6 +247,7 @@ class Link:
             properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up
         )
         self.peer.attach(pipe)
+        pipe.watched = reader.watch
         pipe.on_outgoing = writer.write_through
         pipe.on_shared = pipe.announce
         self._owner.connected(self, self.peer)

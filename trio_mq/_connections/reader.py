@@ -21,9 +21,10 @@ from typing import Final
 import trio
 
 from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._connections.watch import Watch
 from trio_mq._message import Message
 from trio_mq._pipe import Pipe
-from trio_mq._transports.stream import ByteStream
+from trio_mq._transports.stream import ByteStream, SocketStream
 from trio_mq.zmtp import Connection, Event, Messages
 
 #: What one read asks the kernel for where much comes. Every read costs a turn of the scheduler:
@@ -70,6 +71,7 @@ class Reader:
         "_connection",
         "_deliver",
         "_discarding",
+        "_ended",
         "_fault",
         "_handle",
         "_on_long_pause",
@@ -80,6 +82,7 @@ class Reader:
         "_wanted",
         "_worked_off",
         "heartbeat",
+        "watch",
     )
 
     def __init__(
@@ -108,8 +111,13 @@ class Reader:
         self._small_reads = 0
         #: While the task sleeps for the lack of room: set when there is nothing left to decode.
         self._worked_off: trio.Event | None = None
-        #: What was wrong with something that was decoded meanwhile.
+        #: What was wrong with something that was decoded meanwhile, and whether the end was found.
         self._fault: Exception | None = None
+        self._ended = False
+        #: Where a kernel socket is read: lets the task that waits for a reply read it.
+        self.watch: Watch | None = (
+            Watch(stream, self._stand_in) if isinstance(stream, SocketStream) else None
+        )
         self.heartbeat: Heartbeat | None = None
 
     async def run(self) -> Exception | None:
@@ -135,18 +143,46 @@ class Reader:
         wanted = self._wanted
         if connection.missing > wanted:
             wanted = min(max(connection.missing, _MANY_BYTES), _MOST_BYTES)
-        if self._patience is None or connection.exhausted or not connection.mid_frame:
-            data = await self._stream.receive_some(wanted)
-        else:
+        if self._patience is not None and not connection.exhausted and connection.mid_frame:
             with trio.fail_after(self._patience):
                 data = await self._stream.receive_some(wanted)
+        elif self.watch is None:
+            data = await self._stream.receive_some(wanted)
+        else:
+            seen = await self.watch.receive(wanted)
+            if seen is None:
+                return self._after_stand_in()
+            data = seen
+        self._take_in(data)
+        return bool(data)
+
+    def _take_in(self, data: bytes) -> None:
         if len(data) >= self._wanted or self._wanted > FEW_BYTES:
             self._adapt(len(data))
         if data and not self._discarding:
-            connection.receive_data(data)
+            self._connection.receive_data(data)
         if self.heartbeat is not None:
             self.heartbeat.heard()
-        return bool(data)
+
+    def _stand_in(self) -> bool:
+        """Do at once what the task would do; False if it has to go on itself."""
+        assert self.watch is not None  # noqa: S101  # it calls
+        try:
+            data = self.watch.stream.read_now(self._wanted)
+            if data is None:
+                return True
+            self._take_in(data)
+            self._ended = not data
+            stop = self._decode()
+        except Exception as error:  # noqa: BLE001  # it is the peer's, and not for who waits
+            self._fault = error
+            return False
+        return stop is _Stop.NO_DATA and self._connection.exhausted and not self._ended
+
+    def _after_stand_in(self) -> bool:
+        if self._fault is not None:
+            raise self._fault
+        return not self._ended
 
     def _adapt(self, size: int) -> None:
         """Learn from what the last read brought how much the next one should ask for."""

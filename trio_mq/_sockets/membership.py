@@ -341,7 +341,7 @@ class Membership:
             reconnects=self._reconnects,
             handshake_failures=MappingProxyType(dict(self._handshake_failures)),
             tasks_waiting_send=len(self._pattern.senders),
-            tasks_waiting_receive=len(self._pattern.receivers),
+            tasks_waiting_receive=self._pattern.tasks_receiving,
         )
 
     # -- the end --

@@ -164,6 +164,11 @@ class Pattern:
 
     # -- figures --
 
+    @property
+    def tasks_receiving(self) -> int:
+        """Tasks that wait in ``receive``."""
+        return len(self.receivers)
+
     def waiting(self) -> Waiting:
         """Return what waits outside of every pipe."""
         return Waiting()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Unpack
 
@@ -11,64 +11,15 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._context import Context
 from trio_mq._errors import StateError
-from trio_mq._message import Frames, Message, Sendable, to_message
-from trio_mq._options import Options
+from trio_mq._message import Frames, Message, Sendable
 from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.keywords import Endpoints, ReqOptions, SocketOptions, make_options
-from trio_mq._sockets.pattern import Pattern
 from trio_mq._sockets.receiver import Receiver
+from trio_mq._sockets.replies import RepPattern
 from trio_mq._sockets.requests import Exchange, ReqPattern
 from trio_mq._sockets.sender import Sender
-from trio_mq._statistics import DropReason
-from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
 from trio_mq.zmtp import SocketType
-
-
-class RepPattern(Pattern):
-    """Fair-queue in; out to the last requester, in its envelope."""
-
-    socket_type = SocketType.REP
-    plain_queue = False
-
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
-        self.requester = LastRequester()
-
-    def take(self) -> Message:
-        """Return the body of the next request, and keep its envelope for the reply."""
-        if self.requester.pending:
-            raise StateError(
-                "a Rep answers a request before it receives the next: send a reply, or discard()"
-            )
-        while True:
-            message = self.queue.take()
-            pipe = self.queue.current
-            assert pipe is not None  # noqa: S101  # it is where the message came from
-            opened = split_envelope(message)
-            if opened is None:
-                # Not a request at all (RFC 28): nobody could be answered.
-                pipe.inbound.drop_taken(DropReason.FILTERED)
-                continue
-            envelope, body = opened
-            self.requester.asked(Requester(pipe, self.queue.source, envelope))
-            return body
-
-    def put_back(self, message: Message) -> None:
-        """Make the request that was taken last the next one again, with its envelope."""
-        envelope = self.requester.answer().envelope
-        self.queue.put_back(to_message((*envelope, *message)))
-
-    def send(self, frames: Frames) -> None:
-        """Answer the last requester; one that is gone or full loses the reply, counted."""
-        requester = self.requester.answer()
-        pipe = requester.pipe
-        if pipe.peer is None or pipe.peer is not requester.peer or pipe.peer.closed:
-            self.members.drop_unqueued(DropReason.UNROUTABLE)
-        elif pipe.has_room():
-            pipe.put((*requester.envelope, *frames))
-        else:
-            pipe.refuse(DropReason.HIGH_WATER_MARK)
 
 
 class Rep(Sender, Receiver):
@@ -106,9 +57,15 @@ class Rep(Sender, Receiver):
 
         Cancelled, it has taken nothing.
         """
-        if self._receivers.waiters:
+        if self._reply.tasks_receiving:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         return await super().receive()
+
+    async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
+        if await self._reply.watch():
+            self._guard()
+            self._slice.restart()
+        return await super()._take_in_turn(take)
 
     # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
     async def __anext__(self) -> Message:
@@ -311,13 +268,14 @@ class Req(Sender, Receiver):
         return started[0]
 
     async def _reply_to(self, exchange: Exchange) -> Message:
-        if exchange.over:
+        if exchange.is_over():
             reply = self._requests.claim(exchange)
             if self._slice.spent():
                 await self._slice.end()
-        else:
-            reply = await exchange.wait()
-            self._slice.restart()
+            return reply
+        await exchange.watch()
+        reply = self._requests.claim(exchange) if exchange.is_over() else await exchange.wait()
+        self._slice.restart()
         return reply
 
     def _check_turn_to_send(self) -> None:
@@ -333,7 +291,7 @@ class Req(Sender, Receiver):
         exchange = self._current
         if exchange is None:
             raise StateError("a Req sends a request before it receives a reply; or use request()")
-        if exchange.task is not None:
+        if exchange.awaited:
             raise trio.BusyResourceError("another task is receiving from this Req already")
         return exchange
 

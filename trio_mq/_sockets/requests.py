@@ -32,6 +32,7 @@ from trio_mq._peer import Peer
 from trio_mq._pipe import Pipe
 from trio_mq._sockets.pipeline import BalancedPattern
 from trio_mq._statistics import DropReason, Waiting
+from trio_mq._watched import Watched
 from trio_mq.zmtp import SocketType
 
 #: libzmq's REQ_CORRELATE uses four bytes too.
@@ -50,14 +51,20 @@ class Exchange:
     reply: Message | None = None
     #: Who sent the reply.
     peer: Peer | None = None
-    error: PeerLost | None = None
+    error: BaseException | None = None
     #: The task that waits for the reply.
     task: trio.lowlevel.Task | None = None
+    #: Where a task waits for the reply by watching the connection.
+    watched: Watched | None = None
+
+    def is_over(self) -> bool:
+        """Tell whether there is a reply, or an error in its place."""
+        return self.reply is not None or self.error is not None
 
     @property
-    def over(self) -> bool:
-        """There is a reply, or an error in its place."""
-        return self.reply is not None or self.error is not None
+    def awaited(self) -> bool:
+        """A task waits for the reply."""
+        return self.task is not None or self.watched is not None
 
     def result(self) -> Message:
         """Return the reply, raise why there will be none, or raise `trio.WouldBlock`."""
@@ -66,6 +73,20 @@ class Exchange:
         if self.reply is None:
             raise trio.WouldBlock
         return self.reply
+
+    async def watch(self) -> None:
+        """Wait for the reply at the connection that will bring it, if that is possible now.
+
+        Returns when it is over, or when the way is to `wait`. Cancelled: nothing was handed over.
+        """
+        watched = self.pipe.watched if self.pipe is not None else None
+        if watched is None or not watched.vacant:
+            return
+        self.watched = watched
+        try:
+            await watched.stand_in(self.is_over)
+        finally:
+            self.watched = None
 
     async def wait(self) -> Message:
         """Wait for what `hand_over` or `fail` brings; only one task can.
@@ -86,9 +107,12 @@ class Exchange:
         self._resume(outcome.Value(reply))
 
     def fail(self, error: BaseException) -> None:
-        """Raise an error in the task that waits, if there is one."""
+        """Let the exchange end in an error, and raise it in the task that waits, if one does."""
+        self.error = error
         if self.task is not None:
             self._resume(outcome.Error(error))
+        elif self.watched is not None:
+            self.watched.recall()
 
     def _resume(self, result: outcome.Outcome[Message]) -> None:
         task, self.task = self.task, None
@@ -156,7 +180,7 @@ class ReqPattern(BalancedPattern):
         if exchange.reply is not None and pipe is not None:
             self._unclaimed.remove(exchange.reply)
             self.members.tally_of(pipe).drop_in(DropReason.FILTERED)
-        if exchange.over:
+        if exchange.is_over():
             return
         if pipe is None:
             self._homeless.discard(exchange)
@@ -192,12 +216,13 @@ class ReqPattern(BalancedPattern):
         waiting = {id(frames_of(item)) for item in pipe.outgoing}
         for exchange in self._exchanges_of(pipe):
             if id(exchange.request) not in waiting:
-                exchange.error = PeerLost(
-                    f"{pipe.endpoint} was asked and its connection ended before the reply "
-                    f"({end.reason}); it may or may not have acted on the request"
-                )
                 self._close(exchange)
-                exchange.fail(exchange.error)
+                exchange.fail(
+                    PeerLost(
+                        f"{pipe.endpoint} was asked and its connection ended before the reply "
+                        f"({end.reason}); it may or may not have acted on the request"
+                    )
+                )
         if pipe in self._busy and pipe not in self._by_pipe:
             self._release(pipe)
 

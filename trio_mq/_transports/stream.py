@@ -128,15 +128,43 @@ class SocketStream(ByteStream):
     async def receive_some(self, max_bytes: int) -> bytes:
         """See `ByteStream.receive_some`."""
         while True:
-            if self._fileno < 0:
-                raise trio.ClosedResourceError(_CLOSED)
+            await self.wait_readable()
+            data = self.read_now(max_bytes)
+            if data is not None:
+                return data
+
+    async def wait_readable(self) -> None:
+        """Wait until reading is worth a try, or until somebody calls `interrupt`.
+
+        Raises:
+            trio.ClosedResourceError: This end was closed.
+        """
+        if self._fileno < 0:
+            raise trio.ClosedResourceError(_CLOSED)
+        try:
             await wait_readable(self._fileno)
-            try:
-                return self._recv(max_bytes)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._failure(error) from error
+        except trio.ClosedResourceError:
+            if self._fileno < 0:
+                raise
+
+    def read_now(self, max_bytes: int) -> bytes | None:
+        """Return what is there, ``b""`` at the end of the stream, or ``None`` if nothing is.
+
+        Raises:
+            trio.BrokenResourceError: The connection failed.
+            trio.ClosedResourceError: This end was closed.
+        """
+        try:
+            return self._recv(max_bytes)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def interrupt(self) -> None:
+        """Let the tasks that wait for this stream look again."""
+        if self._fileno >= 0:
+            trio.lowlevel.notify_closing(self._fileno)
 
     def try_write(self, buffers: Sequence[bytes | memoryview]) -> int:
         """See `ByteStream.try_write`; never ``None``."""
@@ -164,7 +192,12 @@ class SocketStream(ByteStream):
         """See `ByteStream.wait_writable`."""
         if self._fileno < 0:
             raise trio.ClosedResourceError(_CLOSED)
-        await wait_writable(self._fileno)
+        try:
+            await wait_writable(self._fileno)
+        except trio.ClosedResourceError:
+            # Or it was meant for the task that reads.
+            if self._fileno < 0:
+                raise
 
     async def shutdown_write(self) -> None:
         """See `ByteStream.shutdown_write`."""

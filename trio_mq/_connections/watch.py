@@ -1,0 +1,129 @@
+"""Which task watches a stream for bytes: the reader's own, or one that waits for what they say.
+
+Theory of operation
+-------------------
+
+What arrives wakes the reader's task, which decodes it and wakes the task that it is for: two turns
+of the scheduler, the second of which takes as long as all of the protocol. So a task that waits for
+something that only this connection can bring *stands in*: it watches the stream itself, and does
+from its own stack what the reader would do.
+
+A stand-in does plain work only. At the end of the stream, at an error, inside a torn frame, or when
+there is more to decode than should be decoded at once, it steps back, and the reader's task goes on
+from there. So it does when it has what it waited for, when it is cancelled, and when it is
+recalled because there is nothing left to wait for.
+
+Taking turns costs no turn of the scheduler where it matters. The reader's task, once relieved,
+sleeps. It is woken when the stand-in steps back; but where one request follows another, the next
+stand-in has come before the reader's task runs, and that goes to sleep again while the peer is at
+work on the request.
+
+trio lets one task at a time wait for a socket, and has one way to make it stop:
+`trio.lowlevel.notify_closing`, which in this case says nothing but "look again".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from trio_mq._transports.stream import SocketStream
+
+
+class Watch:
+    """Which task watches one stream.
+
+    Args:
+        stream: The stream, of a kernel socket.
+        work: Does, for a stand-in, what is to be done with what has arrived, without waiting;
+            False if the reader's task has to go on.
+    """
+
+    __slots__ = (
+        "_asleep",
+        "_blocked",
+        "_clean",
+        "_relieved",
+        "_resting",
+        "_watching",
+        "_work",
+        "stream",
+    )
+
+    def __init__(self, stream: SocketStream, work: Callable[[], bool]) -> None:
+        self.stream: SocketStream = stream
+        self._work = work
+        #: The reader's task waits for the stream.
+        self._watching = False
+        #: Some task stands in, and waits for the stream.
+        self._relieved = False
+        self._blocked = False
+        #: The reader's task has been relieved and not gone on since; it sleeps, or is about to.
+        self._resting = False
+        self._asleep: trio.lowlevel.Task | None = None
+        #: The last stand-in left nothing for the reader's task to do.
+        self._clean = True
+
+    # -- for the reader's task --
+
+    async def receive(self, max_bytes: int) -> bytes | None:
+        """Wait for bytes; ``None`` if a stand-in has seen to them, and it is to be looked what is.
+
+        Raises:
+            trio.BrokenResourceError: The connection failed.
+            trio.ClosedResourceError: This end was closed.
+        """
+        self._watching = True
+        while self._watching:
+            await self.stream.wait_readable()
+            if self._watching and (data := self.stream.read_now(max_bytes)) is not None:
+                self._watching = False
+                return data
+        while self._relieved:
+            await self._sleep()
+        self._resting = False
+        return None
+
+    async def _sleep(self) -> None:
+        def leave(_: object) -> trio.lowlevel.Abort:
+            self._asleep = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._asleep = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    # -- for a task that waits for what the peer will say --
+
+    @property
+    def vacant(self) -> bool:
+        """A task may stand in: the reader has nothing to do but to watch."""
+        return not self._relieved and (self._watching or (self._resting and self._clean))
+
+    async def stand_in(self, over: Callable[[], bool]) -> None:
+        """Watch in the calling task until it is over, or until the reader's task has to go on.
+
+        Cancelled: what had arrived by then has been seen to, and nothing else has.
+        """
+        self._relieved = self._resting = self._clean = True
+        if self._watching:
+            self._watching = False
+            self.stream.interrupt()
+        try:
+            while self._clean and not over():
+                self._blocked = True
+                await self.stream.wait_readable()
+                self._blocked = False
+                self._clean = self._work()
+        except trio.ClosedResourceError:
+            pass  # the link has ended, and tells who has to know
+        finally:
+            self._relieved = self._blocked = False
+            if self._asleep is not None:
+                trio.lowlevel.reschedule(self._asleep)
+                self._asleep = None
+
+    def recall(self) -> None:
+        """Let the task that stands in look whether it is over."""
+        if self._blocked:
+            self.stream.interrupt()
