@@ -50,6 +50,8 @@ class Inbound:
     _on_room: Callable[[], None] | None = attrs.field(init=False, default=None)
     #: Brings in what an inproc sender has put off sending; set by the join.
     on_look: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: 1 while the message that was taken last may be put back: its room is not free yet.
+    reserved: int = attrs.field(init=False, default=0)
     #: The pipe is in the fair queue's rotation.
     readable: bool = attrs.field(init=False, default=False)
     #: The pipe is to be forgotten when its last message has been read.
@@ -88,7 +90,7 @@ class Inbound:
         """
         if self._conflate_all:
             return _UNLIMITED, _UNLIMITED
-        room = self._hwm - self.count
+        room = self._hwm - self.count - self.reserved
         if room >= 2 * self._part:
             room = self._part
         # To weigh what is left of the batch takes as long as to receive it: only if it matters.
@@ -111,12 +113,13 @@ class Inbound:
             messages, payload = self._conflate(messages)
         self._tally.decoded += len(messages)
         self._tally.decoded_bytes += payload
-        if self.batch or self._later:
+        if self.batch or self._later or peer is not self.source:
             self._later += len(messages)
             self._later_bytes += payload
             self._announce.send_nowait((peer, messages, payload))
         else:
-            # Nothing is before it, so it is the batch in hand, and needs no way through a channel.
+            # Nothing is before it, so it is the batch in hand, and needs no way through a channel:
+            # unless it is another peer's, for the last message of this one may just be being taken.
             self._begin(peer, messages, payload)
         if not self.readable:
             self.pipe.owner.messages_arrived(self.pipe)
@@ -156,6 +159,7 @@ class Inbound:
 
     def put_back(self, message: Message) -> None:
         """Undo `take`."""
+        self.reserved = 0
         self.batch.appendleft(message)
 
     def drop_taken(self, reason: DropReason) -> None:

@@ -222,6 +222,7 @@ class Pipe:
                 self.count_put()
                 del self.outgoing[index]
                 self._uncount(item)
+                self.owner.taken_back(self, self.finished + index)
                 self._after_removing(1)
                 return True
         return False

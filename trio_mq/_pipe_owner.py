@@ -19,6 +19,9 @@ class PipeOwner(Protocol):
     def messages_arrived(self, pipe: Pipe, /) -> None:
         """A pipe that was empty has messages to receive."""
 
+    def taken_back(self, pipe: Pipe, place: int) -> None:
+        """A message was taken back, before which so many were or will be finished."""
+
     def outgoing_finished(self, pipe: Pipe) -> None:
         """Messages were written, dropped or handed back: look at drains."""
 

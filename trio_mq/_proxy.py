@@ -94,7 +94,16 @@ class _Direction:
 
     def _move(self, source: Pattern, sink: Pattern) -> None:
         """Move one message, or raise `trio.WouldBlock` and leave it where it was."""
-        message = source.take()
+        source.queue.tentative = True
+        try:
+            message = source.take()
+            self._pass_on(message, source, sink)
+        finally:
+            source.queue.settle()
+        self._copy(message)
+
+    @staticmethod
+    def _pass_on(message: Message, source: Pattern, sink: Pattern) -> None:
         try:
             sink.send(message)
         except trio.WouldBlock:
@@ -102,7 +111,6 @@ class _Direction:
             raise
         except (Unroutable, ValueError):
             sink.members.drop_unqueued(DropReason.UNROUTABLE)
-        self._copy(message)
 
     async def _wait(self, source: Pattern, sink: Pattern) -> None:
         """Wait for a message, then for room for it; neither is taken."""

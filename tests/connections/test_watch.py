@@ -260,6 +260,8 @@ async def test_a_server_watches_its_only_client() -> None:
             assert rep.statistics().tasks_waiting_receive == 1
             with pytest.raises(trio.BusyResourceError):
                 await rep.receive()
+            with pytest.raises(trio.BusyResourceError):
+                await rep.receive_from()
             await client.say(REQUEST)
             await client.hear(REPLY)
             assert got == [(b"request",)] * number
@@ -296,3 +298,15 @@ async def test_the_server_goes_on_without_its_client() -> None:
             await stream.send_all(REQUEST)
             await Service(stream).hear(REPLY)
         assert got == [(b"request",)]
+
+
+async def test_nobody_overtakes_the_task_that_watches() -> None:
+    """A request that another connection brings is for who has waited."""
+    async with serving() as (rep, _, got), await client_of(rep) as stream:
+        await stream.send_all(REQUEST)
+        while not got:
+            with pytest.raises(trio.WouldBlock):
+                rep.receive_nowait()
+            await trio.lowlevel.checkpoint()
+        assert got == [(b"request",)]
+        await Service(stream).hear(REPLY)

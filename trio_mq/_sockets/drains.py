@@ -21,6 +21,10 @@ class _Drain:
         self._marks = {pipe: pipe.finished + len(pipe.outgoing) for pipe in pipes if pipe.outgoing}
         self._returned = returned
 
+    def taken_back(self, pipe: Pipe, place: int) -> None:
+        if self._marks.get(pipe, 0) > place:
+            self._marks[pipe] -= 1
+
     def handed_back(self, count: int) -> None:
         self._returned += count
 
@@ -67,6 +71,11 @@ class Drains:
         """Messages were finished: see whether that ends a drain."""
         if self._active:
             self._waiting.serve_all()
+
+    def taken_back(self, pipe: Pipe, place: int) -> None:
+        """A message left a pipe, as if it had never been put; so many will have left before it."""
+        for drain in self._active:
+            drain.taken_back(pipe, place)
 
     def handed_back(self, count: int) -> None:
         """Messages moved from a pipe to the return queue."""

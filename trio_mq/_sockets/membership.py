@@ -264,6 +264,10 @@ class Membership:
         """A full pipe has room."""
         self._pattern.room_opened(pipe)
 
+    def taken_back(self, pipe: Pipe, place: int) -> None:
+        """A message was taken back before it was written."""
+        self.drains.taken_back(pipe, place)
+
     def outgoing_finished(self, pipe: Pipe) -> None:  # noqa: ARG002  # which one does not matter
         """Messages have left a pipe."""
         self.drains.look()

@@ -149,8 +149,12 @@ class Pattern:
 
     def look(self) -> Message:
         """Return the next message without taking it, or raise `trio.WouldBlock`."""
-        message = self.take()
-        self.put_back(message)
+        self.queue.tentative = True
+        try:
+            message = self.take()
+            self.put_back(message)
+        finally:
+            self.queue.settle()
         return message
 
     def line_for(self, frames: Frames) -> WaitList[None]:  # noqa: ARG002  # Router looks at them

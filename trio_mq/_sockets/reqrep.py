@@ -61,6 +61,21 @@ class Rep(Sender, Receiver):
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         return await super().receive()
 
+    @enable_ki_protection
+    def receive_nowait(self) -> Message:
+        """Return the next request, or raise `trio.WouldBlock` if none is there."""
+        self._guard()
+        if self._reply.tasks_receiving:
+            raise trio.WouldBlock
+        return super().receive_nowait()
+
+    @enable_ki_protection
+    async def receive_from(self) -> tuple[Message, Peer]:
+        """Wait for the next request, and return it with its peer; otherwise as `receive`."""
+        if self._reply.tasks_receiving:
+            raise trio.BusyResourceError("another task is receiving from this Rep already")
+        return await super().receive_from()
+
     async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
         if await self._reply.watch():
             self._guard()

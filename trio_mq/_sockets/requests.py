@@ -293,6 +293,8 @@ class ReqPattern(BalancedPattern):
         exchange.peer = link.peer
         if exchange.task is None:
             self._unclaimed.append(reply)
+            if exchange.watched is not None:
+                exchange.watched.recall()
         else:
             tally.delivered += 1
             exchange.hand_over(reply)

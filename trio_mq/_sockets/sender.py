@@ -175,7 +175,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         outlet = self._outlets.outlet
         if outlet is None or not outlet.rolling:
             return 0
-        rest = batch[1 : 1 + outlet.send_hwm - len(outlet.outgoing)]
+        rest = batch[1 : max(1, 1 + outlet.send_hwm - len(outlet.outgoing))]
         size = payload_of_all(rest)
         if outlet.outgoing_bytes + size >= outlet.send_hwm_bytes:
             return 0

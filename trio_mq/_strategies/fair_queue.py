@@ -25,7 +25,7 @@ class FairQueue:
     A pipe that was emptied so stays in the rotation until the next `take` finds out.
     """
 
-    __slots__ = ("_lanes", "_no_lane", "_ready", "current", "lane", "source")
+    __slots__ = ("_lanes", "_no_lane", "_ready", "current", "lane", "source", "tentative")
 
     def __init__(self, *, lanes: bool = True) -> None:
         #: Pipes with unread messages; the next one to serve is the first.
@@ -37,6 +37,8 @@ class FairQueue:
         #: The pipe of the message that was taken last, and the peer that sent it.
         self.current: Pipe | None = None
         self.source: Peer | None = None
+        #: What is taken now may be put back: its room stays reserved until `put_back` or `settle`.
+        self.tentative = False
 
     def __bool__(self) -> bool:
         return bool(self._ready)
@@ -70,6 +72,8 @@ class FairQueue:
                 self._emptied(pipe)
                 continue
             self.current = pipe
+            if self.tentative:
+                inbound.reserved = 1
             message = inbound.take()
             self.source = inbound.source
             # Taking may have let new messages in, so the count decides, and comes last.
@@ -79,6 +83,17 @@ class FairQueue:
                 ready.rotate(-1)
             return message
         raise trio.WouldBlock
+
+    def settle(self) -> None:
+        """What was taken tentatively is gone for good, or has been put back."""
+        self.tentative = False
+        inbound = self.current.inbound if self.current is not None else None
+        if inbound is not None and inbound.reserved:
+            inbound.reserved = 0
+            if not inbound.count:
+                inbound.refill()
+            else:
+                inbound.look_for_room()
 
     def put_back(self, message: Message) -> None:
         """Make the message that was taken last the next one again."""

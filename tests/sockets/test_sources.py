@@ -1,0 +1,93 @@
+"""Whose a message is where a pipe outlives its peers, and what a proxy that looks may change."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from trio_mq import Pull, Push, Rep, Req, proxy
+
+
+async def test_the_last_message_of_a_lost_peer_is_its_own() -> None:
+    """Although taking it lets in the first of the next peer, through the same pipe."""
+    async with Pull(receive_hwm=1) as pull:
+        await pull.connect("inproc://pushes")
+        async with Push(linger=1) as first:
+            await first.bind("inproc://pushes")
+            await pull.wait_for_peers()
+            (one,) = pull.peers
+            await first.send(b"from one")
+            await trio.testing.wait_all_tasks_blocked()
+        async with Push(linger=0) as second:
+            await second.bind("inproc://pushes")
+            await pull.wait_for_peers()
+            (other,) = pull.peers
+            await second.send(b"from the other")
+            await trio.testing.wait_all_tasks_blocked()
+            assert await pull.receive_from() == ((b"from one",), one)
+            assert await pull.receive_from() == ((b"from the other",), other)
+
+
+async def test_the_answer_to_a_lost_client_does_not_go_to_the_next() -> None:
+    """It is dropped; the next one gets the answer to its own question."""
+    async with Rep(receive_hwm=1) as rep:
+        await rep.connect("inproc://clients")
+        async with Req(linger=0) as first:
+            await first.bind("inproc://clients")
+            await rep.wait_for_peers()
+            await first.send(b"1")
+            await trio.testing.wait_all_tasks_blocked()
+        async with Req(linger=0) as second, trio.open_nursery() as nursery:
+            await second.bind("inproc://clients")
+            await rep.wait_for_peers()
+            answers = []
+
+            async def ask() -> None:
+                answers.append(await second.request(b"2"))
+
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            for question in (b"1", b"2"):
+                assert await rep.receive() == (question,)
+                await rep.send(b"answer to " + question)
+        assert answers == [(b"answer to 2",)]
+
+
+async def test_a_proxy_that_only_looks_frees_no_room() -> None:
+    """The mark holds while what was looked at is put back."""
+    for mark in (1, 2, 4, 8):
+        async with (
+            Pull(receive_hwm=mark) as frontend,
+            Push(linger=0) as backend,
+            Push(linger=0) as source,
+            trio.open_nursery() as nursery,
+        ):
+            await frontend.bind("tcp://127.0.0.1:*")
+            await source.connect(frontend.endpoints[0].endpoint, wait=True)
+            await source.send_many([b"%d" % number for number in range(100)])
+            nursery.start_soon(proxy, frontend, backend)
+            while frontend.statistics().waiting_to_receive < mark:
+                await trio.lowlevel.checkpoint()
+            await trio.testing.wait_all_tasks_blocked()
+            assert frontend.statistics().waiting_to_receive == mark
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_proxy_moves_everything_through_the_smallest_marks() -> None:
+    """Room that was reserved for putting back is given free in the end."""
+    async with (
+        Pull(receive_hwm=1) as frontend,
+        Push(send_hwm=1) as backend,
+        Push() as source,
+        Pull(receive_hwm=1) as sink,
+        trio.open_nursery() as nursery,
+    ):
+        await frontend.bind("tcp://127.0.0.1:*")
+        await backend.bind("tcp://127.0.0.1:*")
+        await source.connect(frontend.endpoints[0].endpoint)
+        await sink.connect(backend.endpoints[0].endpoint)
+        nursery.start_soon(proxy, frontend, backend)
+        await source.send_many([b"%d" % number for number in range(100)])
+        for number in range(100):
+            assert await sink.receive() == (b"%d" % number,)
+        nursery.cancel_scope.cancel()
