@@ -14,8 +14,9 @@ link ends is still here.
 Two trio memory channels join the pipe to its link's tasks. They are unbounded and only ever used
 with ``send_nowait``, because they don't limit anything: they *announce batches*. Outbound, one
 item tells the writer task that something was queued since it last looked, however much that is by
-the time it looks. Inbound, one item is everything that one read decoded. So a wake-up, which costs
-as much as several messages, is paid once per batch. The limits are elsewhere, in plain counters
+the time it looks. Inbound, one item is a batch that was decoded; one that finds nothing before it
+is taken in hand at once. So a wake-up, which costs as much as several messages, is paid once per
+batch. The limits are elsewhere, in plain counters
 over plain deques, where drop-oldest, conflation and taking a message back are plain operations,
 and where they can be exact:
 
@@ -25,7 +26,8 @@ and where they can be exact:
   picks it up. The batch that is being written therefore *stays at the front of the deque*;
   `in_hand` says how many messages at the front can no longer be taken back or dropped.
 * Inbound, the link asks for `Inbound.room` before it decodes and stops reading when there is
-  none. It is woken when half of the room is free, not for each message.
+  none. It goes on when half of the room is free, not for each message, and from the stack of the
+  receive that freed it.
 
 Outbound messages wait as a bare frame, or as a tuple of frames if there are several. Only what
 needs more has a form of its own: a message for many peers, which is encoded once (`Outgoing`), and

@@ -83,22 +83,24 @@ priors = pytest.mark.parametrize("prior", [0, 1, 5])
 @priors
 async def test_a_reply_arrives(prior: int) -> None:
     """In any number of pieces."""
-    async with asked() as (req, service), trio.open_nursery() as nursery:
-        outcomes = await in_background(nursery, req, service, prior=prior)
-        for piece in (REPLY[:1], REPLY[1:3], REPLY[3:]):
-            assert outcomes == []
-            await service.say(piece)
-            await trio.testing.wait_all_tasks_blocked()
+    async with asked() as (req, service):
+        async with trio.open_nursery() as nursery:
+            outcomes = await in_background(nursery, req, service, prior=prior)
+            for piece in (REPLY[:1], REPLY[1:3], REPLY[3:]):
+                assert outcomes == []
+                await service.say(piece)
+                await trio.testing.wait_all_tasks_blocked()
         assert outcomes == [(b"reply",)]
 
 
 @priors
 async def test_what_comes_between_requests_finds_the_reader(prior: int) -> None:
     """A PING is answered although nobody waits for anything."""
-    async with asked() as (req, service), trio.open_nursery() as nursery:
-        outcomes = await in_background(nursery, req, service, prior=prior)
-        await service.say(wire.ping(context=b"1") + REPLY)
-        await service.hear(wire.command(b"PONG", b"1"))
+    async with asked() as (req, service):
+        async with trio.open_nursery() as nursery:
+            outcomes = await in_background(nursery, req, service, prior=prior)
+            await service.say(wire.ping(context=b"1") + REPLY)
+            await service.hear(wire.command(b"PONG", b"1"))
         assert outcomes == [(b"reply",)]
         await service.say(wire.ping(context=b"2"))
         await service.hear(wire.command(b"PONG", b"2"))
@@ -114,13 +116,13 @@ async def test_an_end_that_a_stand_in_finds_is_the_end_of_the_connection(
     prior: int, last_words: bytes, error: type[Exception] | None
 ) -> None:
     """The request fails with `PeerLost`, and the event tells why."""
-    async with asked() as (req, service), trio.open_nursery() as nursery:
+    async with asked() as (req, service):
         with req.events() as events:
-            outcomes = await in_background(nursery, req, service, prior=prior)
-            await service.say(last_words)
-            await service.stream.send_eof()
+            async with trio.open_nursery() as nursery:
+                outcomes = await in_background(nursery, req, service, prior=prior)
+                await service.say(last_words)
+                await service.stream.send_eof()
             ended = await next_of(events, Disconnected)
-        await trio.testing.wait_all_tasks_blocked()
         assert [type(outcome) for outcome in outcomes] == [PeerLost]
         assert type(ended.error) is (error or type(None))
 
@@ -139,12 +141,12 @@ async def test_a_stand_in_is_recalled_when_our_side_ends(
     prior: int, end: Callable[[Req], object]
 ) -> None:
     """It does not wait for a word of the peer."""
-    async with asked() as (req, service), trio.open_nursery() as nursery:
-        outcomes = await in_background(nursery, req, service, prior=prior)
-        ending = end(req)
-        if ending is not None:
-            await ending  # type: ignore[misc]  # two of them are awaited
-        await trio.testing.wait_all_tasks_blocked()
+    async with asked() as (req, service):
+        async with trio.open_nursery() as nursery:
+            outcomes = await in_background(nursery, req, service, prior=prior)
+            ending = end(req)
+            if ending is not None:
+                await ending  # type: ignore[misc]  # two of them are awaited
         assert len(outcomes) == 1
         assert isinstance(outcomes[0], (PeerLost, trio.ClosedResourceError))
 
@@ -291,8 +293,9 @@ async def test_the_server_is_recalled_when_it_closes() -> None:
 async def test_the_server_goes_on_without_its_client() -> None:
     """And with the next one."""
     async with serving() as (rep, client, got):
-        await client.stream.aclose()
-        await trio.testing.wait_all_tasks_blocked()
+        with rep.events() as events:
+            await client.stream.aclose()
+            await next_of(events, Disconnected)
         assert rep.peers == ()
         async with await client_of(rep) as stream:
             await stream.send_all(REQUEST)

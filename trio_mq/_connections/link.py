@@ -5,7 +5,9 @@ Theory of operation
 
 A link borrows a pipe for as long as its stream lives. Two tasks do the work: the one that runs the
 link does the handshake and then reads (`reader`); its child writes (`writer`). A third, the
-`heartbeat`, exists only where somebody asked for PINGs.
+`heartbeat`, exists only where somebody asked for PINGs. Each of the first two lets a task of the
+program do its work at times: ``send`` writes a lone message at once, and a task that waits for what
+only this connection can bring reads it itself (`watch`).
 
 Nothing that a peer sends or does leaves `Link.run` as an exception: it becomes a `LinkEnd` with a
 reason, which the socket turns into an event and, for a connected endpoint, into a decision when to
