@@ -38,7 +38,7 @@ class FairQueue:
         self.current: Pipe | None = None
         self.source: Peer | None = None
         #: What is taken now may be put back: its room stays reserved until `put_back` or `settle`.
-        self.tentative = False
+        self.tentative: bool = False
 
     def __bool__(self) -> bool:
         return bool(self._ready)
