@@ -142,11 +142,14 @@ class Subscriptions:
 
     def match(self, first_frame: bytes) -> Collection[Pipe]:
         """Return the peers that want a message with that first frame, each once."""
+        pipes_of = self._pipes
+        lengths = self._lengths.ascending
+        if len(lengths) == 1:
+            return pipes_of.get(first_frame[: lengths[0]], _NOBODY)
         found = _NOBODY
         merged = False
-        pipes_of = self._pipes
         size = len(first_frame)
-        for length in self._lengths.ascending:
+        for length in lengths:
             if length > size:
                 break
             pipes = pipes_of.get(first_frame[:length])
