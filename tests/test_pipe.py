@@ -1,4 +1,4 @@
-"""Pipes: exact marks, batches in hand, and what becomes of a torn message."""
+"""Pipes: exact marks, batches in hand, and what becomes of a partly_written message."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.property.pipes import (
     write,
 )
 from trio_mq._message import Message
-from trio_mq._outgoing import Outgoing, frames_of
-from trio_mq._statistics import DropReason
+from trio_mq._pipes.item import Outgoing, frames_of
+from trio_mq._tally import DropReason
 
 
 @given(sizes=st.lists(st.integers(0, 9)), mark=st.integers(1, 5), limit=st.integers(1, 30))
@@ -119,12 +119,12 @@ def test_a_torn_message_is_sent_again_whole_once_and_then_dropped() -> None:
     """A message that kills its receivers must not go round."""
     books = Books()
     pipe = new_pipe(books)
-    pipe.put((b"torn",))
+    pipe.put((b"partly_written",))
     pipe.put((b"next",))
     for _ in range(2):
         pipe.next_batch(10, 1000)
-        assert waiting_in(pipe) == [b"torn", b"next"]
-        pipe.link_ended(torn=True)
+        assert waiting_in(pipe) == [b"partly_written", b"next"]
+        pipe.link_ended(partly_written=True)
     assert waiting_in(pipe) == [b"next"]
     assert books.dropped_counts == {DropReason.CONNECTION_LOST: 1}
     assert_adds_up(pipe)
@@ -137,7 +137,7 @@ def test_a_torn_message_of_many_peers_is_torn_for_one_of_them() -> None:
     one.put(shared)
     two.put(shared)
     one.next_batch(1, 100)
-    one.link_ended(torn=True)
+    one.link_ended(partly_written=True)
     assert one.outgoing[0] is not shared
     assert two.outgoing[0] is shared
     assert waiting_in(one) == waiting_in(two) == [b"news"]
@@ -149,7 +149,7 @@ def test_a_link_that_ends_between_messages_tears_nothing() -> None:
     pipe.put((b"1",))
     for _ in range(5):
         pipe.next_batch(10, 1000)
-        pipe.link_ended(torn=False)
+        pipe.link_ended(partly_written=False)
     assert (waiting_in(pipe), pipe.in_hand) == ([b"1"], 0)
 
 
@@ -159,7 +159,7 @@ def test_handing_back_leaves_nothing_counted_here() -> None:
     pipe.put((b"1",))
     pipe.put((b"22",))
     write(pipe, 1)
-    assert pipe.hand_back() == [b"22"]
+    assert pipe.reclaim() == [b"22"]
     tally = pipe.figures()
     assert (tally.accepted, tally.written, pipe.outgoing_bytes) == (1, 1, 0)
     assert_adds_up(pipe)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 
 from trio_mq import DropReason
-from trio_mq._statistics import Tally, Waiting, traffic
+from trio_mq._tally import Tally, Waiting, traffic
 
 NUMBERS = ["accepted", "accepted_bytes", "written", "written_bytes", "decoded", "decoded_bytes"]
 

@@ -1,18 +1,30 @@
 """0MQ for trio: the socket types of zmq_socket(3) in pure Python, on the wire of libzmq.
 
-The layers, from bytes to your code; each imports only what stands above it here::
+The house, floor by floor, from your code down to the ground. A module imports from the floors
+below its own, never from its neighbours; `tests/test_layering.py` reads this very picture::
 
-    zmtp            the protocol without I/O: bytes in, events out
-    _transports     tcp, ipc, inproc: streams of bytes, and names
-    _pipe           where a message waits (and _waiting: where a task does)
-    _connections    links that move messages between streams and pipes; dialers, listeners
-    _strategies     which pipe: load-balance, fair-queue, fanout, routing table, subscriptions
-    _sockets        the classes that you use, where the last two are joined
+    __init__                      what you import
+    _proxy lowlevel               what works on whole sockets, and knobs
+    _sockets                      the classes that you use
+    _connections _patterns        between bytes and pipes; what a socket type does with pipes
+    _contract _strategies         what those two tell each other; choosing among pipes
+    _pipes                        where a message waits
+    _context                      who shares inproc names and limits
+    _events _statistics _endpoint_status _transports    what there is to see; streams of bytes
+    _peer _options                one handshaken connection; what can be set
+    zmtp                          the protocol without I/O: bytes in, events out
+    _limits _tally _waiting       bounds, figures, and where a task waits
+    _message                      frames
+    _errors                       the ground
 """
 
 from trio_mq import lowlevel as lowlevel, zmtp as zmtp
-from trio_mq._connections.status import Endpoint as Endpoint, EndpointState as EndpointState
 from trio_mq._context import Context as Context
+from trio_mq._endpoint_status import (
+    Endpoint as Endpoint,
+    EndpointState as EndpointState,
+    EndpointStatus as EndpointStatus,
+)
 from trio_mq._errors import (
     AuthenticationFailed as AuthenticationFailed,
     HandshakeError as HandshakeError,
@@ -45,16 +57,12 @@ from trio_mq._events import (
     SubscriptionRemoved as SubscriptionRemoved,
     Undelivered as Undelivered,
 )
+from trio_mq._limits import Limits as Limits
 from trio_mq._message import BytesLike as BytesLike, Message as Message, Sendable as Sendable
-from trio_mq._options import (
-    Limits as Limits,
-    OnFull as OnFull,
-    Options as Options,
-    Verbosity as Verbosity,
-)
-from trio_mq._peer import Peer as Peer
+from trio_mq._options import OnFull as OnFull, Options as Options, Verbosity as Verbosity
+from trio_mq._peer import Peer as Peer, PeerStatistics as PeerStatistics
 from trio_mq._proxy import proxy as proxy
-from trio_mq._sockets.opening import open_socket as open_socket
+from trio_mq._sockets.by_type import open_socket as open_socket
 from trio_mq._sockets.pair import Pair as Pair
 from trio_mq._sockets.pipeline import (
     Downstream as Downstream,
@@ -67,12 +75,8 @@ from trio_mq._sockets.reqrep import Rep as Rep, Req as Req
 from trio_mq._sockets.routing import Dealer as Dealer, Router as Router
 from trio_mq._sockets.socket import Socket as Socket
 from trio_mq._sockets.subscribing import Sub as Sub, XSub as XSub
-from trio_mq._statistics import (
-    DropReason as DropReason,
-    PeerStatistics as PeerStatistics,
-    SocketStatistics as SocketStatistics,
-    TrafficStatistics as TrafficStatistics,
-)
+from trio_mq._statistics import SocketStatistics as SocketStatistics
+from trio_mq._tally import DropReason as DropReason, TrafficStatistics as TrafficStatistics
 from trio_mq.zmtp import SocketType as SocketType
 
 __all__ = [
@@ -89,6 +93,7 @@ __all__ = [
     "Dropped",
     "Endpoint",
     "EndpointState",
+    "EndpointStatus",
     "Event",
     "EventStream",
     "HandshakeError",

@@ -13,7 +13,6 @@ from trio_mq._transports.inproc import Namespace
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from trio_mq._connections.names import BoundName
 
 _DEFAULT_MAX_SOCKETS: Final = 1023
 
@@ -42,7 +41,7 @@ class Context:
             None if max_threads is None else _at_least_one("max_threads", max_threads)
         )
         #: The names that inproc endpoints of this context are bound to.
-        self.inproc: Final[Namespace[BoundName]] = Namespace()
+        self.inproc: Final = Namespace()
         # Held for a moment, and never through a Ctrl-C: whoever came next would wait for ever.
         self._lock = threading.Lock()
         self._sockets: dict[Hashable, int] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 import attrs
 import trio
 
-from trio_mq._statistics import DropReason
+from trio_mq._tally import DropReason
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer

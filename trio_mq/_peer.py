@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
-from trio_mq._statistics import DropReason, PeerStatistics, Tally, Waiting, traffic
+from trio_mq._tally import Counted, DropReason, Tally, TrafficStatistics, Waiting, traffic
 
 if TYPE_CHECKING:
-    from trio_mq._pipe import Pipe
     from trio_mq.zmtp import PeerProperties, SocketType
+
+
+@attrs.frozen(kw_only=True)
+class PeerStatistics(TrafficStatistics):
+    """The traffic with one peer, since its handshake."""
+
+    peer: Peer
 
 
 class Peer:
@@ -54,7 +61,7 @@ class Peer:
         self._hang_up = hang_up
         # An event per peer is memory that nearly nobody uses: it comes with the first waiter.
         self._closed: trio.Event | None = None
-        self._pipe: Pipe | None = None
+        self._pipe: Counted | None = None
         self._baseline = Tally()
         self._final: tuple[Tally, Waiting] | None = None
 
@@ -150,7 +157,7 @@ class Peer:
 
     # -- the library's side --
 
-    def attach(self, pipe: Pipe) -> None:
+    def attach(self, pipe: Counted) -> None:
         """The handshake is done and the messages of this peer go through that pipe."""
         self._pipe = pipe
         self._baseline = pipe.figures().copy()

@@ -9,11 +9,11 @@ import trio
 
 from trio_mq._errors import Unroutable
 from trio_mq._message import Message
-from trio_mq._sockets.pattern import Pattern
+from trio_mq._patterns.pattern import Pattern
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import guarded_pattern
-from trio_mq._statistics import DropReason
+from trio_mq._tally import DropReason
 from trio_mq._waiting import current_slice
 
 #: What a proxy can stand between: Router and Dealer, XSub and XPub, Pull and Push.
@@ -64,7 +64,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
 @trio.lowlevel.enable_ki_protection
 async def _until_closed(socket: ProxySocket) -> None:
     """Raise when the socket is closed, for the direction that waits for something else."""
-    await guarded_pattern(socket).members.watchers.wait(_never)
+    await guarded_pattern(socket).ledger.watchers.wait(_never)
 
 
 def _never() -> None:
@@ -110,7 +110,7 @@ class _Direction:
             source.put_back(message)
             raise
         except (Unroutable, ValueError):
-            sink.members.drop_unqueued(DropReason.UNROUTABLE)
+            sink.ledger.drop_unqueued(DropReason.UNROUTABLE)
 
     async def _wait(self, source: Pattern, sink: Pattern) -> None:
         """Wait for a message, then for room for it; neither is taken."""
@@ -121,7 +121,7 @@ class _Direction:
         try:
             self._move_if_there(source, sink)
         except trio.WouldBlock:
-            await sink.line_for(message).wait(lambda: self._move_if_there(source, sink))
+            await sink.waiters_for(message).wait(lambda: self._move_if_there(source, sink))
 
     def _move_if_there(self, source: Pattern, sink: Pattern) -> None:
         try:
@@ -136,9 +136,9 @@ class _Direction:
             return
         pattern = guarded_pattern(self.capture)
         try:
-            if not pattern.line_for(message).waiters:
+            if not pattern.waiters_for(message).waiters:
                 pattern.send(message)
                 return
         except trio.WouldBlock:
             pass
-        pattern.members.drop_unqueued(DropReason.HIGH_WATER_MARK)
+        pattern.ledger.drop_unqueued(DropReason.HIGH_WATER_MARK)

@@ -20,7 +20,7 @@ from trio_mq import (
     TooManySockets,
     TooManyThreads,
 )
-from trio_mq._connections.dial import Dial
+from trio_mq._connections.dialer import Dialer
 
 over_each_way = pytest.mark.parametrize("way", WAYS)
 
@@ -100,10 +100,10 @@ async def test_an_internal_crash_leaves_as_internal_error_with_its_cause(
     """The body is cancelled, whatever it was doing, and the crash is named."""
     crash = ZeroDivisionError("a bug")
 
-    async def run(dial: Dial) -> None:
+    async def run(dial: Dialer) -> None:
         raise crash
 
-    monkeypatch.setattr(Dial, "run", run)
+    monkeypatch.setattr(Dialer, "run", run)
     with pytest.raises(InternalError, match="Push crashed") as caught:
         async with Push(connect="tcp://127.0.0.1:9"):
             await trio.sleep_forever()
@@ -115,10 +115,10 @@ async def test_an_internal_crash_does_not_hide_the_exception_of_the_body(
 ) -> None:
     """Two things went wrong, and both are told."""
 
-    async def run(dial: Dial) -> None:
+    async def run(dial: Dialer) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Dial, "run", run)
+    monkeypatch.setattr(Dialer, "run", run)
     with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012  # leaving raises
         async with Push(connect="tcp://127.0.0.1:9"):
             try:

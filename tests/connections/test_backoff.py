@@ -6,7 +6,7 @@ import pytest
 
 from trio_mq import AuthenticationFailed, IncompatiblePeer, Options
 from trio_mq._connections.backoff import Backoff
-from trio_mq._connections.link_end import LinkEnd
+from trio_mq._contract import Ending
 
 OPTIONS = Options(reconnect_interval=0.5, reconnect_interval_max=3.0)
 
@@ -37,23 +37,23 @@ def test_only_a_connection_that_stood_for_five_seconds_resets_it(
     """A half-dead server accepts, shakes hands, and drops."""
     backoff = longest()
     backoff.connection_failed()
-    assert backoff.link_ended(LinkEnd("eof", None, 100.0), 100.0 + stood) == next_pause
+    assert backoff.link_ended(Ending("eof", None, 100.0), 100.0 + stood) == next_pause
 
 
 def test_who_does_not_understand_us_is_dialled_seldom() -> None:
     """From a second to a minute; after refused authentication, a minute at once."""
     backoff = longest()
-    fault = LinkEnd("incompatible-peer", IncompatiblePeer("no"), None)
+    fault = Ending("incompatible-peer", IncompatiblePeer("no"), None)
     pauses = [backoff.link_ended(fault, 0.0) for _ in range(8)]
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
-    refused = LinkEnd("authentication", AuthenticationFailed("no", "400"), None)
+    refused = Ending("authentication", AuthenticationFailed("no", "400"), None)
     assert longest().link_ended(refused, 0.0) == 60.0
 
 
 def test_a_fault_is_never_followed_by_less_than_a_second() -> None:
     """Whatever is drawn."""
     backoff = Backoff(OPTIONS, lambda: 0.0)
-    assert backoff.link_ended(LinkEnd("x", IncompatiblePeer("no"), None), 0.0) == 1.0
+    assert backoff.link_ended(Ending("x", IncompatiblePeer("no"), None), 0.0) == 1.0
 
 
 def test_a_first_pause_above_the_longest_counts_as_the_longest() -> None:

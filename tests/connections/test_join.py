@@ -6,7 +6,7 @@ import trio
 import trio.testing
 
 from trio_mq import Pair, Pub, Pull, Push, Rep, Req, Router, Sub
-from trio_mq._connections.status import EndpointState
+from trio_mq._endpoint_status import EndpointState
 
 
 async def test_what_waited_for_the_name_arrives_before_what_its_room_lets_in() -> None:

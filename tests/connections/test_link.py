@@ -12,8 +12,8 @@ import trio.testing
 from tests.joined import MemoryListener, bind, join
 from trio_mq import (
     Disconnected,
-    Endpoint,
     EndpointState,
+    EndpointStatus,
     Event,
     EventStream,
     HandshakeFailed,
@@ -103,7 +103,7 @@ class Stalling:
         self.stalled = False
 
     async def dial(self) -> ByteStream:
-        """Dial a stream that can be stalled."""
+        """Dialer a stream that can be stalled."""
         stream = await self._listener.dial()
         stalling = self
 
@@ -163,7 +163,7 @@ async def test_nobody_there_is_dialled_again_in_bounded_pauses(
             delays = [(await next_of(events, Retrying)).delay for _ in bounds]
         assert all(0 <= delay <= bound for delay, bound in zip(delays, bounds, strict=True))
         (endpoint,) = push.endpoints
-        assert isinstance(endpoint, Endpoint)
+        assert isinstance(endpoint, EndpointStatus)
         assert endpoint.state is EndpointState.RETRYING
         assert isinstance(endpoint.last_error, ConnectionRefusedError)
 

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, waiting_in
 from tests.zmtp.pair import established
 from trio_mq._connections.outbox import Outbox
-from trio_mq._outgoing import Item, Outgoing
-from trio_mq._statistics import DropReason
+from trio_mq._pipes.item import Item, Outgoing
+from trio_mq._tally import DropReason
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import SocketType, encode_message
 
@@ -113,8 +113,8 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule()
     def connection_dies(self) -> None:
-        """The rest goes to the next stream; a message torn for the second time goes nowhere."""
-        self.pipe.link_ended(torn=self.outbox.torn)
+        """The rest goes to the next stream; one partly written for the second time goes nowhere."""
+        self.pipe.link_ended(partly_written=self.outbox.partly_written)
         if self.offset:
             first = self.queue[0]
             if first in self.once_torn:
@@ -133,10 +133,10 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_counted_before_its_last_byte(self) -> None:
-        """Written, waiting and torn are as the kernel's bytes say."""
+        """Written, waiting and partly_written are as the kernel's bytes say."""
         assert self.pipe.tally.written == self.written
         assert waiting_in(self.pipe) == self.queue
-        assert self.outbox.torn is (self.offset > 0)
+        assert self.outbox.partly_written is (self.offset > 0)
         assert self.books.dropped_counts[DropReason.CONNECTION_LOST] == self.lost
         assert_adds_up(self.pipe)
 

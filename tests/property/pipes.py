@@ -6,10 +6,10 @@ from collections import Counter
 from typing import cast
 
 from trio_mq._options import Options
-from trio_mq._outgoing import frames_of
 from trio_mq._peer import Peer
-from trio_mq._pipe import Pipe
-from trio_mq._statistics import DropReason
+from trio_mq._pipes.item import frames_of
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._tally import DropReason
 
 
 class Books:

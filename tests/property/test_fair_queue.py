@@ -11,16 +11,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, no_peer
 from trio_mq._message import Message
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 
 
 class Owner(Books):
     """A pattern that does nothing but to fair-queue."""
 
-    def __init__(self, *, lanes: bool) -> None:
+    def __init__(self, *, direct: bool) -> None:
         super().__init__()
-        self.queue = FairQueue(lanes=lanes)
+        self.queue = FairQueue(direct=direct)
 
     def messages_arrived(self, pipe: Pipe) -> None:
         """Tell the strategy."""
@@ -28,12 +28,12 @@ class Owner(Books):
 
 
 class FairQueueMachine(RuleBasedStateMachine):
-    """Batches arrive at four peers; messages are taken, looked at, and taken by the lane."""
+    """Batches arrive at four peers; messages are taken, looked at, and taken by the direct."""
 
-    @initialize(lanes=st.booleans())
-    def begin(self, lanes: bool) -> None:  # noqa: FBT001  # hypothesis passes it
+    @initialize(direct=st.booleans())
+    def begin(self, direct: bool) -> None:  # noqa: FBT001  # hypothesis passes it
         """Four silent peers."""
-        self.owner = Owner(lanes=lanes)
+        self.owner = Owner(direct=direct)
         self.queue = self.owner.queue
         self.pipes = [new_pipe(self.owner) for _ in range(4)]
         self.model: dict[Pipe, deque[bytes]] = {pipe: deque() for pipe in self.pipes}
@@ -53,7 +53,7 @@ class FairQueueMachine(RuleBasedStateMachine):
         pipe.inbound.deliver(no_peer(), batch, sum(len(message[0]) for message in batch))
 
     def _forget_silent_turns(self) -> None:
-        """A peer that the lane emptied keeps its turn until somebody asks."""
+        """A peer that the direct emptied keeps its turn until somebody asks."""
         while self.turns and not self.model[self.turns[0]]:
             self.turns.popleft()
 
@@ -82,13 +82,13 @@ class FairQueueMachine(RuleBasedStateMachine):
         assert bytes(message) == self.model[pipe][0]
         self.queue.put_back(message)
 
-    @precondition(lambda self: self.queue.lane)
+    @precondition(lambda self: self.queue.direct)
     @rule()
-    def take_by_the_lane(self) -> None:
+    def take_by_the_direct(self) -> None:
         """The short way, while only one peer has something."""
         speaking = [pipe for pipe in self.pipes if self.model[pipe]]
         assert len(speaking) == 1
-        assert bytes(self.queue.lane.popleft()) == self.model[speaking[0]].popleft()
+        assert bytes(self.queue.direct.popleft()) == self.model[speaking[0]].popleft()
 
     @invariant()
     def counts_agree(self) -> None:

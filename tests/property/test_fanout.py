@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, waiting_in, write
 from trio_mq._options import OnFull
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.fanout import Fanout
 
 #: A message for these peers, or a write of one of them.

@@ -8,8 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, waiting_in, write
 from trio_mq._message import Frames
-from trio_mq._outgoing import Item, frames_of
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.item import Item, frames_of
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.load_balance import LoadBalance
 
 number = st.integers(0, 9)
@@ -77,7 +77,7 @@ class LoadBalanceMachine(RuleBasedStateMachine):
         lost = waiting_in(pipe)
         self.owner.dispatched.clear()
         self.balance.remove(pipe)
-        self.balance.hand_back(pipe.hand_back())
+        self.balance.reclaim(pipe.reclaim())
         after = [frames_of(item)[0] for item in self.balance.returned]
         assert self.owner.dispatched + after == before + lost
 

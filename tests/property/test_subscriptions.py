@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.property.pipes import Books, new_pipe
 from trio_mq import Limits
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.subscriptions import Subscriptions, Topics
 
 topic = st.text("ab", max_size=4).map(str.encode)

@@ -7,9 +7,15 @@ import socket
 
 import pytest
 
-from trio_mq._transports import resolve as resolving
 from trio_mq._transports.failure import attempting
-from trio_mq._transports.resolve import Address, SocketAddress, interface_address, resolve, show
+from trio_mq._transports.resolve import (
+    Address,
+    SocketAddress,
+    interface_address,
+    resolve,
+    resolve as resolving,
+    show,
+)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.zmtp.pair import GREETING, ConnectionPair, established, events_of, feed
-from trio_mq._errors import (
-    AuthenticationFailed,
-    IncompatiblePeer,
-    MechanismMismatch,
-)
-from trio_mq._options import Limits
+from trio_mq._errors import AuthenticationFailed, IncompatiblePeer, MechanismMismatch
+from trio_mq._limits import Limits
 from trio_mq.zmtp import (
     Connection,
     LocalProtocolError,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from trio_mq._errors import IncompatiblePeer
-from trio_mq._options import Limits
+from trio_mq._limits import Limits
 from trio_mq.zmtp import PeerProperties, ProtocolFault, RemoteProtocolError, SocketType
 from trio_mq.zmtp.metadata import encode_metadata, meet_peer, our_metadata, parse_metadata
 

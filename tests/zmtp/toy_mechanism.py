@@ -6,7 +6,7 @@ import attrs
 
 from tests.zmtp.pair import ConnectionPair
 from trio_mq._errors import ProtocolFault
-from trio_mq._options import Limits
+from trio_mq._limits import Limits
 from trio_mq.zmtp import Connection, RemoteProtocolError, Role, SocketType
 from trio_mq.zmtp.commands import Command
 from trio_mq.zmtp.handshake import Decision, Move, State, Table

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from trio_mq._connections.link_end import LinkEnd
+from trio_mq._contract import Ending
 from trio_mq._errors import AuthenticationFailed, HandshakeError, ProtocolError
 from trio_mq._options import Options
 
@@ -45,7 +45,7 @@ class Backoff:
         self._failures += 1
         return bound * self._random()
 
-    def link_ended(self, end: LinkEnd, now: float) -> float:
+    def link_ended(self, end: Ending, now: float) -> float:
         """Return the seconds to wait after a connection that ended in this way."""
         if end.established is not None and now - end.established >= _STOOD:
             self._failures = self._faults = 0
@@ -53,7 +53,7 @@ class Backoff:
             return self._after_fault(end)
         return self.connection_failed()
 
-    def _after_fault(self, end: LinkEnd) -> float:
+    def _after_fault(self, end: Ending) -> float:
         if isinstance(end.error, AuthenticationFailed):
             return _AUTHENTICATION
         bound = min(_FAULT_MAX, _FAULT_FIRST * 2.0 ** min(self._faults, 60))
@@ -61,6 +61,6 @@ class Backoff:
         return max(_FAULT_FIRST, bound * self._random())
 
 
-def is_fault(end: LinkEnd) -> bool:
+def is_fault(end: Ending) -> bool:
     """Tell whether the two ends don't understand each other, rather than having lost touch."""
     return isinstance(end.error, (HandshakeError, ProtocolError))

@@ -17,7 +17,7 @@ from typing import Final
 
 import trio
 
-from trio_mq._connections.link_end import SilentPeer
+from trio_mq._contract import SilentPeer
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer

@@ -9,7 +9,7 @@ link does the handshake and then reads (`reader`); its child writes (`writer`). 
 program do its work at times: ``send`` writes a lone message at once, and a task that waits for what
 only this connection can bring reads it itself (`watch`).
 
-Nothing that a peer sends or does leaves `Link.run` as an exception: it becomes a `LinkEnd` with a
+Nothing that a peer sends or does leaves `Link.run` as an exception: it becomes a `Ending` with a
 reason, which the socket turns into an event and, for a connected endpoint, into a decision when to
 dial again. Only `trio.Cancelled` passes: the socket is closing.
 
@@ -26,24 +26,21 @@ from typing import Final, Protocol
 import trio
 
 from trio_mq._connections.heartbeat import Heartbeat
-from trio_mq._connections.link_end import LinkEnd
-from trio_mq._connections.link_owner import LinkOwner
 from trio_mq._connections.reader import FEW_BYTES, Reader
 from trio_mq._connections.writer import Writer
+from trio_mq._contract import Ending, SocketSide
 from trio_mq._errors import HandshakeError, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import (
-    Cancel,
     Connection,
     Event,
     PeerProperties,
     PeerReady,
     Ping,
     Pong,
-    Subscribe,
 )
 
 #: Seconds that a refused peer has to read why.
@@ -106,7 +103,7 @@ class Link:
         self,
         stream: ByteStream,
         connection: Connection,
-        owner: LinkOwner,
+        owner: SocketSide,
         *,
         origin: LinkOrigin,
         pipe: Pipe | None = None,
@@ -136,18 +133,18 @@ class Link:
 
     # -- from the outside --
 
-    async def run(self) -> LinkEnd:
+    async def run(self) -> Ending:
         """Do the handshake and move messages until the connection ends; never raises for a peer.
 
         Cancelled: the connection is closed at once; the pipe keeps what was not written.
         """
-        end: LinkEnd | None = None
+        end: Ending | None = None
         try:
             with self._scope:
                 end = await self._live()
         finally:
             if end is None:
-                end = LinkEnd(self._hung_up or "closed", None, self._established)
+                end = Ending(self._hung_up or "closed", None, self._established)
             # In one step: who waited for the end of the peer must not find it among the peers.
             self._release()
             self._owner.disconnected(self, end)
@@ -161,11 +158,11 @@ class Link:
             self._hung_up = reason
             self._scope.cancel()
 
-    def subscribe(self, topic: bytes) -> None:
+    def send_subscribe(self, topic: bytes) -> None:
         """Ask the peer for a topic, before the messages that wait and beyond every limit."""
         self._control(self._connection.subscribe(topic))
 
-    def cancel(self, topic: bytes) -> None:
+    def send_cancel(self, topic: bytes) -> None:
         """Tell the peer that we no longer want a topic."""
         self._control(self._connection.cancel(topic))
 
@@ -189,20 +186,20 @@ class Link:
 
     # -- its life --
 
-    async def _live(self) -> LinkEnd:
+    async def _live(self) -> Ending:
         try:
             with trio.fail_after(self.options.handshake_timeout):
                 reader, writer = await self._handshake()
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
             await self._farewell(error)
-            return LinkEnd.by(error, None)
+            return Ending.by(error, None)
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(writer.run, name=f"trio_mq writer {self.address}")
             if self.options.heartbeat_interval is not None:
                 self._keep_heartbeat()
             self._end(await reader.run())
         self._nursery = None
-        return LinkEnd.by(self._error, self._established)
+        return Ending.by(self._error, self._established)
 
     def _end(self, error: Exception | None) -> None:
         """Stop the tasks of this link; the first of them to stop says why."""
@@ -262,7 +259,7 @@ class Link:
         pipe, peer = self.pipe, self.peer
         if pipe is None or peer is None or self._writer is None:
             return
-        pipe.link_ended(torn=self._writer.torn)
+        pipe.link_ended(partly_written=self._writer.partly_written)
         peer.mark_closed()
 
     async def _farewell(self, error: Exception) -> None:
@@ -283,17 +280,13 @@ class Link:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case Subscribe(topic):
-                self._owner.subscribe(self, topic)
-            case Cancel(topic):
-                self._owner.cancel(self, topic)
             case Ping(ttl, context):
                 self._keep_heartbeat().pinged(ttl, context)
             case Pong(context):
                 if self._heartbeat is not None:
                     self._heartbeat.ponged(context)
             case _:
-                pass
+                self._owner.peer_said(self, event)
 
     def _control(self, frame: bytes) -> None:
         if self._writer is not None:

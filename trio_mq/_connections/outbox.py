@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Final, cast
 
 from trio_mq._message import Frames
-from trio_mq._outgoing import Item, Outgoing, Torn, frames_of, payload_of, payload_of_all
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.item import Item, Outgoing, PartlyWritten, frames_of, payload_of, payload_of_all
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, encode_message
 from trio_mq.zmtp.frames import encode_each
@@ -79,7 +79,7 @@ class Outbox:
         return not (self._left or self._control or self._pipe.outgoing)
 
     @property
-    def torn(self) -> bool:
+    def partly_written(self) -> bool:
         """The first message of the batch is partly written."""
         if self._ends is None or not self._batch:
             return False
@@ -167,7 +167,7 @@ class Outbox:
         if kinds == {Outgoing} and self._connection.clear:
             wires = _shared_wires(cast("list[Outgoing]", batch))
             return [b"".join(wires)] if self._payload < _LARGE else list(wires)
-        if Outgoing in kinds or Torn in kinds:
+        if Outgoing in kinds or PartlyWritten in kinds:
             return list(self._connection.encode([frames_of(item) for item in batch]))
         return list(self._connection.encode(cast("list[bytes | Frames]", batch)))
 

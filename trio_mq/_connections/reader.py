@@ -23,7 +23,7 @@ import trio
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.watch import Watch
 from trio_mq._message import Message
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream, SocketStream
 from trio_mq.zmtp import Connection, Event, Messages
 

@@ -24,7 +24,7 @@ import trio
 
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.outbox import Outbox
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq._waiting import current_slice
 from trio_mq.zmtp import Connection
@@ -113,9 +113,9 @@ class Writer:
         self.heartbeat: Heartbeat | None = None
 
     @property
-    def torn(self) -> bool:
+    def partly_written(self) -> bool:
         """The first message of the pipe is partly written."""
-        return self._outbox.torn
+        return self._outbox.partly_written
 
     def control(self, frame: bytes) -> None:
         """Send a control frame before the messages that wait."""

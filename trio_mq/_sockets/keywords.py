@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias
 
-import attrs
 import trio
 
-from trio_mq._options import Limits, OnFull, Options, Verbosity
-from trio_mq.zmtp import MechanismFactory
+from trio_mq._options import (
+    ConnectionOptions,
+    OnFull,
+    Options,
+    Verbosity,
+    check_names,
+    option_names,
+)
 
 #: One endpoint, or several.
 Endpoints: TypeAlias = str | Iterable[str]
-
-
-class ConnectionOptions(TypedDict, total=False):
-    """What concerns a connection: options of every socket, and overrides of an endpoint.
-
-    Each is a field of `trio_mq.Options`, which says what it means.
-    """
-
-    send_hwm: int | None
-    receive_hwm: int | None
-    send_hwm_bytes: int | None
-    receive_hwm_bytes: int | None
-    max_message_size: int | None
-    max_frame_size: int | None
-    max_frames: int | None
-    linger: float
-    immediate: bool
-    reconnect_interval: float
-    reconnect_interval_max: float
-    connect_timeout: float | None
-    handshake_timeout: float
-    heartbeat_interval: float | None
-    heartbeat_timeout: float | None
-    heartbeat_ttl: float | None
-    backlog: int
-    tcp_keepalive: bool
-    tcp_keepalive_idle: int
-    tcp_keepalive_interval: int
-    tcp_keepalive_count: int
-    send_buffer: int | None
-    receive_buffer: int | None
-    ipv6: bool
-    reuse_port: bool
-    max_peers: int | None
-    metadata: Mapping[str, bytes | str]
-    mechanism: MechanismFactory
-    limits: Limits
 
 
 class BindOptions(ConnectionOptions, total=False):
@@ -133,31 +101,8 @@ def make_options(kind: str, allowed: type, given: Mapping[str, object]) -> Optio
         TypeError: An option that this kind of socket does not have, or a value of a wrong type.
         ValueError: A value that is not allowed.
     """
-    _check_names(kind, _names(allowed), given)
+    check_names(kind, option_names(allowed), given)
     return Options(**given)  # type: ignore[arg-type]  # the validators check every value
-
-
-def override(options: Options, endpoint: str, given: Mapping[str, object]) -> Options:
-    """Return the options of an endpoint: the socket's, but for what is given.
-
-    Raises:
-        TypeError: An option that is no connection's, or a value of a wrong type.
-        ValueError: A value that is not allowed.
-    """
-    if not given:
-        return options
-    _check_names(f"endpoint {endpoint}", _names(ConnectionOptions), given)
-    return attrs.evolve(options, **given)  # type: ignore[arg-type]  # as in make_options
-
-
-def _names(options: type) -> frozenset[str]:
-    return frozenset(options.__optional_keys__)  # type: ignore[attr-defined]  # of a TypedDict
-
-
-def _check_names(who: str, allowed: frozenset[str], given: Mapping[str, object]) -> None:
-    for name in given:
-        if name not in allowed:
-            raise TypeError(f"{who} has no option {name!r}; it has {', '.join(sorted(allowed))}")
 
 
 def endpoints_of(given: Endpoints) -> tuple[str, ...]:

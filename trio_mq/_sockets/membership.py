@@ -1,6 +1,6 @@
 """Who is there: the peers and pipes of one socket, what becomes of them, and what is counted.
 
-Links and endpoints report here (`LinkOwner` and its kin), and so do pipes (`PipeOwner`). What it
+Links and endpoints report here (`SocketSide`), and so do pipes (`PipeOwner`). What it
 means for the pattern is passed on to the `Pattern`; what users want to know becomes an event and a
 figure.
 """
@@ -8,7 +8,6 @@ figure.
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable
 from types import MappingProxyType
@@ -16,18 +15,12 @@ from typing import Final
 
 import trio
 
-from trio_mq._connections.dial import Dial
-from trio_mq._connections.link_end import LinkEnd, Refusal
-from trio_mq._connections.link_owner import AnyLink
-from trio_mq._connections.listen import Bound
-from trio_mq._connections.status import EndpointState
+from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._events import (
     Accepted,
     AcceptFailed,
     Connected,
     Disconnected,
-    Dropped,
-    EventHub,
     HandshakeFailed,
     Listening,
     ListeningStopped,
@@ -36,48 +29,38 @@ from trio_mq._events import (
 )
 from trio_mq._message import Message
 from trio_mq._options import Options
-from trio_mq._outgoing import Item
+from trio_mq._patterns.ledger import log
+from trio_mq._patterns.pattern import Contested, Pattern
 from trio_mq._peer import Peer
-from trio_mq._pipe import Pipe
-from trio_mq._sockets.drains import Drains
-from trio_mq._sockets.pattern import Contested, Pattern
-from trio_mq._statistics import DropReason, SocketStatistics, Tally, Waiting, traffic
-from trio_mq._waiting import WaitList
-from trio_mq.zmtp import PeerProperties, SocketType
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._statistics import SocketStatistics
+from trio_mq._tally import DropReason, Waiting, traffic
+from trio_mq.zmtp import Event, PeerProperties, SocketType
 
 #: Seconds in which the holder of a contested place must give a sign of life.
 _SIGN_OF_LIFE: Final = 3.0
-
-_log = logging.getLogger("trio_mq")
 
 
 class Membership:
     """The peers of one socket.
 
     Args:
-        name: The socket's class, for logs.
         pattern: Decides what to do with the pipes.
         options: Those of the socket.
     """
 
-    def __init__(self, name: str, pattern: Pattern, options: Options) -> None:
-        self.hub: EventHub = EventHub()
-        self.drains: Drains = Drains()
-        #: Tasks that wait for peers or subscribers, each for a condition of its own.
-        self.watchers: WaitList[None] = WaitList()
-        self.links: dict[Peer, AnyLink] = {}
-        self.pipes: dict[Pipe, None] = {}
-        self._name = name
+    def __init__(self, pattern: Pattern, options: Options) -> None:
+        self.ledger = ledger = pattern.ledger
+        self.hub, self.drains, self.watchers = ledger.hub, ledger.drains, ledger.watchers
+        self.links, self.pipes = ledger.links, ledger.pipes
+        self.dropped = ledger.dropped
+        self._name = ledger.name
         self._pattern = pattern
         self._options = options
-        #: Figures of pipes that are gone, and of messages that never had one.
-        self._departed = Tally()
         self._handshake_failures: Counter[str] = Counter()
         self._reconnects = 0
-        self._quiet_until = -math.inf
         #: Pipes of connected endpoints that have been connected before.
         self._known: set[Pipe] = set()
-        pattern.members = self
         # The pattern's own methods: a call less for every batch, of which most hold one message.
         #: Messages were decoded.
         self.deliver: Callable[[AnyLink, Pipe, list[Message], int], None] = pattern.deliver
@@ -126,26 +109,24 @@ class Membership:
         """A bound endpoint went."""
         self.hub.emit(ListeningStopped(endpoint=endpoint))
 
-    def accepted(self, bound: Bound, address: str) -> None:
+    def accepted(self, endpoint: str, address: str) -> None:
         """Somebody connected to us."""
-        self.hub.emit(Accepted(endpoint=bound.endpoint, address=address))
+        self.hub.emit(Accepted(endpoint=endpoint, address=address))
 
-    def accept_failed(self, bound: Bound, error: OSError) -> None:
+    def accept_failed(self, endpoint: str, error: OSError) -> None:
         """The system has no more connections for us now."""
-        _log.warning("%s on %s cannot accept connections: %s", self._name, bound.endpoint, error)
-        self.hub.emit(AcceptFailed(endpoint=bound.endpoint, error=error))
+        log.warning("%s on %s cannot accept connections: %s", self._name, endpoint, error)
+        self.hub.emit(AcceptFailed(endpoint=endpoint, error=error))
 
-    def retrying(self, dial: Dial, delay: float, error: BaseException | None) -> None:
+    def retrying(self, endpoint: str, delay: float, error: BaseException | None) -> None:
         """A connected endpoint will dial again."""
-        if dial.state is EndpointState.FAILED:
-            self.unreachable(dial.pipe)
-        self.hub.emit(Retrying(endpoint=dial.endpoint, delay=delay, error=error))
+        self.hub.emit(Retrying(endpoint=endpoint, delay=delay, error=error))
 
     def unreachable(self, pipe: Pipe) -> None:
         """An endpoint failed: what waits there goes to others if the pattern can."""
         if pipe.attached:
             self.detach(pipe)
-            self._pattern.give_up_failed(pipe)
+            self._pattern.reroute(pipe)
 
     # -- what links ask and tell --
 
@@ -200,29 +181,32 @@ class Membership:
         self.hub.emit(Connected(peer=peer))
         self.watchers.serve_all()
 
-    def disconnected(self, link: AnyLink, end: LinkEnd) -> None:
+    def disconnected(self, link: AnyLink, ending: Ending) -> None:
         """A connection is over, whether it had its handshake or not."""
         peer, pipe = link.peer, link.pipe
         if peer is None:
-            self._handshake_failed(link, end)
+            self._handshake_failed(link, ending)
         else:
             del self.links[peer]
         if pipe is not None:
-            self._pattern.disconnected(pipe, end)
+            self._pattern.disconnected(pipe, ending)
             if link.own_pipe is None:
                 self._peer_left(pipe)
             elif link.options.immediate:
                 self.detach(pipe)
-                self._pattern.give_up_failed(pipe)
+                self._pattern.reroute(pipe)
         if peer is not None:
             # Last, so that a thousand subscriptions that end with it don't push it out.
-            self.hub.emit(Disconnected(peer=peer, reason=end.reason, error=end.error))
+            self.hub.emit(Disconnected(peer=peer, reason=ending.reason, error=ending.error))
 
-    def _handshake_failed(self, link: AnyLink, end: LinkEnd) -> None:
-        self._handshake_failures[end.reason] += 1
+    def _handshake_failed(self, link: AnyLink, ending: Ending) -> None:
+        self._handshake_failures[ending.reason] += 1
         self.hub.emit(
             HandshakeFailed(
-                endpoint=link.endpoint, address=link.address, reason=end.reason, error=end.error
+                endpoint=link.endpoint,
+                address=link.address,
+                reason=ending.reason,
+                error=ending.error,
             )
         )
 
@@ -237,26 +221,13 @@ class Membership:
             pipe.inbound.retiring = True
         elif pipe in self.pipes:
             del self.pipes[pipe]
-            self._departed.add(pipe.figures())
+            self.ledger.departed.add(pipe.figures())
             self._pattern.forget(pipe)
 
-    def readopt(self, pipe: Pipe) -> None:
-        """A message goes back into a pipe that was perhaps forgotten because it was the last."""
-        if pipe not in self.pipes:
-            self._departed.add(pipe.figures(), sign=-1)
-            self.pipes[pipe] = None
-
-    def tally_of(self, pipe: Pipe) -> Tally:
-        """Return where to count what is not queued in a pipe, which may have gone meanwhile."""
-        return pipe.tally if pipe in self.pipes else self._departed
-
-    def subscribe(self, link: AnyLink, topic: bytes) -> None:
-        """A peer wants a topic."""
-        self._pattern.subscribe(link, link.pipe, topic)  # type: ignore[arg-type]
-
-    def cancel(self, link: AnyLink, topic: bytes) -> None:
-        """A peer no longer wants a topic."""
-        self._pattern.cancel(link, link.pipe, topic)  # type: ignore[arg-type]
+    def peer_said(self, link: AnyLink, event: Event) -> None:
+        """A peer sent a command that concerns the pattern."""
+        assert link.pipe is not None  # noqa: S101  # the handshake is done
+        self._pattern.peer_said(link, link.pipe, event)
 
     # -- what pipes tell --
 
@@ -275,30 +246,6 @@ class Membership:
     def emptied(self, pipe: Pipe) -> None:
         """The last message of a retiring pipe was taken."""
         self._retire(pipe)
-
-    def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
-        """Messages went no further."""
-        if self.hub:
-            peer = pipe.peer if pipe is not None else None
-            self.hub.emit(Dropped(peer=peer, reason=reason, count=count))
-
-    def drop_unqueued(self, reason: DropReason, count: int = 1) -> None:
-        """Count messages that were accepted and never had a pipe to wait in."""
-        self._departed.accepted += count
-        self._departed.drop_out(reason, count)
-        self.dropped(None, reason, count)
-
-    def log_drop(self, why: str, *args: object) -> None:
-        """Log that messages are being dropped; at most a line a second, the statistics have all."""
-        now = trio.current_time()
-        if now >= self._quiet_until:
-            self._quiet_until = now + 1.0
-            _log.warning(f"{self._name} dropped a message: {why}", *args)
-
-    def dispatched(self, pipe: Pipe, item: Item) -> None:
-        """A message left the return queue for a pipe."""
-        self.drains.dispatched(pipe)
-        self._pattern.redirected(pipe, item)
 
     # -- what users ask --
 
@@ -335,7 +282,7 @@ class Membership:
     @trio.lowlevel.enable_ki_protection
     def statistics(self) -> SocketStatistics:
         """Return the figures of this moment."""
-        total = self._departed.copy()
+        total = self.ledger.departed.copy()
         for pipe in self.pipes:
             total.add(pipe.figures())
         total.accepted += self._pattern.waiting().out
@@ -360,11 +307,11 @@ class Membership:
         """Everything has ended: drop what is left, and say so."""
         left = self._pattern.forget_returned()
         if left:
-            self.drop_unqueued(DropReason.CLOSED, left)
+            self.ledger.drop_unqueued(DropReason.CLOSED, left)
             self.drains.forgotten(left)
         unread = self._pattern.forget_unread()
         if unread:
-            self._departed.drop_in(DropReason.CLOSED, unread)
+            self.ledger.departed.drop_in(DropReason.CLOSED, unread)
         for pipe in tuple(self.pipes):
             self._undelivered(pipe, warn=warn)
             pipe.drop_outgoing(DropReason.CLOSED)
@@ -375,7 +322,7 @@ class Membership:
         """Tell of messages that were still waiting when their way out had to close."""
         left = len(pipe.outgoing)
         if left:
-            _log.log(
+            log.log(
                 logging.WARNING if warn else logging.DEBUG,
                 "%s closed with %d message%s undelivered to %s",
                 self._name,

@@ -21,8 +21,8 @@ from trio_mq._sockets.socket import Socket
 if TYPE_CHECKING:
     from trio_mq._context import Context
     from trio_mq._options import Options
+    from trio_mq._patterns.pattern import Pattern
     from trio_mq._sockets.keywords import Endpoints
-    from trio_mq._sockets.pattern import Pattern
 
 
 class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
@@ -60,12 +60,12 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         if get_ident() != self._open_in:
             self._guard()
         await checkpoint_if_cancelled()
-        # Nobody can be waiting while there is a lane with messages. Lane and slice are looked at
+        # Nobody can be waiting while `FairQueue.direct` has messages. It and the slice are looked at
         # right here, because with three calls less a small message costs half as much. The last
-        # message of a lane goes the long way, where it is noticed that nothing is left.
-        lane = self._queue.lane
-        if len(lane) > 1:
-            message = lane.popleft()
+        # message goes the long way, where it is noticed that nothing is left.
+        direct = self._queue.direct
+        if len(direct) > 1:
+            message = direct.popleft()
         else:
             message = await self._take_in_turn(self._take)
         time_slice = self._slice
@@ -120,9 +120,9 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         take, queue = self._take, self._queue
         try:
             while len(messages) < most:
-                lane = queue.lane
-                count = min(len(lane) - 1, most - len(messages) - 1)
-                messages += [lane.popleft() for _ in range(count)]
+                direct = queue.direct
+                count = min(len(direct) - 1, most - len(messages) - 1)
+                messages += [direct.popleft() for _ in range(count)]
                 messages.append(take())
         except trio.WouldBlock:
             pass

@@ -12,12 +12,12 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._context import Context
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, Sendable
+from trio_mq._patterns.reply import RepPattern
+from trio_mq._patterns.request import Exchange, ReqPattern
 from trio_mq._peer import Peer
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._sockets.keywords import Endpoints, ReqOptions, SocketOptions, make_options
 from trio_mq._sockets.receiver import Receiver
-from trio_mq._sockets.replies import RepPattern
-from trio_mq._sockets.requests import Exchange, ReqPattern
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
 

@@ -17,15 +17,15 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._errors import MessageTooLarge
 from trio_mq._message import Frames, Sendable, size_of, to_frames
-from trio_mq._outgoing import frames_of, payload_of_all
-from trio_mq._pipe import SMALL
+from trio_mq._pipes.item import frames_of, payload_of_all
+from trio_mq._pipes.pipe import SMALL
 from trio_mq._sockets.socket import Socket
 
 if TYPE_CHECKING:
     from trio_mq._context import Context
     from trio_mq._options import Options
+    from trio_mq._patterns.pattern import Pattern
     from trio_mq._sockets.keywords import Endpoints
-    from trio_mq._sockets.pattern import Pattern
 
 
 class Sender(Socket, trio.abc.SendChannel[Sendable]):
@@ -42,7 +42,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
     ) -> None:
         super().__init__(pattern, options, bind=bind, connect=connect, context=context)
         self._send_frames = pattern.send
-        self._outlets = pattern.outlets
+        self._sole_pipes = pattern.sole_pipes
         #: Not empty while others wait to send: newcomers queue up behind them.
         self._waiting = pattern.senders.waiters
         #: A single frame up to this size needs no further look at the limits.
@@ -72,7 +72,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         Cancelled, it has queued nothing. It yields to other tasks when it waits, and otherwise
         once per time slice (`trio_mq.lowlevel.set_checkpoint_mode`). (zmq_send(3))
         """
-        # The plain case, the outlet and the slice are looked at right here: the calls that this
+        # The plain case, the sole_pipe and the slice are looked at right here: the calls that this
         # saves would be half of what a small message costs.
         if message.__class__ is not bytes or (size := len(message)) > self._small:
             await self._send_checked(self._checked(message))
@@ -80,10 +80,10 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         if get_ident() != self._open_in:
             self._guard()
         await checkpoint_if_cancelled()
-        outlet = self._outlets.outlet
-        if outlet is not None and len(outgoing := outlet.outgoing) < outlet.append_below:
+        sole_pipe = self._sole_pipes.sole_pipe
+        if sole_pipe is not None and len(outgoing := sole_pipe.outgoing) < sole_pipe.append_below:
             outgoing.append(message)
-            outlet.outgoing_bytes += size
+            sole_pipe.outgoing_bytes += size
         elif self._waiting:
             await self._wait_to_send((message,))
             return
@@ -172,18 +172,18 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
 
     def _append_what_fits(self, batch: list[bytes | Frames]) -> int:
         """Do the same in one step, if all that the count admits is admitted by its size too."""
-        outlet = self._outlets.outlet
-        if outlet is None or not outlet.rolling:
+        sole_pipe = self._sole_pipes.sole_pipe
+        if sole_pipe is None or not sole_pipe.rolling:
             return 0
-        rest = batch[1 : max(1, 1 + outlet.send_hwm - len(outlet.outgoing))]
+        rest = batch[1 : max(1, 1 + sole_pipe.send_hwm - len(sole_pipe.outgoing))]
         size = payload_of_all(rest)
-        if outlet.outgoing_bytes + size >= outlet.send_hwm_bytes:
+        if sole_pipe.outgoing_bytes + size >= sole_pipe.send_hwm_bytes:
             return 0
-        outlet.extend(rest, size)
+        sole_pipe.extend(rest, size)
         return len(rest)
 
     async def _wait_to_send(self, frames: Frames) -> None:
-        line = self._pattern.line_for(frames)
+        line = self._pattern.waiters_for(frames)
         await line.wait(partial(self._pattern.send_in_turn, frames))
         self._slice.restart()
 

@@ -10,24 +10,19 @@ from typing import ClassVar, Final, Self, Unpack
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from trio_mq._connections.status import Endpoint
+from trio_mq._connections.registry import EndpointRegistry
+from trio_mq._connections.scope import Scope
 from trio_mq._context import Context, default_context
+from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._events import EventStream
-from trio_mq._options import Options
+from trio_mq._options import ConnectionOptions, Options
+from trio_mq._patterns.pattern import Pattern
 from trio_mq._peer import Peer
-from trio_mq._sockets.endpoints import EndpointRegistry
-from trio_mq._sockets.keywords import (
-    BindOptions,
-    ConnectionOptions,
-    Endpoints,
-    endpoints_of,
-)
+from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of
 from trio_mq._sockets.membership import Membership
-from trio_mq._sockets.openers import OpenStream
-from trio_mq._sockets.pattern import Pattern
-from trio_mq._sockets.scope import Scope
 from trio_mq._statistics import SocketStatistics
 from trio_mq._transports.endpoint import parse_bind, parse_connect
+from trio_mq._transports.schemes import OpenStream
 from trio_mq._waiting import TimeSlice, current_slice
 from trio_mq.zmtp import SocketType
 
@@ -66,7 +61,7 @@ class Socket(trio.abc.AsyncResource):
             context.check()
         self._context = context
         self._pattern: Final = pattern
-        self._members: Final = Membership(type(self).__name__, pattern, options)
+        self._members: Final = Membership(pattern, options)
         self._scope: Scope | None = None
         self._endpoints: EndpointRegistry | None = None
         self._slice = TimeSlice()
@@ -352,7 +347,7 @@ class Socket(trio.abc.AsyncResource):
     # -- what there is to see --
 
     @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> tuple[EndpointStatus, ...]:
         """How each bound and connected endpoint is doing."""
         return self._endpoints.statuses() if self._endpoints is not None else ()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trio_mq._message import Message
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer
@@ -20,20 +20,28 @@ class FairQueue:
     A pipe is in the rotation only while it has messages, so a noisy peer can't starve a quiet one,
     and ten thousand silent peers cost nothing.
 
-    While only one pipe has messages there are no turns to take, and `lane` is its current batch:
+    While only one pipe has messages there are no turns to take, and `direct` is its current batch:
     ``receive`` takes from there without asking anybody, which halves the cost of a small message.
     A pipe that was emptied so stays in the rotation until the next `take` finds out.
     """
 
-    __slots__ = ("_lanes", "_no_lane", "_ready", "current", "lane", "source", "tentative")
+    __slots__ = (
+        "_may_go_direct",
+        "_no_direct",
+        "_ready",
+        "current",
+        "direct",
+        "source",
+        "tentative",
+    )
 
-    def __init__(self, *, lanes: bool = True) -> None:
+    def __init__(self, *, direct: bool = True) -> None:
         #: Pipes with unread messages; the next one to serve is the first.
         self._ready: deque[Pipe] = deque()
-        self._lanes = lanes
-        self._no_lane: deque[Message] = deque()
+        self._may_go_direct = direct
+        self._no_direct: deque[Message] = deque()
         #: Messages that can simply be taken from the left; often empty, never replaced by a take.
-        self.lane: deque[Message] = self._no_lane
+        self.direct: deque[Message] = self._no_direct
         #: The pipe of the message that was taken last, and the peer that sent it.
         self.current: Pipe | None = None
         self.source: Peer | None = None
@@ -43,24 +51,24 @@ class FairQueue:
     def __bool__(self) -> bool:
         return bool(self._ready)
 
-    def use_lane(self, *, use: bool) -> None:
-        """Allow or forbid the lane: a pattern that looks at each message can't have it."""
-        self._lanes = use
-        self._choose_lane()
+    def use_direct(self, *, use: bool) -> None:
+        """Allow or forbid `direct`: a pattern that looks at each message can't have it."""
+        self._may_go_direct = use
+        self._choose_direct()
 
     def messages_arrived(self, pipe: Pipe) -> None:
         """A pipe that was empty has messages; it goes last."""
         if not pipe.inbound.readable:
             pipe.inbound.readable = True
             self._ready.append(pipe)
-            self._choose_lane()
+            self._choose_direct()
 
     def remove(self, pipe: Pipe) -> None:
         """Take the pipe out of the rotation, whatever it holds."""
         if pipe.inbound.readable:
             pipe.inbound.readable = False
             self._ready.remove(pipe)
-            self._choose_lane()
+            self._choose_direct()
 
     def take(self) -> Message:
         """Return the next message, or raise `trio.WouldBlock`; `current` is its pipe."""
@@ -104,7 +112,7 @@ class FairQueue:
             self._ready.remove(pipe)
         pipe.inbound.readable = True
         self._ready.appendleft(pipe)
-        self._choose_lane()
+        self._choose_direct()
 
     def _emptied(self, pipe: Pipe) -> None:
         self.remove(pipe)
@@ -112,9 +120,9 @@ class FairQueue:
         if pipe.inbound.retiring:
             pipe.owner.emptied(pipe)
 
-    def _choose_lane(self) -> None:
+    def _choose_direct(self) -> None:
         ready = self._ready
-        if self._lanes and len(ready) == 1:
-            self.lane = ready[0].inbound.batch
+        if self._may_go_direct and len(ready) == 1:
+            self.direct = ready[0].inbound.batch
         else:
-            self.lane = self._no_lane
+            self.direct = self._no_direct

@@ -8,9 +8,9 @@ import trio
 
 from trio_mq._message import Frames, size_of
 from trio_mq._options import OnFull
-from trio_mq._outgoing import Item, Outgoing, bare
-from trio_mq._pipe import SMALL, Pipe
-from trio_mq._statistics import DropReason
+from trio_mq._pipes.item import Item, Outgoing, bare
+from trio_mq._pipes.pipe import SMALL, Pipe
+from trio_mq._tally import DropReason
 
 
 class Fanout:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import trio
 
 from trio_mq._message import Frames
-from trio_mq._outgoing import Item, frames_of, payload_of
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.item import Item, frames_of, payload_of
+from trio_mq._pipes.pipe import Pipe
 
 
 class LoadBalance:
@@ -18,7 +18,7 @@ class LoadBalance:
     A full pipe leaves the rotation and comes back at its end when it has room again, so a choice
     costs the same for ten peers and for ten thousand.
 
-    While only one pipe can be chosen there are no turns to keep, and `outlet` is that pipe:
+    While only one pipe can be chosen there are no turns to keep, and `sole_pipe` is that pipe:
     ``send`` appends to it without asking anybody, which saves a sixth of what one costs.
 
     What a lost peer did not get comes back into the *return queue*. It is given out before
@@ -28,14 +28,14 @@ class LoadBalance:
         dispatched: Told of each message that leaves the return queue for a pipe.
     """
 
-    __slots__ = ("_dispatched", "_ready", "outlet", "returned", "returned_bytes")
+    __slots__ = ("_dispatched", "_ready", "returned", "returned_bytes", "sole_pipe")
 
     def __init__(self, dispatched: Callable[[Pipe, Item], None]) -> None:
         #: Pipes that may have room; the next one to choose is the first.
         self._ready: deque[Pipe] = deque()
         self._dispatched = dispatched
         #: The only pipe that can be chosen; ``None`` if there are more, or none.
-        self.outlet: Pipe | None = None
+        self.sole_pipe: Pipe | None = None
         #: The return queue.
         self.returned: deque[Item] = deque()
         self.returned_bytes: int = 0
@@ -102,7 +102,7 @@ class LoadBalance:
         """Tell whether `send` would take a message now."""
         return not self.returned and any(pipe.has_room() for pipe in self._ready)
 
-    def hand_back(self, items: Iterable[Item]) -> None:
+    def reclaim(self, items: Iterable[Item]) -> None:
         """Take back what a lost peer did not get, and give it to others as far as possible."""
         for item in items:
             self.returned.append(item)
@@ -142,4 +142,4 @@ class LoadBalance:
 
     def _find_outlet(self) -> None:
         ready = self._ready
-        self.outlet = ready[0] if len(ready) == 1 and not self.returned else None
+        self.sole_pipe = ready[0] if len(ready) == 1 and not self.returned else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 
 _COUNTER_LIMIT = 1 << 32
 

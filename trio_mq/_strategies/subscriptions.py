@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._options import Limits
-from trio_mq._pipe import Pipe
+from trio_mq._limits import Limits
+from trio_mq._pipes.pipe import Pipe
 
 _NOBODY: Final[dict[Pipe, None]] = {}
 

@@ -10,43 +10,49 @@ from __future__ import annotations
 import errno
 import threading
 from collections import deque
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import attrs
 import trio
 
-Binder = TypeVar("Binder")
+
+class NameHolder(Protocol):
+    """Whatever the connection layer binds to a name; here it is only passed on."""
+
+    @property
+    def endpoint(self) -> str:
+        """The name, as its user knows it."""
 
 
-class Connector(Protocol[Binder]):  # type: ignore[misc]  # protocol variance is of no use here
+class Connector(Protocol):
     """Somebody who connects to a name."""
 
-    def found(self, binder: Binder) -> None:
+    def found(self, binder: NameHolder) -> None:
         """The name is bound: meet its binder."""
 
 
 @attrs.frozen
-class _Bound(Generic[Binder]):
-    binder: Binder
+class _Bound:
+    binder: NameHolder
     run: trio.lowlevel.TrioToken
 
 
 @attrs.frozen
-class _Pending(Generic[Binder]):
-    connector: Connector[Binder]
+class _Pending:
+    connector: Connector
     run: trio.lowlevel.TrioToken
 
 
-class Namespace(Generic[Binder]):
+class Namespace:
     """Names of one context; safe to use from the threads of several trio runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bound: dict[str, _Bound[Binder]] = {}
-        self._pending: dict[str, deque[_Pending[Binder]]] = {}
+        self._bound: dict[str, _Bound] = {}
+        self._pending: dict[str, deque[_Pending]] = {}
 
     @trio.lowlevel.enable_ki_protection
-    def bind(self, name: str, binder: Binder) -> None:
+    def bind(self, name: str, binder: NameHolder) -> None:
         """Bind a name, and introduce those of this run who wait for it, oldest first.
 
         Raises:
@@ -72,7 +78,7 @@ class Namespace(Generic[Binder]):
             self._bound.pop(name, None)
 
     @trio.lowlevel.enable_ki_protection
-    def connect(self, name: str, connector: Connector[Binder]) -> None:
+    def connect(self, name: str, connector: Connector) -> None:
         """Introduce the connector to the binder of a name, now or when there is one.
 
         Raises:
@@ -92,14 +98,14 @@ class Namespace(Generic[Binder]):
         connector.found(bound.binder)
 
     @trio.lowlevel.enable_ki_protection
-    def wait(self, name: str, connector: Connector[Binder]) -> None:
+    def wait(self, name: str, connector: Connector) -> None:
         """Introduce the connector to whoever binds the name next."""
         run = trio.lowlevel.current_trio_token()
         with self._lock:
             self._pending.setdefault(name, deque()).append(_Pending(connector, run))
 
     @trio.lowlevel.enable_ki_protection
-    def forget(self, name: str, connector: Connector[Binder]) -> None:
+    def forget(self, name: str, connector: Connector) -> None:
         """Stop waiting for a name."""
         with self._lock:
             waiting = self._pending.get(name, deque())

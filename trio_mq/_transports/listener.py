@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 import trio
 
-from .stream import ByteStream
+from trio_mq._transports.stream import ByteStream
 
 # accept() also reports what befell the connection that it was about to return, or the firewall
 # that forbade it (accept(2), "Error handling"). The next visitor may fare better.
@@ -40,7 +40,7 @@ class Listener:
     """A listening kernel socket, which it owns from now on.
 
     Args:
-        sock: Bound and listening; made non-blocking.
+        sock: Binder and listening; made non-blocking.
         wrap: An `OSError` in it costs that connection alone.
         on_close: Called once, before the socket closes, to take away what was left in the world.
     """
@@ -119,3 +119,36 @@ class Listening:
         """Close every listener."""
         for listener in self.listeners:
             listener.close()
+
+
+class Acceptor(Protocol):
+    """One listening socket."""
+
+    async def accept(self) -> ByteStream:
+        """Wait for a connection; `OSError` when the system has no more of something."""
+
+    def close(self) -> None:
+        """Stop listening, at once."""
+
+
+class StreamListener:
+    """Any trio listener as an `Acceptor`: for TLS, memory streams in tests, and the like."""
+
+    def __init__(
+        self,
+        listener: trio.abc.Listener[trio.abc.Stream],
+        wrap: Callable[[trio.abc.Stream], ByteStream],
+    ) -> None:
+        self._listener = listener
+        self._wrap = wrap
+
+    async def accept(self) -> ByteStream:
+        """Wait for a connection."""
+        return self._wrap(await self._listener.accept())
+
+    def close(self) -> None:
+        """Nothing yet: trio listeners only close asynchronously, see `aclose`."""
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        await trio.aclose_forcefully(self._listener)

@@ -32,8 +32,8 @@ from trio_mq._errors import (
     MechanismMismatch,
     RemoteProtocolError,
 )
+from trio_mq._limits import Limits
 from trio_mq._message import Frames
-from trio_mq._options import Limits
 
 from .commands import (
     Command,

@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Protocol
 import attrs
 
 from trio_mq._errors import LocalProtocolError
-from trio_mq._options import Limits
+from trio_mq._limits import Limits
 
 from .commands import Command
 from .handshake import NULL_TABLES, Role, Table

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trio_mq._errors import IncompatiblePeer, ProtocolFault, RemoteProtocolError
-from trio_mq._options import Limits
+from trio_mq._limits import Limits
 
 from .events import PeerProperties
 from .socket_types import LEGAL_PEERS, SocketType

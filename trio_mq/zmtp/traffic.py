@@ -13,8 +13,8 @@ from typing import Final
 import attrs
 
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._limits import Limits
 from trio_mq._message import Frames, Message, size_of, to_message
-from trio_mq._options import Limits
 
 from .commands import (
     TRAFFIC,

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import trio
 
-from trio_mq._connections.join import JoinEnd, JoinOwner, join
-from trio_mq._connections.link_end import Refusal
-from trio_mq._connections.status import Endpoint, EndpointState
+from trio_mq._connections.inproc_link import InprocLink, join
+from trio_mq._contract import Refusal, SocketSide
+from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
 from trio_mq._options import Options
-from trio_mq._pipe import Pipe
-from trio_mq._transports.inproc import Namespace
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._transports.inproc import NameHolder, Namespace
 
 
-class BoundName:
+class InprocBinder:
     """A bound ``inproc`` endpoint."""
 
     def __init__(
         self,
-        owner: JoinOwner,
+        owner: SocketSide,
         *,
         endpoint: str,
         name: str,
         options: Options,
-        names: Namespace[BoundName],
+        names: Namespace,
     ) -> None:
         self.endpoint = endpoint
         self.options = options
         self.owner = owner
         self.done = trio.Event()
-        self.links: dict[JoinEnd, None] = {}
+        self.links: dict[InprocLink, None] = {}
         self._name = name
         self._names = names
         self._closed = False
         names.bind(name, self)
 
     def __repr__(self) -> str:
-        return f"<BoundName {self.endpoint} with {len(self.links)} connections>"
+        return f"<InprocBinder {self.endpoint} with {len(self.links)} connections>"
 
-    def status(self) -> Endpoint:
+    def status(self) -> EndpointStatus:
         """Return how it is doing."""
-        return Endpoint(
+        return EndpointStatus(
             endpoint=self.endpoint,
             bound=True,
             state=EndpointState.LISTENING,
@@ -69,32 +69,32 @@ class BoundName:
         if not self.links:
             self.done.set()
 
-    def lost(self, link: JoinEnd) -> None:
+    def lost(self, link: InprocLink) -> None:
         """A connection has ended."""
         self.links.pop(link, None)
         if self._closed and not self.links:
             self.done.set()
 
 
-class ConnectedName:
+class InprocDialer:
     """A connected ``inproc`` endpoint: it waits for its name to be bound, again and again."""
 
     def __init__(
         self,
-        owner: JoinOwner,
+        owner: SocketSide,
         *,
         endpoint: str,
         name: str,
         options: Options,
         pipe: Pipe,
-        names: Namespace[BoundName],
+        names: Namespace,
     ) -> None:
         self.endpoint = endpoint
         self.options = options
         self.pipe = pipe
         self.state = EndpointState.CONNECTING
         self.last_error: BaseException | None = None
-        self.link: JoinEnd | None = None
+        self.link: InprocLink | None = None
         self.settled = trio.Event()
         self.done = trio.Event()
         self._owner = owner
@@ -103,11 +103,11 @@ class ConnectedName:
         self._stopped = False
 
     def __repr__(self) -> str:
-        return f"<ConnectedName {self.endpoint} {self.state.value}>"
+        return f"<InprocDialer {self.endpoint} {self.state.value}>"
 
-    def status(self) -> Endpoint:
+    def status(self) -> EndpointStatus:
         """Return how it is doing."""
-        return Endpoint(
+        return EndpointStatus(
             endpoint=self.endpoint,
             bound=False,
             state=self.state,
@@ -125,10 +125,11 @@ class ConnectedName:
         if not self._stopped:
             self._names.connect(self._name, self)
 
-    def found(self, binder: BoundName) -> None:
+    def found(self, binder: NameHolder) -> None:
         """The name is bound: join, if the two sides want each other."""
-        ours = JoinEnd(self._owner, origin=self, own_pipe=self.pipe)
-        theirs = JoinEnd(binder.owner, origin=binder, own_pipe=None)
+        assert isinstance(binder, InprocBinder)  # noqa: S101  # nothing else is ever bound
+        ours = InprocLink(self._owner, origin=self, own_pipe=self.pipe)
+        theirs = InprocLink(binder.owner, origin=binder, own_pipe=None)
         self.link = ours
         binder.links[theirs] = None
         try:
@@ -145,7 +146,7 @@ class ConnectedName:
             self.state, self.last_error = EndpointState.CONNECTED, None
         self.settled.set()
 
-    def lost(self, link: JoinEnd) -> None:
+    def lost(self, link: InprocLink) -> None:
         """The connection has ended: wait for the name to be bound again."""
         if link is not self.link:
             return

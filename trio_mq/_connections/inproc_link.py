@@ -9,7 +9,7 @@ sending two.
 
 Types and routing ids are judged as in a handshake, which libzmq leaves out here.
 
-A `JoinEnd` is to its socket what a `Link` is, and has the same surface.
+A `InprocLink` is to its socket what a `Link` is, and has the same surface.
 """
 
 from __future__ import annotations
@@ -18,37 +18,18 @@ from typing import Protocol
 
 import trio
 
-from trio_mq._connections.link_end import LinkEnd
-from trio_mq._connections.link_owner import LinkOwner
+from trio_mq._contract import Ending, SocketSide
 from trio_mq._errors import IncompatiblePeer, MQError
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._options import Options
-from trio_mq._outgoing import frames_of
 from trio_mq._peer import Peer
-from trio_mq._pipe import Pipe
-from trio_mq.zmtp import PeerProperties, SocketType
+from trio_mq._pipes.item import frames_of
+from trio_mq._pipes.pipe import Pipe
+from trio_mq.zmtp import Cancel, PeerProperties, Subscribe
 
 
-class JoinOwner(LinkOwner, Protocol):
-    """What the two sides of a join ask of their sockets."""
-
-    @property
-    def socket_type(self) -> SocketType:
-        """Checked against the other side's."""
-
-    def admit_now(self, properties: PeerProperties, link: JoinEnd) -> Pipe:
-        """Judge a peer at once and return the pipe for it.
-
-        Raises:
-            Refusal: It is not wanted.
-        """
-
-    def unreachable(self, pipe: Pipe) -> None:
-        """A connected endpoint has failed and gets no messages until it is connected again."""
-
-
-class JoinOrigin(Protocol):
-    """The endpoint that made a side of a join."""
+class InprocOrigin(Protocol):
+    """The endpoint that made a side of an inproc link."""
 
     @property
     def endpoint(self) -> str:
@@ -58,18 +39,18 @@ class JoinOrigin(Protocol):
     def options(self) -> Options:
         """Those of this endpoint."""
 
-    def lost(self, link: JoinEnd) -> None:
+    def lost(self, link: InprocLink) -> None:
         """A side has ended."""
 
 
-class JoinEnd:
+class InprocLink:
     """One side of a join, as its socket sees it."""
 
     def __init__(
         self,
-        owner: JoinOwner,
+        owner: SocketSide,
         *,
-        origin: JoinOrigin,
+        origin: InprocOrigin,
         own_pipe: Pipe | None,
     ) -> None:
         self._origin = origin
@@ -79,7 +60,7 @@ class JoinEnd:
         self.owner = owner
         self.pipe: Pipe | None = None
         self.peer: Peer | None = None
-        self._other: JoinEnd | None = None
+        self._other: InprocLink | None = None
         #: Subscriptions from before the other side knew its peer.
         self._early: list[bytes] = []
         self._open = False
@@ -89,7 +70,7 @@ class JoinEnd:
         self._ended = False
 
     def __repr__(self) -> str:
-        return f"<JoinEnd {self.endpoint}>"
+        return f"<InprocLink {self.endpoint}>"
 
     # -- joining --
 
@@ -102,7 +83,7 @@ class JoinEnd:
             metadata=self.options.metadata,
         )
 
-    def judge(self, other: JoinEnd) -> Pipe:
+    def judge(self, other: InprocLink) -> Pipe:
         """Return our pipe for the other side.
 
         Raises:
@@ -114,7 +95,7 @@ class JoinEnd:
             raise IncompatiblePeer(f"{ours.value} cannot talk to {theirs.value} ({self.endpoint})")
         return self.owner.admit_now(other.properties, self)
 
-    def begin(self, other: JoinEnd, pipe: Pipe) -> None:
+    def begin(self, other: InprocLink, pipe: Pipe) -> None:
         """Both sides agree: take the pipe."""
         self._other = other
         self.pipe = pipe
@@ -136,7 +117,7 @@ class JoinEnd:
             return
         self._open = True
         for topic in self._early:
-            self.subscribe(topic)
+            self.send_subscribe(topic)
         self.pipe.on_outgoing = self.pipe.on_shared = self._transfer
         self.pipe.on_full = self._transfer_all
         if self._other is not None and self._other.pipe is not None:
@@ -146,28 +127,28 @@ class JoinEnd:
     def refuse(self, error: BaseException) -> None:
         """It came to nothing: give back the pipe, if we have one already."""
         self._ended = True
-        self.owner.disconnected(self, LinkEnd.by(error, None))
+        self.owner.disconnected(self, Ending.by(error, None))
         self._origin.lost(self)
 
     # -- as a link --
 
-    def subscribe(self, topic: bytes) -> None:
+    def send_subscribe(self, topic: bytes) -> None:
         """Ask the other side for a topic."""
         other = self._other
         if not self._open:
             self._early.append(topic)
         elif other is not None:
             try:
-                other.owner.subscribe(other, topic)
+                other.owner.peer_said(other, Subscribe(topic))
             except MQError as error:
                 self._turned_away(error)
 
-    def cancel(self, topic: bytes) -> None:
+    def send_cancel(self, topic: bytes) -> None:
         """Tell the other side that we no longer want a topic."""
         if topic in self._early:
             self._early.remove(topic)
         if self._open and self._other is not None:
-            self._other.owner.cancel(self._other, topic)
+            self._other.owner.peer_said(self._other, Cancel(topic))
 
     def hang_up(self, reason: str) -> None:
         """End the connection now."""
@@ -193,7 +174,7 @@ class JoinEnd:
         Both sides share this stack, so its error comes out here.
         """
         if self._other is not None:
-            self._other.end(LinkEnd.by(error, None).reason, error)
+            self._other.end(Ending.by(error, None).reason, error)
 
     def end(self, reason: str, error: BaseException | None) -> None:
         """End both sides; what moved together with others, or was about to, still arrives."""
@@ -219,10 +200,10 @@ class JoinEnd:
         self._other = None
         if pipe is None or peer is None:
             return False
-        pipe.link_ended(torn=False)
+        pipe.link_ended(partly_written=False)
         pipe.inbound.on_look = None
         peer.mark_closed()
-        self.owner.disconnected(self, LinkEnd(reason, error, peer.since))
+        self.owner.disconnected(self, Ending(reason, error, peer.since))
         if pipe.peer is peer:
             pipe.peer = None
         return True
@@ -276,7 +257,7 @@ class JoinEnd:
         return True
 
 
-def join(connector: JoinEnd, binder: JoinEnd) -> None:
+def join(connector: InprocLink, binder: InprocLink) -> None:
     """Join two sides.
 
     Raises:

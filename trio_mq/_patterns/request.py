@@ -22,17 +22,15 @@ import attrs
 import outcome
 import trio
 
-from trio_mq._connections.link_end import LinkEnd
-from trio_mq._connections.link_owner import AnyLink
+from trio_mq._contract import AnyLink, Ending
 from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
-from trio_mq._outgoing import Item, frames_of
+from trio_mq._patterns.balanced import BalancedPattern
 from trio_mq._peer import Peer
-from trio_mq._pipe import Pipe
-from trio_mq._sockets.pipeline import BalancedPattern
-from trio_mq._statistics import DropReason, Waiting
-from trio_mq._watched import Watched
+from trio_mq._pipes.item import Item, frames_of
+from trio_mq._pipes.pipe import Pipe, Watched
+from trio_mq._tally import DropReason, Waiting
 from trio_mq.zmtp import SocketType
 
 #: libzmq's REQ_CORRELATE uses four bytes too.
@@ -167,7 +165,7 @@ class ReqPattern(BalancedPattern):
         reply = exchange.result()
         self._unclaimed.remove(reply)
         if exchange.pipe is not None:
-            self.members.tally_of(exchange.pipe).delivered += 1
+            self.ledger.tally_of(exchange.pipe).delivered += 1
         return reply
 
     def abandon(self, exchange: Exchange) -> None:
@@ -179,13 +177,13 @@ class ReqPattern(BalancedPattern):
         pipe = exchange.pipe
         if exchange.reply is not None and pipe is not None:
             self._unclaimed.remove(exchange.reply)
-            self.members.tally_of(pipe).drop_in(DropReason.FILTERED)
+            self.ledger.tally_of(pipe).drop_in(DropReason.FILTERED)
         if exchange.is_over():
             return
         if pipe is None:
             self._homeless.discard(exchange)
             if self.balance.withdraw(exchange.request):
-                self.members.drains.forgotten(1)
+                self.ledger.drains.forgotten(1)
             self._close(exchange)
         elif pipe.take_back(exchange.request) or self._correlate:
             self._close(exchange)
@@ -211,7 +209,7 @@ class ReqPattern(BalancedPattern):
         if self.options.probe:
             pipe.put((b"",))
 
-    def disconnected(self, pipe: Pipe, end: LinkEnd) -> None:
+    def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Fail the exchanges whose request this connection has wholly carried."""
         waiting = {id(frames_of(item)) for item in pipe.outgoing}
         for exchange in self._exchanges_of(pipe):
@@ -226,7 +224,7 @@ class ReqPattern(BalancedPattern):
         if pipe in self._busy and pipe not in self._by_pipe:
             self._release(pipe)
 
-    def give_up_failed(self, pipe: Pipe) -> None:
+    def reroute(self, pipe: Pipe) -> None:
         """Give requests that were not written to other peers; the end of the link fails others."""
         waiting = {id(frames_of(item)) for item in pipe.outgoing}
         for exchange in self._exchanges_of(pipe):
@@ -235,7 +233,7 @@ class ReqPattern(BalancedPattern):
                 exchange.pipe = None
                 self._homeless.add(exchange)
         self._busy.discard(pipe)
-        super().give_up_failed(pipe)
+        super().reroute(pipe)
 
     def redirected(self, pipe: Pipe, item: Item) -> None:
         """A request that another peer did not get goes to this one."""

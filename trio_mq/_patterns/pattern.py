@@ -10,21 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from trio_mq._connections.link_end import LinkEnd, Refusal
-from trio_mq._connections.link_owner import AnyLink
+from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
-from trio_mq._outgoing import Item
-from trio_mq._pipe import Pipe
-from trio_mq._statistics import DropReason, Waiting
+from trio_mq._patterns.ledger import Ledger
+from trio_mq._pipes.item import Item
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._strategies.load_balance import LoadBalance
+from trio_mq._tally import DropReason, Waiting
 from trio_mq._waiting import WaitList
-from trio_mq.zmtp import PeerProperties, SocketType
+from trio_mq.zmtp import Event, PeerProperties, SocketType
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer
-    from trio_mq._sockets.membership import Membership
 
 
 class Contested(Exception):  # a verdict, not an error
@@ -36,11 +35,11 @@ class Contested(Exception):  # a verdict, not an error
         self.refusal = refusal
 
 
-class NoOutlet:
-    """What stands for `LoadBalance.outlet` where messages are not simply taken in turn."""
+class NoSolePipe:
+    """What stands for `LoadBalance.sole_pipe` where messages are not simply taken in turn."""
 
     __slots__ = ()
-    outlet: Final = None
+    sole_pipe: Final = None
 
 
 class Pattern:
@@ -56,13 +55,13 @@ class Pattern:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.members: Membership
-        #: Where ``send`` may append by itself; see `LoadBalance.outlet`.
-        self.outlets: LoadBalance | NoOutlet = NoOutlet()
+        self.ledger = Ledger(self.socket_type.value.capitalize())
+        #: Where ``send`` may append by itself; see `LoadBalance.sole_pipe`.
+        self.sole_pipes: LoadBalance | NoSolePipe = NoSolePipe()
         #: Tasks that wait in ``send``, and in ``receive``.
         self.senders: WaitList[None] = WaitList()
         self.receivers: WaitList[Message] = WaitList()
-        self.queue: FairQueue = FairQueue(lanes=self.plain_queue)
+        self.queue: FairQueue = FairQueue(direct=self.plain_queue)
 
     # -- pipes come and go --
 
@@ -83,7 +82,7 @@ class Pattern:
     def connected(self, link: AnyLink, pipe: Pipe) -> None:
         """A handshake is done; messages put now are the first on this connection."""
 
-    def disconnected(self, pipe: Pipe, end: LinkEnd) -> None:
+    def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """A connection is over; the pipe has what was not wholly written."""
 
     def forget(self, pipe: Pipe) -> None:
@@ -94,7 +93,7 @@ class Pattern:
         """What waits in the pipe will not be written there."""
         pipe.drop_outgoing(reason)
 
-    def give_up_failed(self, pipe: Pipe) -> None:
+    def reroute(self, pipe: Pipe) -> None:
         """Its endpoint can't be reached for a while: give what waits to others, or let it wait."""
 
     def redirected(self, pipe: Pipe, item: Item) -> None:
@@ -120,11 +119,8 @@ class Pattern:
         assert link.peer is not None  # noqa: S101  # the handshake is done
         pipe.inbound.deliver(link.peer, messages, payload)
 
-    def subscribe(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
-        """A peer wants a topic; only publishers care."""
-
-    def cancel(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
-        """A peer no longer wants a topic; only publishers care."""
+    def peer_said(self, link: AnyLink, pipe: Pipe, event: Event) -> None:
+        """A peer sent a command, such as a subscription; only publishers care."""
 
     # -- calls --
 
@@ -144,7 +140,7 @@ class Pattern:
         """Make the message that was taken last the next one again, as if it never had been."""
         pipe = self.queue.current
         assert pipe is not None  # noqa: S101  # something was taken
-        self.members.readopt(pipe)
+        self.ledger.readopt(pipe)
         self.queue.put_back(message)
 
     def look(self) -> Message:
@@ -157,7 +153,7 @@ class Pattern:
             self.queue.settle()
         return message
 
-    def line_for(self, frames: Frames) -> WaitList[None]:  # noqa: ARG002  # Router looks at them
+    def waiters_for(self, frames: Frames) -> WaitList[None]:  # noqa: ARG002  # Router looks at them
         """Return the line in which a message waits for its turn to be sent."""
         return self.senders
 

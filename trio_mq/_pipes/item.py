@@ -20,21 +20,21 @@ class Outgoing:
 
 
 @attrs.frozen(eq=False)
-class Torn:
+class PartlyWritten:
     """A message during whose writing a connection died: this is its second and last chance."""
 
     message: Frames
 
 
 #: What waits in a pipe to be written; a message of one frame, as most are, is just that frame.
-Item: TypeAlias = bytes | Frames | Outgoing | Torn
+Item: TypeAlias = bytes | Frames | Outgoing | PartlyWritten
 
 
 def frames_of(item: Item) -> Frames:
     """Return the frames of what waits."""
     if isinstance(item, bytes):
         return (item,)
-    return item.message if isinstance(item, (Outgoing, Torn)) else item
+    return item.message if isinstance(item, (Outgoing, PartlyWritten)) else item
 
 
 def bare(frames: Frames) -> bytes | Frames:

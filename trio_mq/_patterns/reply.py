@@ -12,11 +12,10 @@ from collections.abc import Callable
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
-from trio_mq._pipe import Pipe
-from trio_mq._sockets.pattern import Pattern
-from trio_mq._statistics import DropReason
+from trio_mq._patterns.pattern import Pattern
+from trio_mq._pipes.pipe import Pipe, Watched
 from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
-from trio_mq._watched import Watched
+from trio_mq._tally import DropReason
 from trio_mq.zmtp import SocketType
 
 
@@ -38,7 +37,7 @@ class RepPattern(Pattern):
 
         Returns False if that is not possible now. Cancelled: nothing was taken.
         """
-        links = self.members.links
+        links = self.ledger.links
         if self.queue or self.requester.pending or len(links) != 1:
             return False
         (link,) = links.values()
@@ -102,7 +101,7 @@ class RepPattern(Pattern):
         requester = self.requester.answer()
         pipe = requester.pipe
         if pipe.peer is None or pipe.peer is not requester.peer or pipe.peer.closed:
-            self.members.drop_unqueued(DropReason.UNROUTABLE)
+            self.ledger.drop_unqueued(DropReason.UNROUTABLE)
         elif pipe.has_room():
             pipe.put((*requester.envelope, *frames))
         else:

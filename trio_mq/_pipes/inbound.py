@@ -10,11 +10,11 @@ import attrs
 import trio
 
 from trio_mq._message import Message, size_of
-from trio_mq._statistics import DropReason, Tally
+from trio_mq._tally import DropReason, Tally
 
 if TYPE_CHECKING:
+    from trio_mq._options import Options
     from trio_mq._peer import Peer
-    from trio_mq._pipe import Pipe
 
 _UNLIMITED: Final = 1 << 62
 
@@ -28,8 +28,10 @@ Batch: TypeAlias = tuple["Peer", list[Message], int]
 class Inbound:
     """The inbound queue of a pipe; see the head of `_pipe` for the theory."""
 
-    pipe: Pipe = attrs.field(repr=False)
+    options: Options = attrs.field(repr=False)
     _tally: Tally = attrs.field(repr=False)
+    _arrived: Callable[[], None] = attrs.field(repr=False)
+    _dropped: Callable[[DropReason, int], None] = attrs.field(repr=False)
     #: The batch that is being received, how long it was when it was last counted, and whose it is.
     batch: deque[Message] = attrs.field(init=False, factory=deque)
     _counted: int = attrs.field(init=False, default=0)
@@ -58,7 +60,7 @@ class Inbound:
     retiring: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        options = self.pipe.options
+        options = self.options
         self._hwm = options.receive_hwm or _UNLIMITED
         self._part = (self._hwm + 3) // 4
         self._hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
@@ -122,14 +124,14 @@ class Inbound:
             # unless it is another peer's, for the last message of this one may just be being taken.
             self._begin(peer, messages, payload)
         if not self.readable:
-            self.pipe.owner.messages_arrived(self.pipe)
+            self._arrived()
 
     def discard(self, messages: list[Message], payload: int, reason: DropReason) -> None:
         """Count messages that were decoded and are not wanted."""
         self._tally.decoded += len(messages)
         self._tally.decoded_bytes += payload
         self._tally.drop_in(reason, len(messages))
-        self.pipe.owner.dropped(self.pipe, reason, len(messages))
+        self._dropped(reason, len(messages))
 
     def _conflate(self, messages: list[Message]) -> tuple[list[Message], int]:
         self.drop_all(DropReason.CONFLATED)
@@ -166,7 +168,7 @@ class Inbound:
         """Count the message just taken as dropped instead of delivered."""
         self._tally.delivered -= 1
         self._tally.drop_in(reason)
-        self.pipe.owner.dropped(self.pipe, reason, 1)
+        self._dropped(reason, 1)
 
     def drop_all(self, reason: DropReason) -> int:
         """Drop every unread message, and return how many that was."""
@@ -178,7 +180,7 @@ class Inbound:
         self._counted = self._batch_bytes = 0
         if count:
             self._tally.drop_in(reason, count)
-            self.pipe.owner.dropped(self.pipe, reason, count)
+            self._dropped(reason, count)
         return count
 
     def count_taken(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 import trio
 
-from trio_mq._pipe import Pipe
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._waiting import WaitList
 
 

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import trio
 
-from trio_mq._connections.dial import OpenByteStream
 from trio_mq._options import Options
 from trio_mq._transports import ipc, tcp
 from trio_mq._transports.endpoint import Endpoint, IpcEndpoint, TcpEndpoint
@@ -51,3 +50,8 @@ def _by_user(label: str, open_stream: OpenStream) -> OpenByteStream:
         return wrap(label, await open_stream())
 
     return open_wrapped
+
+
+#: Makes one connection, over whatever addresses there are, or raises `OSError`; or, as streams that
+#: shake hands of their own do (TLS), `trio.BrokenResourceError`.
+OpenByteStream: TypeAlias = Callable[[], Awaitable[ByteStream]]

@@ -31,7 +31,7 @@ and where they can be exact:
 
 Outbound messages wait as a bare frame, or as a tuple of frames if there are several. Only what
 needs more has a form of its own: a message for many peers, which is encoded once (`Outgoing`), and
-a message that was torn by a dying connection, which remembers that (`Torn`).
+a message that was partly_written by a dying connection, which remembers that (`PartlyWritten`).
 
 A small message costs so little that its bookkeeping would cost as much again. So putting and taking
 one changes the queues alone; the tally is brought up to date (`count_put`, `count_taken`) with the
@@ -42,26 +42,48 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 import trio
 
-from trio_mq._inbound import Inbound
 from trio_mq._message import Frames
-from trio_mq._outgoing import Item, Torn, frames_of, payload_of
-from trio_mq._pipe_owner import PipeOwner
-from trio_mq._statistics import DropReason, Tally, Waiting
-from trio_mq._watched import Watched
+from trio_mq._pipes.inbound import Inbound
+from trio_mq._pipes.item import Item, PartlyWritten, frames_of, payload_of
+from trio_mq._tally import DropReason, Tally, Waiting
 
 if TYPE_CHECKING:
     from trio_mq._options import Options
     from trio_mq._peer import Peer
 
+
 _UNLIMITED: Final = 1 << 62
 #: Payload bytes up to which `Pipe.append_below` says all that there is to say.
 SMALL: Final = 1024
+
+
+class PipeOwner(Protocol):
+    """What a pipe tells the socket that owns it."""
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """A pipe that had refused a message can take one again."""
+
+    def messages_arrived(self, pipe: Pipe, /) -> None:
+        """A pipe that was empty has messages to receive."""
+
+    def taken_back(self, pipe: Pipe, place: int) -> None:
+        """A message was taken back, before which so many were or will be finished."""
+
+    def outgoing_finished(self, pipe: Pipe) -> None:
+        """Messages were written, dropped or handed back: look at drains."""
+
+    def emptied(self, pipe: Pipe) -> None:
+        """The last message of a retiring pipe was taken."""
+
+    def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
+        """Messages went no further; they are counted already."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -125,7 +147,12 @@ class Pipe:
         self.send_hwm = options.send_hwm or _UNLIMITED
         self.send_hwm_bytes = options.send_hwm_bytes or _UNLIMITED
         self._announcements, self.outbound = trio.open_memory_channel[None](_UNLIMITED)
-        self.inbound = Inbound(self, self.tally)
+        self.inbound = Inbound(
+            options,
+            self.tally,
+            partial(self.owner.messages_arrived, self),
+            partial(self.owner.dropped, self),
+        )
 
     def __repr__(self) -> str:
         return (
@@ -313,12 +340,12 @@ class Pipe:
         self._announced = self.rolling = False
         self.append_below = 0
 
-    def link_ended(self, *, torn: bool) -> None:
+    def link_ended(self, *, partly_written: bool) -> None:
         """Take the batch in hand back from a link that is gone.
 
         Args:
-            torn: The first message was partly written. It is sent again whole once; the second
-                time it is dropped, so that a message that kills its receivers can't go round.
+            partly_written: The first message was. It is sent again whole once; the second time it
+                is dropped, so that a message that kills its receivers can't go round.
         """
         self.in_hand = 0
         self._announced = self.rolling = False
@@ -326,23 +353,23 @@ class Pipe:
         self.on_outgoing = self.on_shared = self.on_full = None
         self.watched = None
         self.inbound.link_ended()
-        if torn and self.outgoing:
-            self._keep_torn(self.outgoing[0])
+        if partly_written and self.outgoing:
+            self._keep_partly_written(self.outgoing[0])
         while True:
             try:
                 self.outbound.receive_nowait()
             except trio.WouldBlock:
                 return
 
-    def _keep_torn(self, first: Item) -> None:
+    def _keep_partly_written(self, first: Item) -> None:
         """Keep a partly written message for one more try; drop it after the second."""
-        if isinstance(first, Torn):
+        if isinstance(first, PartlyWritten):
             self._drop_at(0, DropReason.CONNECTION_LOST)
             self._after_removing(1)
         else:
-            self.outgoing[0] = Torn(frames_of(first))
+            self.outgoing[0] = PartlyWritten(frames_of(first))
 
-    def hand_back(self) -> list[Item]:
+    def reclaim(self) -> list[Item]:
         """Empty the outbound queue and return what was in it, no longer counted here."""
         self.count_put()
         items = list(self.outgoing)
@@ -404,3 +431,17 @@ class Pipe:
         return Waiting(
             len(self.outgoing), self.outgoing_bytes, self.inbound.count, self.inbound.size
         )
+
+
+class Watched(Protocol):
+    """A connection that a waiting task may watch by itself; see `_connections.watch`."""
+
+    @property
+    def vacant(self) -> bool:
+        """A task may stand in now."""
+
+    async def stand_in(self, over: Callable[[], bool]) -> None:
+        """Wait in the calling task until it is over, or until somebody else has to go on."""
+
+    def recall(self) -> None:
+        """Let the task that stands in look whether it is over."""

@@ -9,15 +9,16 @@ room for the newest, so that idlers can't keep real peers out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
-from trio_mq._connections.dial import MakeConnection
+from trio_mq._connections.dialer import MakeConnection
 from trio_mq._connections.link import Link
-from trio_mq._connections.link_owner import LinkOwner
-from trio_mq._connections.status import Endpoint, EndpointState
+from trio_mq._contract import SocketSide
+from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options
+from trio_mq._transports.listener import Acceptor, StreamListener
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Role
 
@@ -27,27 +28,7 @@ _EXHAUSTED_PAUSE: Final = 0.1
 _GRACE: Final = 1.0
 
 
-class Acceptor(Protocol):
-    """One listening socket."""
-
-    async def accept(self) -> ByteStream:
-        """Wait for a connection; `OSError` when the system has no more of something."""
-
-    def close(self) -> None:
-        """Stop listening, at once."""
-
-
-class BoundOwner(LinkOwner, Protocol):
-    """What a bound endpoint tells its socket."""
-
-    def accepted(self, bound: Bound, address: str) -> None:
-        """Somebody connected."""
-
-    def accept_failed(self, bound: Bound, error: OSError) -> None:
-        """The system refuses more connections for now."""
-
-
-class Bound:
+class Binder:
     """A bound endpoint.
 
     Args:
@@ -61,7 +42,7 @@ class Bound:
 
     def __init__(
         self,
-        owner: BoundOwner,
+        owner: SocketSide,
         *,
         endpoint: str,
         options: Options,
@@ -88,11 +69,11 @@ class Bound:
         self._exhausted = False
 
     def __repr__(self) -> str:
-        return f"<Bound {self.endpoint} with {len(self.links)} connections>"
+        return f"<Binder {self.endpoint} with {len(self.links)} connections>"
 
-    def status(self) -> Endpoint:
+    def status(self) -> EndpointStatus:
         """Return how it is doing."""
-        return Endpoint(
+        return EndpointStatus(
             endpoint=self.endpoint,
             bound=True,
             state=EndpointState.CLOSING if self._finishing else EndpointState.LISTENING,
@@ -160,7 +141,7 @@ class Bound:
             except trio.ClosedResourceError:
                 return
             self._exhausted = False
-            self._owner.accepted(self, stream.peer_address)
+            self._owner.accepted(self.endpoint, stream.peer_address)
             nursery.start_soon(self._serve, stream, name=f"trio_mq peer {stream.peer_address}")
             while len(self._half_open) >= self.options.limits.max_half_open:
                 await self._make_room()
@@ -168,7 +149,7 @@ class Bound:
     async def _rest(self, error: OSError) -> None:
         if not self._exhausted:
             self._exhausted = True
-            self._owner.accept_failed(self, error)
+            self._owner.accept_failed(self.endpoint, error)
         await trio.sleep(_EXHAUSTED_PAUSE)
 
     @trio.lowlevel.enable_ki_protection
@@ -193,26 +174,3 @@ class Bound:
             return
         if self._half_open.pop(oldest, None) is not None:
             oldest.hang_up("too-many-half-open")
-
-
-class StreamListener:
-    """Any trio listener as an `Acceptor`: for TLS, memory streams in tests, and the like."""
-
-    def __init__(
-        self,
-        listener: trio.abc.Listener[trio.abc.Stream],
-        wrap: Callable[[trio.abc.Stream], ByteStream],
-    ) -> None:
-        self._listener = listener
-        self._wrap = wrap
-
-    async def accept(self) -> ByteStream:
-        """Wait for a connection."""
-        return self._wrap(await self._listener.accept())
-
-    def close(self) -> None:
-        """Nothing yet: trio listeners only close asynchronously, see `aclose`."""
-
-    async def aclose(self) -> None:
-        """Stop listening."""
-        await trio.aclose_forcefully(self._listener)

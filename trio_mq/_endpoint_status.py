@@ -10,7 +10,7 @@ import attrs
 class EndpointState(enum.Enum):
     """What an endpoint is doing now."""
 
-    #: Bound, and accepting connections.
+    #: Binder, and accepting connections.
     LISTENING = "listening"
     #: Resolving, connecting or shaking hands.
     CONNECTING = "connecting"
@@ -26,7 +26,7 @@ class EndpointState(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
-class Endpoint:
+class EndpointStatus:
     """One bound or connected endpoint at one moment."""
 
     #: As ``bind`` or ``connect`` returned it.
@@ -42,3 +42,7 @@ class Endpoint:
     queued: int = 0
     #: Handshaken peers that it has brought and that are still there.
     peers: int = 0
+
+
+#: The name until version 0.2; it goes with version 0.3.
+Endpoint = EndpointStatus

@@ -6,20 +6,18 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 import trio
 
-from trio_mq._connections.dial import Dial, DialOwner
-from trio_mq._connections.join import JoinOwner
-from trio_mq._connections.listen import Bound, BoundOwner, StreamListener
-from trio_mq._connections.names import BoundName, ConnectedName
-from trio_mq._connections.status import Endpoint as EndpointStatus, EndpointState
-from trio_mq._options import Options
-from trio_mq._pipe import Pipe
-from trio_mq._sockets.keywords import override
-from trio_mq._sockets.openers import OpenStream, opener, wrap
+from trio_mq._connections.binder import Binder
+from trio_mq._connections.dialer import Dialer
+from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
+from trio_mq._contract import SocketSide
+from trio_mq._endpoint_status import EndpointState, EndpointStatus
+from trio_mq._options import Options, override
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports import ipc, tcp
 from trio_mq._transports.endpoint import (
     Endpoint,
@@ -29,37 +27,16 @@ from trio_mq._transports.endpoint import (
     parse_bind,
     parse_connect,
 )
-from trio_mq._transports.listener import Listening
+from trio_mq._transports.listener import Listening, StreamListener
+from trio_mq._transports.schemes import OpenStream, opener, wrap
 from trio_mq.zmtp import Connection, Null, Role
 
 if TYPE_CHECKING:
+    from trio_mq._connections.scope import Scope
     from trio_mq._context import Context
-    from trio_mq._sockets.scope import Scope
 
-AnyBound: TypeAlias = Bound | BoundName
-AnyConnected: TypeAlias = Dial | ConnectedName
-
-
-class EndpointsOwner(DialOwner, BoundOwner, JoinOwner, Protocol):
-    """What the endpoints ask of their socket."""
-
-    def new_pipe(self, endpoint: str, options: Options) -> Pipe:
-        """Return a pipe for a connected endpoint, not yet a target of anything."""
-
-    def attach(self, pipe: Pipe) -> None:
-        """Let the pattern choose a connected endpoint."""
-
-    def detach(self, pipe: Pipe) -> None:
-        """Let the pattern choose it no longer."""
-
-    def endpoint_removed(self, pipe: Pipe) -> None:
-        """A connected endpoint went."""
-
-    def listening(self, endpoint: str) -> None:
-        """A bound endpoint came."""
-
-    def listening_stopped(self, endpoint: str) -> None:
-        """A bound endpoint went."""
+AnyBound: TypeAlias = Binder | InprocBinder
+AnyConnected: TypeAlias = Dialer | InprocDialer
 
 
 @attrs.frozen
@@ -85,9 +62,7 @@ class EndpointRegistry:
         scope: Runs the tasks.
     """
 
-    def __init__(
-        self, owner: EndpointsOwner, options: Options, context: Context, scope: Scope
-    ) -> None:
+    def __init__(self, owner: SocketSide, options: Options, context: Context, scope: Scope) -> None:
         self._owner = owner
         self._options = options
         self._context = context
@@ -137,7 +112,7 @@ class EndpointRegistry:
                 bound.close()
                 raise self._make_error()
         self._bound[bound.endpoint] = _Bound(given, bound)
-        if isinstance(bound, Bound):
+        if isinstance(bound, Binder):
             self._scope.spawn(bound.run, f"trio_mq bound to {bound.endpoint}")
         self._owner.listening(bound.endpoint)
         return bound.endpoint
@@ -147,7 +122,7 @@ class EndpointRegistry:
         match endpoint:
             case InprocEndpoint(name):
                 await trio.lowlevel.checkpoint()
-                return BoundName(
+                return InprocBinder(
                     self._owner,
                     endpoint=str(endpoint),
                     name=name,
@@ -158,7 +133,7 @@ class EndpointRegistry:
                 listening = await tcp.listen(endpoint, options)
             case IpcEndpoint():
                 listening = await ipc.listen(endpoint, options)
-        return Bound(
+        return Binder(
             self._owner,
             endpoint=listening.endpoint,
             options=options,
@@ -169,8 +144,8 @@ class EndpointRegistry:
 
     def _bind_listener(
         self, label: str, options: Options, listener: trio.abc.Listener[trio.abc.Stream]
-    ) -> Bound:
-        return Bound(
+    ) -> Binder:
+        return Binder(
             self._owner,
             endpoint=label,
             options=options,
@@ -233,7 +208,7 @@ class EndpointRegistry:
         return endpoint
 
     def _start(self, dial: AnyConnected) -> None:
-        if isinstance(dial, ConnectedName):
+        if isinstance(dial, InprocDialer):
             dial.look()
         else:
             self._scope.spawn(dial.run, f"trio_mq connecting to {dial.endpoint}")
@@ -257,7 +232,7 @@ class EndpointRegistry:
         once: bool,
     ) -> AnyConnected:
         if isinstance(parsed, InprocEndpoint):
-            return ConnectedName(
+            return InprocDialer(
                 self._owner,
                 endpoint=endpoint,
                 name=parsed.name,
@@ -265,7 +240,7 @@ class EndpointRegistry:
                 pipe=pipe,
                 names=self._context.inproc,
             )
-        return Dial(
+        return Dialer(
             self._owner,
             endpoint=endpoint,
             options=options,

@@ -8,38 +8,27 @@ after any protocol error; we go on, at longer intervals, and say so.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import trio
 
 from trio_mq._connections.backoff import Backoff, is_fault
 from trio_mq._connections.link import Link
-from trio_mq._connections.link_end import LinkEnd
-from trio_mq._connections.link_owner import LinkOwner
-from trio_mq._connections.status import Endpoint, EndpointState
+from trio_mq._contract import Ending, SocketSide
+from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options
-from trio_mq._pipe import Pipe
-from trio_mq._transports.stream import ByteStream
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._transports.schemes import OpenByteStream
 from trio_mq.zmtp import Connection, Role
 
-#: Makes one connection, over whatever addresses there are, or raises `OSError`; or, as streams that
-#: shake hands of their own do (TLS), `trio.BrokenResourceError`.
-OpenByteStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
 #: Makes the protocol state of one connection.
 MakeConnection: TypeAlias = Callable[[Role, Options], Connection]
 
 _RANDOM: Final = random.SystemRandom().random
 
 
-class DialOwner(LinkOwner, Protocol):
-    """What a dialer asks of its socket, and tells it."""
-
-    def retrying(self, dial: Dial, delay: float, error: BaseException | None) -> None:
-        """It will dial again after a pause; `Dial.state` says whether the endpoint has failed."""
-
-
-class Dial:
+class Dialer:
     """A connected endpoint.
 
     Args:
@@ -54,7 +43,7 @@ class Dial:
 
     def __init__(
         self,
-        owner: DialOwner,
+        owner: SocketSide,
         *,
         endpoint: str,
         options: Options,
@@ -84,11 +73,11 @@ class Dial:
         self._finishing = False
 
     def __repr__(self) -> str:
-        return f"<Dial {self.endpoint} {self.state.value}>"
+        return f"<Dialer {self.endpoint} {self.state.value}>"
 
-    def status(self) -> Endpoint:
+    def status(self) -> EndpointStatus:
         """Return how it is doing."""
-        return Endpoint(
+        return EndpointStatus(
             endpoint=self.endpoint,
             bound=False,
             state=EndpointState.CLOSING if self._finishing else self.state,
@@ -100,7 +89,7 @@ class Dial:
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
-        """Dial, over and over, until `stop` or, with `finish`, until nothing waits any more."""
+        """Dialer, over and over, until `stop` or, with `finish`, until nothing waits any more."""
         try:
             with self._scope:
                 while not self._over():
@@ -134,7 +123,7 @@ class Dial:
             self._hurry.set()
 
     def redial(self) -> None:
-        """Dial again at once after the present connection."""
+        """Dialer again at once after the present connection."""
         self._hurry.set()
 
     def established(self, link: Link) -> None:
@@ -161,7 +150,7 @@ class Dial:
         self.link = None
         return self._after(end)
 
-    def _after(self, end: LinkEnd) -> float:
+    def _after(self, end: Ending) -> float:
         self.state = EndpointState.FAILED if is_fault(end) else EndpointState.RETRYING
         self.last_error = end.error or ConnectionError(
             f"connection to {self.endpoint} ended: {end.reason}"
@@ -173,7 +162,9 @@ class Dial:
             delay = 0.0
         self._hurry = trio.Event()
         self._next_retry = trio.current_time() + delay
-        self._owner.retrying(self, delay, self.last_error)
+        if self.state is EndpointState.FAILED:
+            self._owner.unreachable(self.pipe)
+        self._owner.retrying(self.endpoint, delay, self.last_error)
         with trio.move_on_after(delay):
             await self._hurry.wait()
         self._next_retry = None

@@ -1,0 +1,190 @@
+"""What a connection and its socket ask and tell each other, in the order of a peer's life.
+
+Connections move bytes and know nothing of patterns; patterns choose pipes and know nothing of
+bytes. They meet in the pipe, and here: `AnyLink` is a connection as its socket sees it, and
+`SocketSide` is a socket as its connections see it. Endpoints cross this line as strings.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final, Protocol
+
+import attrs
+import trio
+
+from trio_mq._errors import (
+    AuthenticationFailed,
+    IncompatiblePeer,
+    MechanismMismatch,
+    RemoteProtocolError,
+)
+from trio_mq._message import Message
+from trio_mq._options import Options
+from trio_mq._peer import Peer
+from trio_mq._pipes.pipe import Pipe
+from trio_mq.zmtp import Event, PeerProperties, SocketType
+
+
+class AnyLink(Protocol):
+    """A connection with one peer as its socket sees it: a link, or one side of an inproc link."""
+
+    #: The endpoint of ours that made it, and its options.
+    endpoint: str
+    options: Options
+    #: Where the peer is.
+    address: str
+    #: The pipe of a connected endpoint; ``None`` for an accepted peer.
+    own_pipe: Pipe | None
+    #: The pipe that it borrows, from its admission on, and the peer, from its handshake on.
+    pipe: Pipe | None
+    peer: Peer | None
+
+    def send_subscribe(self, topic: bytes) -> None:
+        """Ask the peer for a topic, beyond every limit and before the messages that wait."""
+
+    def send_cancel(self, topic: bytes) -> None:
+        """Tell the peer that we no longer want a topic."""
+
+    async def ping_for_life(self, seconds: float) -> bool:
+        """Ask the peer for a sign of life; False if no byte came within that time."""
+
+
+class SocketSide(Protocol):
+    """What endpoints and links ask of the socket that owns them, and tell it."""
+
+    # -- endpoints come --
+
+    @property
+    def socket_type(self) -> SocketType:
+        """Ours, for the handshake."""
+
+    def listening(self, endpoint: str) -> None:
+        """A bound endpoint came."""
+
+    def new_pipe(self, endpoint: str, options: Options) -> Pipe:
+        """Return a pipe for a connected endpoint, not yet a target of anything."""
+
+    def attach(self, pipe: Pipe) -> None:
+        """Let the pattern choose a connected endpoint."""
+
+    def detach(self, pipe: Pipe) -> None:
+        """Let the pattern choose it no longer."""
+
+    # -- connections are made, or not --
+
+    def accepted(self, endpoint: str, address: str) -> None:
+        """Somebody connected to a bound endpoint."""
+
+    def accept_failed(self, endpoint: str, error: OSError) -> None:
+        """The system refuses more connections for now."""
+
+    def retrying(self, endpoint: str, delay: float, error: BaseException | None) -> None:
+        """A connected endpoint will dial again after a pause."""
+
+    def unreachable(self, pipe: Pipe) -> None:
+        """A connected endpoint has failed and gets no messages until it is connected again."""
+
+    # -- a peer introduces itself --
+
+    async def admit(self, properties: PeerProperties, link: AnyLink) -> Pipe:
+        """Judge a peer before our own READY goes out, and return the pipe for it.
+
+        Raises:
+            Refusal: It is not wanted.
+        """
+
+    def admit_now(self, properties: PeerProperties, link: AnyLink) -> Pipe:
+        """Judge a peer at once and return the pipe for it: the holder of a place keeps it.
+
+        Raises:
+            Refusal: It is not wanted.
+        """
+
+    def connected(self, link: AnyLink, peer: Peer) -> None:
+        """The handshake is done: `AnyLink.pipe` is set, and messages may flow."""
+
+    # -- it talks --
+
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int, /) -> None:
+        """Messages arrived for the link's pipe; at most as many as it had room for."""
+
+    def peer_said(self, link: AnyLink, event: Event) -> None:
+        """A command arrived that is not about the connection itself, such as a subscription."""
+
+    # -- it goes --
+
+    def disconnected(self, link: AnyLink, ending: Ending) -> None:
+        """The link is over; its pipe has everything that was not wholly written."""
+
+    def endpoint_removed(self, pipe: Pipe) -> None:
+        """A connected endpoint went, with its link."""
+
+    def listening_stopped(self, endpoint: str) -> None:
+        """A bound endpoint went."""
+
+
+class Refusal(Exception):  # it is nobody's error: a peer is turned away
+    """The socket does not want this peer; the connection is closed without an ERROR.
+
+    libzmq dials again after a plain close and never after an ERROR.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        #: One word or two for programs.
+        self.reason = reason
+
+
+class SilentPeer(trio.BrokenResourceError):
+    """No byte came in time."""
+
+
+@attrs.frozen
+class Ending:
+    """How a link ended."""
+
+    #: One word or two for programs, as in `Disconnected.reason`.
+    reason: str
+    error: BaseException | None
+    #: When the handshake was done, on trio's clock; ``None``: it never was.
+    established: float | None
+
+    @classmethod
+    def by(cls, error: BaseException | None, established: float | None) -> Ending:
+        """Return the end that an error makes; ``None`` is the plain end of the stream."""
+        if error is not None:
+            # The traceback would keep the link and all its buffers alive.
+            error = error.with_traceback(None)
+        return cls(_reason(error), error, established)
+
+
+_WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (ConnectionAbortedError, "eof"),
+    (IncompatiblePeer, "incompatible-peer"),
+    (MechanismMismatch, "mechanism"),
+    (AuthenticationFailed, "authentication"),
+    (trio.TooSlowError, "timeout"),
+    (SilentPeer, "heartbeat"),
+    (MemoryError, "out-of-memory"),
+)
+
+
+def _reason(error: BaseException | None) -> str:
+    if error is None:
+        return "eof"
+    if isinstance(error, RemoteProtocolError):
+        return error.fault.value
+    if isinstance(error, Refusal):
+        return error.reason
+    for kind, word in _WORDS:
+        if isinstance(error, kind):
+            return word
+    if isinstance(error, trio.BrokenResourceError):
+        return "reset" if _was_reset(error) else "connection-lost"
+    return f"internal-error: {type(error).__name__}"
+
+
+def _was_reset(error: trio.BrokenResourceError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ECONNRESET, errno.EPIPE)

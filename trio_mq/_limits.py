@@ -1,0 +1,120 @@
+"""What a peer may make us hold or do, and the checks of numbers that options share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, cast
+
+import attrs
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# Any: one validator serves fields of several types, and attrs.Attribute is invariant.
+Validator: TypeAlias = Callable[[object, "attrs.Attribute[Any]", object], None]
+
+
+def refuse(field: attrs.Attribute[Any], value: object, allowed: str) -> ValueError:
+    return ValueError(f"{field.name}={value!r} is not allowed: give {allowed}")
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def seconds(*, zero: bool = False, optional: bool = False) -> Validator:
+    """Check a duration: above zero (or from zero on), possibly ``None``, never NaN."""
+    allowed = f"seconds {'from' if zero else 'above'} 0" + (" or None" if optional else "")
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if value is None and optional:
+            return
+        if not is_number(value):
+            raise TypeError(f"{field.name} is {allowed}, not {value!r}")
+        number = cast("float", value)
+        if math.isnan(number) or number < 0 or (number == 0 and not zero):
+            raise refuse(field, value, allowed)
+
+    return check
+
+
+def count(*, lowest: int = 1, optional: bool = False) -> Validator:
+    """Check a whole number from ``lowest`` on, possibly ``None``."""
+    allowed = f"a whole number from {lowest} on" + (", or None for unlimited" if optional else "")
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if value is None and optional:
+            return
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"{field.name} is {allowed}, not {value!r}")
+        if value < lowest:
+            raise refuse(field, value, allowed)
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a peer may make us hold or do, beyond the limits that are options of their own.
+
+    The defaults suit ordinary programs and stop every known way to exhaust one; a connection that
+    exceeds a limit is closed with an event that names it. `Limits.hardened()` is for sockets that
+    face strangers.
+    """
+
+    #: Bytes of one frame before the handshake is done.
+    max_handshake_frame: int = attrs.field(default=16 * KIB, validator=count())
+    #: Bytes of all metadata properties of a peer together.
+    max_metadata_bytes: int = attrs.field(default=8 * KIB, validator=count())
+    #: Number of metadata properties of a peer.
+    max_metadata_properties: int = attrs.field(default=64, validator=count())
+    #: Bytes of one metadata value.
+    max_metadata_value: int = attrs.field(default=4 * KIB, validator=count())
+    #: Connections of one listener that have not finished their handshake.
+    max_half_open: int = attrs.field(default=256, validator=count())
+    #: Unknown but well-formed commands on one connection.
+    max_unknown_commands: int = attrs.field(default=100, validator=count(lowest=0))
+    #: Distinct topics of one peer.
+    max_subscriptions: int = attrs.field(default=100_000, validator=count())
+    #: Bytes of the distinct topics of one peer together.
+    max_subscription_bytes: int = attrs.field(default=8 * MIB, validator=count())
+    #: Bytes of one topic.
+    max_topic_length: int = attrs.field(default=8 * KIB, validator=count(lowest=0))
+    #: Subscriptions of all peers of one socket.
+    max_subscriptions_total: int = attrs.field(default=1_000_000, validator=count())
+    #: Distinct topic lengths of one socket: each costs every published message one look-up.
+    max_topic_lengths: int = attrs.field(default=256, validator=count())
+    #: PINGs a second that a peer may send for long, and how many at once.
+    max_pings_per_second: float = attrs.field(default=100.0, validator=seconds())
+    max_ping_burst: int = attrs.field(default=200, validator=count())
+    #: The shortest time to live that a peer's PING can impose on us, in seconds.
+    min_remote_ttl: float = attrs.field(default=1.0, validator=seconds())
+    #: Messages on a socket type that never reads them, before the connection is closed.
+    max_unexpected_messages: int = attrs.field(default=16, validator=count(lowest=0))
+    #: Seconds without a byte inside an unfinished frame; ``None`` waits for ever.
+    frame_progress_timeout: float | None = attrs.field(
+        default=None, validator=seconds(optional=True)
+    )
+
+    @classmethod
+    def hardened(cls) -> Limits:
+        """Return tight limits, for sockets that face strangers."""
+        return cls(
+            max_handshake_frame=4 * KIB,
+            max_metadata_bytes=2 * KIB,
+            max_metadata_properties=16,
+            max_metadata_value=1 * KIB,
+            max_half_open=64,
+            max_unknown_commands=0,
+            max_subscriptions=1_000,
+            max_subscription_bytes=256 * KIB,
+            max_topic_length=255,
+            max_subscriptions_total=100_000,
+            max_topic_lengths=64,
+            max_pings_per_second=10.0,
+            max_ping_burst=20,
+            min_remote_ttl=5.0,
+            max_unexpected_messages=0,
+            frame_progress_timeout=30.0,
+        )

@@ -1,0 +1,66 @@
+"""Messages go to one peer each, in turn: what Push, Dealer and Req have in common."""
+
+from __future__ import annotations
+
+from trio_mq._options import Options
+from trio_mq._patterns.pattern import Pattern
+from trio_mq._pipes.item import Item
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.load_balance import LoadBalance
+from trio_mq._tally import DropReason, Waiting
+
+
+class BalancedPattern(Pattern):
+    """Sends each message to one peer in turn; what a lost peer did not get goes to another."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.balance = self.sole_pipes = LoadBalance(self._dispatched)
+        # The strategy's own method: a call less for every message sent.
+        self.send = self.balance.send  # type: ignore[method-assign]
+
+    def attach(self, pipe: Pipe) -> None:
+        """Make the pipe a target."""
+        self.balance.add(pipe)
+        self.senders.serve()
+
+    def detach(self, pipe: Pipe) -> None:
+        """It is a target no longer."""
+        self.balance.remove(pipe)
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """It can take messages again."""
+        self.balance.room_opened(pipe)
+        if self.senders.waiters:
+            self.senders.serve()
+
+    def give_up(self, pipe: Pipe, reason: DropReason) -> None:
+        """Give what waits to others, or drop it."""
+        if self.options.requeue:
+            self.reroute(pipe)
+        else:
+            pipe.drop_outgoing(reason)
+
+    def reroute(self, pipe: Pipe) -> None:
+        """Give what waits to others, now or when there are any."""
+        if self.options.requeue and pipe.outgoing:
+            # Drains first: to leave the pipe must not look like having been written.
+            self.ledger.drains.handed_back(len(pipe.outgoing))
+            self.balance.reclaim(pipe.reclaim())
+
+    def waiting(self) -> Waiting:
+        """Return what is in the return queue."""
+        return Waiting(out=len(self.balance.returned), out_bytes=self.balance.returned_bytes)
+
+    @property
+    def returned(self) -> int:
+        """Messages in the return queue."""
+        return len(self.balance.returned)
+
+    def forget_returned(self) -> int:
+        """Drop the return queue."""
+        return self.balance.forget_returned()
+
+    def _dispatched(self, pipe: Pipe, item: Item) -> None:
+        self.ledger.drains.dispatched(pipe)
+        self.redirected(pipe, item)

@@ -1,0 +1,245 @@
+"""Pub and XPub: to every peer that wants it (RFC 29)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import TypeAlias
+
+from trio_mq._contract import AnyLink
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._events import SubscriptionAdded, SubscriptionRemoved
+from trio_mq._message import Frames, Message
+from trio_mq._options import Options
+from trio_mq._patterns.pattern import Pattern
+from trio_mq._peer import Peer
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.fanout import Fanout
+from trio_mq._strategies.subscriptions import Subscriptions
+from trio_mq._tally import DropReason
+from trio_mq.zmtp import Cancel, Event, SocketType, Subscribe
+
+#: Whether somebody subscribed or cancelled, to what, and who it was.
+_News: TypeAlias = tuple[bool, bytes, Peer | None]
+
+
+class PubPattern(Pattern):
+    """Fanout to those who subscribed; what subscribers say beside that is not read."""
+
+    socket_type = SocketType.PUB
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.subscriptions = Subscriptions(options.limits)
+        self._fanout = Fanout(options.on_full)
+        self._match = self._match_inverted if options.invert_matching else self.subscriptions.match
+
+    # -- pipes --
+
+    def attach(self, pipe: Pipe) -> None:
+        """Nothing yet: a subscription makes it a target."""
+
+    def detach(self, pipe: Pipe) -> None:
+        """Its subscriptions end with it."""
+        self.clear(pipe)
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
+        """Forget what an earlier connection of this endpoint had subscribed to."""
+        self.clear(pipe)
+
+    def forget(self, pipe: Pipe) -> None:
+        """Its subscriptions end with it."""
+        super().forget(pipe)
+        self.clear(pipe)
+
+    def room_opened(self, pipe: Pipe) -> None:  # noqa: ARG002  # the oldest sender knows
+        """Complete the sends that wait for every subscriber to have room."""
+        self.senders.serve()
+
+    def clear(self, pipe: Pipe) -> None:
+        """Remove every subscription of a pipe."""
+        for topic, last in self.subscriptions.remove_all(pipe):
+            self._removed(topic, pipe.peer, last=last)
+        # A sender may have waited for just this subscriber.
+        self.senders.serve()
+
+    # -- what peers say --
+
+    def deliver(
+        self,
+        link: AnyLink,  # noqa: ARG002  # whoever it is
+        pipe: Pipe,
+        messages: list[Message],
+        payload: int,
+    ) -> None:
+        """Count and drop: subscribers have nothing to say to a Pub."""
+        pipe.inbound.discard(messages, payload, DropReason.FILTERED)
+
+    def peer_said(self, link: AnyLink, pipe: Pipe, event: Event) -> None:
+        """Add or remove a subscription."""
+        match event:
+            case Subscribe(topic):
+                self.peer_subscribed(link, pipe, topic)
+            case Cancel(topic):
+                self.peer_cancelled(link, pipe, topic)
+            case _:
+                pass
+
+    def peer_subscribed(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Add a subscription."""
+        self._add(pipe, topic, link.peer)
+
+    def peer_cancelled(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Remove a subscription."""
+        self._remove(pipe, topic, link.peer)
+
+    def _add(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> bool:
+        """Add a subscription; True if it is the first to its topic."""
+        if self.subscriptions.has(pipe, topic):
+            return False
+        first = self.subscriptions.add(pipe, topic)
+        if self.ledger.hub and peer is not None:
+            self.ledger.hub.emit(SubscriptionAdded(peer=peer, topic=topic))
+        self.ledger.watchers.serve_all()
+        return first
+
+    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> None:
+        """Remove a subscription, if it was there."""
+        had, last = self.subscriptions.remove(pipe, topic)
+        if had:
+            self._removed(topic, peer, last=last)
+
+    def _removed(self, topic: bytes, peer: Peer | None, *, last: bool) -> None:  # noqa: ARG002
+        """A subscription was removed; ``last``: it was its topic's last, which an XPub reports."""
+        if self.ledger.hub and peer is not None:
+            self.ledger.hub.emit(SubscriptionRemoved(peer=peer, topic=topic))
+
+    # -- calls --
+
+    def matching(self, first_frame: bytes) -> Collection[Pipe]:
+        """Return the pipes of those who want a message with that first frame."""
+        return self._match(first_frame)
+
+    def _match_inverted(self, first_frame: bytes) -> Collection[Pipe]:
+        found = self.subscriptions.match(first_frame)
+        return [pipe for pipe in self.ledger.pipes if pipe.attached and pipe not in found]
+
+    def send(self, frames: Frames) -> None:
+        """Give it to everybody who wants it; nobody does: it is dropped, and counted."""
+        pipes = self._match(frames[0])
+        if pipes:
+            self._fanout.send(frames, pipes)
+        else:
+            nobody = not self.ledger.links
+            self.ledger.drop_unqueued(DropReason.NO_PEER if nobody else DropReason.FILTERED)
+
+
+class XPubPattern(PubPattern):
+    """As Pub, and subscriptions are received as messages, and so are other words of subscribers."""
+
+    socket_type = SocketType.XPUB
+    plain_queue = False
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._verbose = options.verbose
+        self._manual = options.manual
+        self._welcome = options.welcome_message
+        #: News of topics that nobody has read, oldest first. Where opposite news cancel each other
+        #: out, there is at most one of each topic, and the topic is its key.
+        self._news: OrderedDict[bytes | int, _News] = OrderedDict()
+        self._coalescing = options.verbose == "none" and not options.manual
+        self._max_news = options.limits.max_subscriptions_total
+        self._reports = 0
+        self._source: Peer | None = None
+        #: What was taken last, if that was news.
+        self._taken: tuple[bytes | int, _News] | None = None
+
+    @property
+    def source(self) -> Peer | None:
+        """The peer of the message that was taken last."""
+        return self._source
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:
+        """Send the welcome message, if there is one."""
+        super().connected(link, pipe)
+        if self._welcome is not None:
+            pipe.put((self._welcome,))
+
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+        """Queue what subscribers say."""
+        Pattern.deliver(self, link, pipe, messages, payload)
+
+    def peer_subscribed(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Add a subscription, or only report it; report it if it is news."""
+        self._check_news()
+        if self._manual:
+            self._report(topic, link.peer, subscribed=True)
+            return
+        if self._add(pipe, topic, link.peer) or self._verbose != "none":
+            self._report(topic, link.peer, subscribed=True)
+
+    def peer_cancelled(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
+        """Remove a subscription, or only report it; report it if it is news."""
+        self._check_news()
+        if self._manual:
+            self._report(topic, link.peer, subscribed=False)
+        else:
+            self._remove(pipe, topic, link.peer)
+
+    def _removed(self, topic: bytes, peer: Peer | None, *, last: bool) -> None:
+        super()._removed(topic, peer, last=last)
+        if last or self._verbose == "all":
+            self._report(topic, peer, subscribed=False)
+
+    def _check_news(self) -> None:
+        """Refuse to collect news without end for a program that does not read them."""
+        if len(self._news) > self._max_news:
+            raise RemoteProtocolError(
+                ProtocolFault.SUBSCRIPTION_LIMIT,
+                f"more unread subscriptions than max_subscriptions_total={self._max_news}",
+            )
+
+    def _report(self, topic: bytes, peer: Peer | None, *, subscribed: bool) -> None:
+        """Queue news of a topic; unread news of the opposite cancels it out."""
+        self._reports += 1
+        key = topic if self._coalescing else self._reports
+        if self._news.pop(key, None) is None:
+            self._news[key] = (subscribed, topic, peer)
+            self.receivers.serve()
+
+    def take(self) -> Message:
+        """Return the next news of a topic, as one frame, or else the next message."""
+        if not self._news:
+            message = self.queue.take()
+            self._taken, self._source = None, super().source
+            return message
+        self._taken = self._news.popitem(last=False)
+        subscribed, topic, self._source = self._taken[1]
+        return Message((b"\x01" if subscribed else b"\x00") + topic)
+
+    def put_back(self, message: Message) -> None:
+        """Make the message that was taken last the next one again."""
+        if self._taken is None:
+            super().put_back(message)
+            return
+        key, news = self._taken
+        if self._news.pop(key, None) is None:
+            self._news[key] = news
+            self._news.move_to_end(key, last=False)
+
+    def accept(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:
+        """Add or remove a subscription of a peer, by the program's decision."""
+        link = self.ledger.links.get(peer)
+        if link is None or link.pipe is None:
+            return
+        if subscribed:
+            self._add(link.pipe, topic, peer)
+        else:
+            self._withdraw(link.pipe, topic, peer)
+
+    def _withdraw(self, pipe: Pipe, topic: bytes, peer: Peer) -> None:
+        """Remove a subscription without news of it: the program knows."""
+        had, _ = self.subscriptions.remove(pipe, topic)
+        if had:
+            super()._removed(topic, peer, last=False)

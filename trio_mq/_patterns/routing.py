@@ -1,0 +1,180 @@
+"""Dealer and Router: to the next peer, or to the one that is named (RFC 28)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from trio_mq._contract import AnyLink, Ending, Refusal
+from trio_mq._errors import Unroutable
+from trio_mq._message import Frames, Message, to_message
+from trio_mq._options import Options
+from trio_mq._patterns.balanced import BalancedPattern
+from trio_mq._patterns.pattern import Contested, Pattern
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.routing_table import RoutingTable
+from trio_mq._tally import DropReason
+from trio_mq._waiting import WaitList
+from trio_mq.zmtp import PeerProperties, SocketType
+
+#: What a probe is: one empty message, which a Router sees as an id and an empty frame.
+_PROBE: Final[Frames] = (b"",)
+
+
+class DealerPattern(BalancedPattern):
+    """Load-balance out, fair-queue in, no envelope."""
+
+    socket_type = SocketType.DEALER
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
+        """Send the probe, if one is wanted."""
+        if self.options.probe:
+            pipe.put(_PROBE)
+
+
+class RouterPattern(Pattern):
+    """The first frame names the peer, in both directions."""
+
+    socket_type = SocketType.ROUTER
+    plain_queue = False
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        # A random start, so that an id from an earlier run names nobody now.
+        self._table = RoutingTable(secrets.randbits(32))
+        #: A line per pipe of the sends that wait for room in it (``on_full="block"``).
+        self._blocked: dict[Pipe, WaitList[None]] = {}
+
+    # -- pipes come and go --
+
+    def admit(self, pipe: Pipe, properties: PeerProperties) -> None:
+        """Give the peer its routing id: the one it claims, ours for it, or an invented one."""
+        routing_id = pipe.routing_id or properties.routing_id
+        holder = self._table.find(routing_id) if routing_id else None
+        if holder is not None and holder is not pipe:
+            self._contest(holder, routing_id)
+        self._table.add(pipe, routing_id)
+
+    def _contest(self, holder: Pipe, routing_id: bytes) -> None:
+        if not self.options.handover:
+            raise Contested(
+                holder,
+                Refusal("routing-id-in-use", f"another peer has the routing id {routing_id!r}"),
+            )
+        self._table.remove(holder)
+        holder.routing_id = b""
+        if holder.peer is not None:
+            holder.peer.disconnect("its routing id was handed over")
+
+    def attach(self, pipe: Pipe) -> None:
+        """Make a connected endpoint that was given a name reachable under it."""
+        if pipe.routing_id and self._table.find(pipe.routing_id) is None:
+            self._table.add(pipe, pipe.routing_id)
+
+    def detach(self, pipe: Pipe) -> None:
+        """Make the name unreachable."""
+        self._table.remove(pipe)
+        self._serve_blocked(pipe)
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
+        """Send the probe, if one is wanted."""
+        if self.options.probe:
+            pipe.put(_PROBE)
+
+    def disconnected(self, pipe: Pipe, end: Ending) -> None:
+        """A handshake that failed late leaves no name behind."""
+        if end.established is None and not pipe.attached:
+            self._table.remove(pipe)
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """Complete the sends that wait for this peer."""
+        self._serve_blocked(pipe)
+
+    def _serve_blocked(self, pipe: Pipe) -> None:
+        line = self._blocked.get(pipe)
+        if line is not None:
+            line.serve()
+
+    def forget(self, pipe: Pipe) -> None:
+        """The pipe is gone: its line has been served with the news."""
+        super().forget(pipe)
+        self._blocked.pop(pipe, None)
+
+    # -- calls --
+
+    def take(self) -> Message:
+        """Return the next message, with the routing id of its peer in front."""
+        message = self.queue.take()
+        pipe = self.queue.current
+        assert pipe is not None  # noqa: S101  # it is where the message came from
+        return tuple.__new__(Message, (pipe.routing_id, *message))
+
+    def put_back(self, message: Message) -> None:
+        """Make the message that was taken last the next one again, without its routing id."""
+        super().put_back(to_message(message[1:]))
+
+    def send(self, frames: Frames) -> None:
+        """Queue it for the peer that it names; never waits but for ``on_full="block"``."""
+        if len(frames) < 2:
+            raise ValueError(
+                "a Router sends a routing id and at least one frame more: [routing_id, body]"
+            )
+        if self._blocked and self.waiters_for(frames).waiters:
+            raise trio.WouldBlock
+        self.send_in_turn(frames)
+
+    def send_in_turn(self, frames: Frames) -> None:
+        """Queue it for the peer that it names."""
+        pipe = self._table.find(frames[0])
+        if pipe is None:
+            self._unroutable(frames[0])
+        elif pipe.has_room():
+            pipe.put(frames[1:])
+        else:
+            self._full(pipe, frames)
+
+    def knows(self, routing_id: bytes) -> bool:
+        """Tell whether a peer has that routing id."""
+        return self._table.find(routing_id) is not None
+
+    def waiters_for(self, frames: Frames) -> WaitList[None]:
+        """Return the line of this message's peer: a slow one holds up only the sends to it."""
+        if self.options.on_full != "block":
+            return self.senders
+        pipe = self._table.find(frames[0])
+        if pipe is None:
+            return self.senders
+        return self._blocked.setdefault(pipe, WaitList())
+
+    def _unroutable(self, routing_id: bytes) -> None:
+        if self.options.mandatory:
+            raise Unroutable(routing_id, "no peer has that routing id")
+        self.ledger.drop_unqueued(DropReason.UNROUTABLE)
+        self.ledger.log_drop("there is no peer %r", routing_id)
+
+    def _full(self, pipe: Pipe, frames: Frames) -> None:
+        on_full = self.options.on_full
+        if on_full == "block":
+            pipe.blocked = True
+            raise trio.WouldBlock
+        if on_full == "drop_oldest":
+            while not pipe.has_room() and pipe.drop_oldest():
+                pass
+            if pipe.has_room():
+                pipe.put(frames[1:])
+                return
+        if self.options.mandatory and on_full == "drop_newest":
+            raise Unroutable(frames[0], "its queue is full")
+        pipe.refuse(DropReason.HIGH_WATER_MARK)
+        self.ledger.log_drop("the queue of peer %r is full", frames[0])
+        if on_full == "disconnect" and pipe.peer is not None:
+            pipe.peer.disconnect("its queue is full and on_full='disconnect'")
+
+    def close(self, make_error: Callable[[], BaseException]) -> None:
+        """Let every waiting task raise."""
+        super().close(make_error)
+        for line in self._blocked.values():
+            line.fail(make_error)

@@ -1,0 +1,1 @@
+"""Where a message waits: pipes, with an outbound and an inbound half."""

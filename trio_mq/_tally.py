@@ -1,0 +1,202 @@
+"""What was counted: the running tallies, and the frozen pictures of them that users get.
+
+Two equations hold at every moment, per pipe and per socket, and the tests check them:
+
+* accepted = waiting + written + dropped, for messages on their way out;
+* decoded = delivered + waiting + dropped, for messages on their way in.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol, TypedDict
+
+import attrs
+
+
+class DropReason(enum.Enum):
+    """Why a message went no further."""
+
+    #: The queue for that peer was full.
+    HIGH_WATER_MARK = "high_water_mark"
+    #: There was nobody to send it to.
+    NO_PEER = "no_peer"
+    #: It named a routing id, or answered a requester, that is not here.
+    UNROUTABLE = "unroutable"
+    #: It waited for a peer that went away for good.
+    PEER_LEFT = "peer_left"
+    #: Its connection broke while it was being written, twice.
+    CONNECTION_LOST = "connection_lost"
+    #: A newer message took its place.
+    CONFLATED = "conflated"
+    #: It waited longer than it was allowed to.
+    EXPIRED = "expired"
+    #: Nobody subscribed to it, or nobody had asked for it.
+    FILTERED = "filtered"
+    #: It exceeded a size limit.
+    TOO_LARGE = "too_large"
+    #: The socket or the endpoint was closed.
+    CLOSED = "closed"
+
+
+class Tally:
+    """Messages and bytes counted so far, out and in, with what was dropped and why."""
+
+    __slots__ = (
+        "accepted",
+        "accepted_bytes",
+        "decoded",
+        "decoded_bytes",
+        "delivered",
+        "dropped_in",
+        "dropped_out",
+        "written",
+        "written_bytes",
+    )
+
+    def __init__(self) -> None:
+        self.accepted: int = 0
+        self.accepted_bytes: int = 0
+        self.written: int = 0
+        self.written_bytes: int = 0
+        self.decoded: int = 0
+        self.decoded_bytes: int = 0
+        self.delivered: int = 0
+        # Most peers never lose a message: the counters come to be with the first one that does.
+        self.dropped_out: Counter[DropReason] | None = None
+        self.dropped_in: Counter[DropReason] | None = None
+
+    def drop_out(self, reason: DropReason, count: int = 1) -> None:
+        """Count messages that will not be written."""
+        if self.dropped_out is None:
+            self.dropped_out = Counter()
+        self.dropped_out[reason] += count
+
+    def drop_in(self, reason: DropReason, count: int = 1) -> None:
+        """Count messages that will not be delivered."""
+        if self.dropped_in is None:
+            self.dropped_in = Counter()
+        self.dropped_in[reason] += count
+
+    def copy(self) -> Tally:
+        """Return the figures of this moment."""
+        twin = Tally()
+        twin.add(self)
+        return twin
+
+    def add(self, other: Tally, sign: int = 1) -> None:
+        """Add (or, with ``sign=-1``, take off) the figures of another tally."""
+        for name in ("accepted", "accepted_bytes", "written", "written_bytes"):
+            setattr(self, name, getattr(self, name) + sign * getattr(other, name))
+        for name in ("decoded", "decoded_bytes", "delivered"):
+            setattr(self, name, getattr(self, name) + sign * getattr(other, name))
+        for reason, count in (other.dropped_out or {}).items():
+            self.drop_out(reason, sign * count)
+        for reason, count in (other.dropped_in or {}).items():
+            self.drop_in(reason, sign * count)
+
+
+@attrs.frozen(kw_only=True)
+class TrafficStatistics:
+    """Messages and bytes of one direction of travel each, since the beginning."""
+
+    #: Messages accepted from ``send`` for writing, and their payload bytes.
+    accepted: int
+    accepted_bytes: int
+    #: Messages of which the kernel has taken the last byte, and their payload bytes.
+    written: int
+    written_bytes: int
+    #: Messages accepted and neither written nor dropped yet, and their payload bytes.
+    waiting_to_send: int
+    waiting_to_send_bytes: int
+    #: Messages that arrived whole, and their payload bytes.
+    decoded: int
+    decoded_bytes: int
+    #: Messages that ``receive`` returned.
+    delivered: int
+    #: Messages that arrived and were neither delivered nor dropped yet, and their payload bytes.
+    waiting_to_receive: int
+    waiting_to_receive_bytes: int
+    #: Messages on their way out that went no further, by reason.
+    dropped_outgoing: Mapping[DropReason, int]
+    #: Messages on their way in that went no further, by reason.
+    dropped_incoming: Mapping[DropReason, int]
+
+    @property
+    def dropped(self) -> Mapping[DropReason, int]:
+        """Messages dropped in either direction, by reason."""
+        return MappingProxyType(Counter(self.dropped_outgoing) + Counter(self.dropped_incoming))
+
+
+@attrs.frozen
+class Waiting:
+    """What waits at one moment, in messages and bytes, out and in."""
+
+    out: int = 0
+    out_bytes: int = 0
+    into: int = 0
+    into_bytes: int = 0
+
+    def __add__(self, other: Waiting) -> Waiting:
+        return Waiting(
+            self.out + other.out,
+            self.out_bytes + other.out_bytes,
+            self.into + other.into,
+            self.into_bytes + other.into_bytes,
+        )
+
+
+class TrafficFields(TypedDict):
+    """The fields of `TrafficStatistics`, to be spread into one of its kinds."""
+
+    accepted: int
+    accepted_bytes: int
+    written: int
+    written_bytes: int
+    waiting_to_send: int
+    waiting_to_send_bytes: int
+    decoded: int
+    decoded_bytes: int
+    delivered: int
+    waiting_to_receive: int
+    waiting_to_receive_bytes: int
+    dropped_outgoing: Mapping[DropReason, int]
+    dropped_incoming: Mapping[DropReason, int]
+
+
+def traffic(tally: Tally, waiting: Waiting) -> TrafficFields:
+    """Return the figures of a tally and of what waits, as fields of a statistics object."""
+    return {
+        "accepted": tally.accepted,
+        "accepted_bytes": tally.accepted_bytes,
+        "written": tally.written,
+        "written_bytes": tally.written_bytes,
+        "waiting_to_send": waiting.out,
+        "waiting_to_send_bytes": waiting.out_bytes,
+        "decoded": tally.decoded,
+        "decoded_bytes": tally.decoded_bytes,
+        "delivered": tally.delivered,
+        "waiting_to_receive": waiting.into,
+        "waiting_to_receive_bytes": waiting.into_bytes,
+        "dropped_outgoing": MappingProxyType(_nonzero(tally.dropped_out)),
+        "dropped_incoming": MappingProxyType(_nonzero(tally.dropped_in)),
+    }
+
+
+def _nonzero(counts: Counter[DropReason] | None) -> dict[DropReason, int]:
+    return {reason: count for reason, count in (counts or {}).items() if count}
+
+
+class Counted(Protocol):
+    """What is counted for one peer: its pipe, as far as figures go."""
+
+    routing_id: bytes
+
+    def figures(self) -> Tally:
+        """Return the tally, up to date."""
+
+    def waiting(self) -> Waiting:
+        """Return what waits now."""
