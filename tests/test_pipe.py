@@ -1,4 +1,4 @@
-"""Pipes: exact marks, batches in hand, and what becomes of a partly_written message."""
+"""Pipes: exact marks, batches in hand, and what becomes of a partly written message."""
 
 from __future__ import annotations
 
@@ -119,11 +119,11 @@ def test_a_torn_message_is_sent_again_whole_once_and_then_dropped() -> None:
     """A message that kills its receivers must not go round."""
     books = Books()
     pipe = new_pipe(books)
-    pipe.put((b"partly_written",))
+    pipe.put((b"torn",))
     pipe.put((b"next",))
     for _ in range(2):
         pipe.next_batch(10, 1000)
-        assert waiting_in(pipe) == [b"partly_written", b"next"]
+        assert waiting_in(pipe) == [b"torn", b"next"]
         pipe.link_ended(partly_written=True)
     assert waiting_in(pipe) == [b"next"]
     assert books.dropped_counts == {DropReason.CONNECTION_LOST: 1}

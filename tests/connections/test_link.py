@@ -103,7 +103,7 @@ class Stalling:
         self.stalled = False
 
     async def dial(self) -> ByteStream:
-        """Dialer a stream that can be stalled."""
+        """Dial a stream that can be stalled."""
         stream = await self._listener.dial()
         stalling = self
 

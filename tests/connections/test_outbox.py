@@ -133,7 +133,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_counted_before_its_last_byte(self) -> None:
-        """Written, waiting and partly_written are as the kernel's bytes say."""
+        """Written, waiting and partly written are as the kernel's bytes say."""
         assert self.pipe.tally.written == self.written
         assert waiting_in(self.pipe) == self.queue
         assert self.outbox.partly_written is (self.offset > 0)

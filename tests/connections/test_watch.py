@@ -110,7 +110,7 @@ async def test_what_comes_between_requests_finds_the_reader(prior: int) -> None:
 @pytest.mark.parametrize(
     ("last_words", "error"),
     [(b"", None), (REPLY[:2], None), (b"\xff\x00", RemoteProtocolError)],
-    ids=["end", "partly_written", "garbage"],
+    ids=["end", "torn", "garbage"],
 )
 async def test_an_end_that_a_stand_in_finds_is_the_end_of_the_connection(
     prior: int, last_words: bytes, error: type[Exception] | None

@@ -32,7 +32,7 @@ class Ours:
     socket: trio_mq.Socket
 
     async def connect(self, endpoint: str) -> None:
-        """Dialer."""
+        """Dial."""
         await self.socket.connect(endpoint)
 
     async def meet_peer(self) -> None:

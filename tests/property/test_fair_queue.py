@@ -53,7 +53,7 @@ class FairQueueMachine(RuleBasedStateMachine):
         pipe.inbound.deliver(no_peer(), batch, sum(len(message[0]) for message in batch))
 
     def _forget_silent_turns(self) -> None:
-        """A peer that the direct emptied keeps its turn until somebody asks."""
+        """A peer that the direct way emptied keeps its turn until somebody asks."""
         while self.turns and not self.model[self.turns[0]]:
             self.turns.popleft()
 

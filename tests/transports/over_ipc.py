@@ -17,7 +17,7 @@ OPTIONS = Options()
 
 
 async def dial(endpoint: str, options: Options = OPTIONS) -> SocketStream:
-    """Dialer an endpoint given as text."""
+    """Dial an endpoint given as text."""
     parsed = parse_connect(endpoint)
     assert isinstance(parsed, IpcEndpoint)
     return await ipc.dial(parsed, options)
@@ -37,7 +37,7 @@ async def listening(endpoint: str, options: Options = OPTIONS) -> AsyncIterator[
 
 @contextlib.asynccontextmanager
 async def connected(place: Listening) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
-    """Dialer, accept, and close both ends at the end."""
+    """Dial, accept, and close both ends at the end."""
     ours = await dial(place.endpoint)
     theirs = await place.listeners[0].accept()
     try:

@@ -29,7 +29,7 @@ needs_ipv6 = pytest.mark.skipif(not _host_has_ipv6(), reason="this host has no I
 
 
 async def dial(endpoint: str, options: Options = OPTIONS) -> SocketStream:
-    """Dialer an endpoint given as text."""
+    """Dial an endpoint given as text."""
     parsed = parse_connect(endpoint)
     assert isinstance(parsed, TcpEndpoint)
     return await tcp.dial(parsed, options)
@@ -65,7 +65,7 @@ async def accept_from_any(place: Listening) -> ByteStream:
 async def connected(
     place: Listening, target: str, options: Options = OPTIONS
 ) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
-    """Dialer, accept, and close both ends at the end."""
+    """Dial, accept, and close both ends at the end."""
     ours = await dial(target, options)
     theirs = await accept_from_any(place)
     try:

@@ -7,15 +7,9 @@ import socket
 
 import pytest
 
+from trio_mq._transports import resolve as resolving
 from trio_mq._transports.failure import attempting
-from trio_mq._transports.resolve import (
-    Address,
-    SocketAddress,
-    interface_address,
-    resolve,
-    resolve as resolving,
-    show,
-)
+from trio_mq._transports.resolve import Address, SocketAddress, interface_address, resolve, show
 
 
 @pytest.mark.parametrize(

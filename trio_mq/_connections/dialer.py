@@ -89,7 +89,7 @@ class Dialer:
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
-        """Dialer, over and over, until `stop` or, with `finish`, until nothing waits any more."""
+        """Dial, over and over, until `stop` or, with `finish`, until nothing waits any more."""
         try:
             with self._scope:
                 while not self._over():
@@ -123,7 +123,7 @@ class Dialer:
             self._hurry.set()
 
     def redial(self) -> None:
-        """Dialer again at once after the present connection."""
+        """Dial again at once after the present connection."""
         self._hurry.set()
 
     def established(self, link: Link) -> None:

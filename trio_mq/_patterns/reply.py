@@ -13,7 +13,8 @@ from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.pattern import Pattern
-from trio_mq._pipes.pipe import Pipe, Watched
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.watched import Watched
 from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
 from trio_mq._tally import DropReason
 from trio_mq.zmtp import SocketType

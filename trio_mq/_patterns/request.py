@@ -29,7 +29,8 @@ from trio_mq._options import Options
 from trio_mq._patterns.balanced import BalancedPattern
 from trio_mq._peer import Peer
 from trio_mq._pipes.item import Item, frames_of
-from trio_mq._pipes.pipe import Pipe, Watched
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.watched import Watched
 from trio_mq._tally import DropReason, Waiting
 from trio_mq.zmtp import SocketType
 

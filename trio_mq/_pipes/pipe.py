@@ -52,6 +52,7 @@ import trio
 from trio_mq._message import Frames
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of, payload_of
+from trio_mq._pipes.watched import Watched
 from trio_mq._tally import DropReason, Tally, Waiting
 
 if TYPE_CHECKING:
@@ -431,17 +432,3 @@ class Pipe:
         return Waiting(
             len(self.outgoing), self.outgoing_bytes, self.inbound.count, self.inbound.size
         )
-
-
-class Watched(Protocol):
-    """A connection that a waiting task may watch by itself; see `_connections.watch`."""
-
-    @property
-    def vacant(self) -> bool:
-        """A task may stand in now."""
-
-    async def stand_in(self, over: Callable[[], bool]) -> None:
-        """Wait in the calling task until it is over, or until somebody else has to go on."""
-
-    def recall(self) -> None:
-        """Let the task that stands in look whether it is over."""

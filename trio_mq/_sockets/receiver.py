@@ -60,8 +60,8 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         if get_ident() != self._open_in:
             self._guard()
         await checkpoint_if_cancelled()
-        # Nobody can be waiting while `FairQueue.direct` has messages. It and the slice are looked at
-        # right here, because with three calls less a small message costs half as much. The last
+        # Nobody can be waiting while `FairQueue.direct` has messages. It and the slice are looked
+        # at right here, because with three calls less a small message costs half as much. The last
         # message goes the long way, where it is noticed that nothing is left.
         direct = self._queue.direct
         if len(direct) > 1:

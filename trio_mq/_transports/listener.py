@@ -40,7 +40,7 @@ class Listener:
     """A listening kernel socket, which it owns from now on.
 
     Args:
-        sock: Binder and listening; made non-blocking.
+        sock: Bound and listening; made non-blocking.
         wrap: An `OSError` in it costs that connection alone.
         on_close: Called once, before the socket closes, to take away what was left in the world.
     """
