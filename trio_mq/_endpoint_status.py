@@ -10,7 +10,7 @@ import attrs
 class EndpointState(enum.Enum):
     """What an endpoint is doing now."""
 
-    #: Binder, and accepting connections.
+    #: Bound, and accepting connections.
     LISTENING = "listening"
     #: Resolving, connecting or shaking hands.
     CONNECTING = "connecting"

@@ -108,7 +108,7 @@ class SocketStream(ByteStream):
         self.local_address = local_address
         self.peer_address = peer_address
         self._socket = sock
-        # Binder once: looking a method up costs a tenth of the system call that it makes.
+        # Bound once: looking a method up costs a tenth of the system call that it makes.
         self._recv = sock.recv
         self._send = sock.send
         self._sendmsg = sock.sendmsg
