@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -119,3 +120,19 @@ def test_a_public_name_is_in_the_reference(name: str, thing: object) -> None:
     """The reference has an entry for each public name, or for another name of the same thing."""
     names = {name} | {other for other, twin in everything_public() if twin is thing}
     assert names & documented()
+
+
+def test_the_protocol_alone_loads_no_event_loop() -> None:
+    """`trio_mq.zmtp` is for any event loop, or none: importing it brings in neither trio nor us."""
+    program = "import sys, trio_mq.zmtp; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    modules = set(loaded.stdout.decode().split())
+    assert "trio_mq.zmtp.connection" in modules
+    assert not modules & {"trio", "trio_mq._sockets", "trio_mq._transports"}
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    """Names are loaded when asked for; asking for a wrong one says so, as for any module."""
+    with pytest.raises(AttributeError, match="no attribute 'Posh'"):
+        getattr(trio_mq, "Posh")  # noqa: B009  # a type checker knows better
+    assert "Push" in dir(trio_mq)

@@ -41,7 +41,7 @@ class Context:
             None if max_threads is None else _at_least_one("max_threads", max_threads)
         )
         #: The names that inproc endpoints of this context are bound to.
-        self.inproc: Final = Namespace()
+        self.inproc: Final[Namespace] = Namespace()
         # Held for a moment, and never through a Ctrl-C: whoever came next would wait for ever.
         self._lock = threading.Lock()
         self._sockets: dict[Hashable, int] = {}

@@ -40,7 +40,7 @@ class Ledger:
         self.links: dict[Peer, AnyLink] = {}
         self.pipes: dict[Pipe, None] = {}
         #: Figures of pipes that are gone, and of messages that never had one.
-        self.departed = Tally()
+        self.departed: Tally = Tally()
         self._quiet_until = -math.inf
 
     def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:

@@ -55,7 +55,7 @@ class Pattern:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.ledger = Ledger(self.socket_type.value.capitalize())
+        self.ledger: Ledger = Ledger(self.socket_type.value.capitalize())
         #: Where ``send`` may append by itself; see `LoadBalance.sole_pipe`.
         self.sole_pipes: LoadBalance | NoSolePipe = NoSolePipe()
         #: Tasks that wait in ``send``, and in ``receive``.
