@@ -1,7 +1,7 @@
 """Compare the speed of trio_mq with that of other libraries.
 
-Without arguments: everything, which takes about an hour; the figures go to a JSON file and a page
-of the documentation with charts is written from it.
+Without arguments: everything, which takes about an hour; the figures go to a file, from which
+the documentation draws its charts and its table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 import trio
 
-from benchmarks import machine, page, regression
+from benchmarks import machine, regression
 from benchmarks.peers import PEERS
 from benchmarks.report import Circumstances, Report
 from benchmarks.runner import Plan, run_work
@@ -25,9 +25,9 @@ from benchmarks.table import goals_table, work_table
 from benchmarks.works import WORKS, Work
 
 #: The comparison that the documentation shows.
-RESULT: Final = Path(__file__).resolve().parent / "results" / "comparison.json"
+RESULT: Final = Path(__file__).resolve().parent / "results" / "comparison.jsonl"
 #: Where every other run leaves its figures.
-LAST: Final = Path(__file__).parent.parent / "build" / "benchmarks" / "last.json"
+LAST: Final = Path(__file__).parent.parent / "build" / "benchmarks" / "last.jsonl"
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -46,11 +46,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("--merge", action="store_true", help="keep other works already in FILE")
     parser.add_argument("--accept", action="store_true", help="store the ratios for --check")
-    parser.add_argument(
-        "--render",
-        action="store_true",
-        help="only write the page (and, with --accept, the ratios) from FILE",
-    )
     parser.add_argument("--list", action="store_true", help="only name the works and libraries")
     return parser.parse_args(arguments)
 
@@ -115,15 +110,6 @@ def load(path: Path) -> Report | None:
     return Report.load(path) if path.exists() else None
 
 
-def keep(report: Report, target: Path, *, accept: bool) -> int:
-    """Write what is made of the figures: the page, if they are its own, and the stored ratios."""
-    if target.resolve() == RESULT:
-        page.write(report)
-    if accept:
-        regression.accept(report)
-    return 0
-
-
 def verdict(report: Report) -> int:
     """Print what has become slower, and return the exit code."""
     stored = regression.load()
@@ -143,15 +129,14 @@ def main(arguments: Sequence[str]) -> int:
         for work in chosen_works(options):
             print(f"{work.name:28} {' '.join(work.peers) or '-'}")
         return 0
-    if options.render:
-        return keep(Report.load(options.json or RESULT), RESULT, accept=options.accept)
     if options.check and not regression.load():
         print(f"nothing to compare with: store ratios in {regression.STORED} with --accept first")
         return 2
     kept = load(target) if options.merge else None
     report = trio.run(compare, chosen_works(options), plan_for(options, load(RESULT)), kept)
     report.save(target)
-    keep(report, target, accept=options.accept)
+    if options.accept:
+        regression.accept(report)
     print(goals_table(report))
     print(f"\nthe figures are in {target}")
     return verdict(report) if options.check else 0

@@ -1,4 +1,7 @@
-"""The page of the documentation about speed, with its charts, written from a stored report."""
+"""What the documentation shows of a stored report: charts and tables, made when it is built.
+
+The page itself is written by people (``docs/explanation/performance.rst``) and includes these.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ import attrs
 from benchmarks.charts import Bar, Line, bars, lines
 from benchmarks.peers import PEERS
 from benchmarks.report import Report
-from benchmarks.table import GOALS_HEAD, goals_rows, head, rows
+from benchmarks.table import GOALS_HEAD, goals_rows, number, ratio_text
 from benchmarks.works import (
     CONNECTIONS,
     EACH,
     GROWTH,
     LATENCY,
+    MANY,
     ONE_DIRECTION,
     PUBLISHING,
     REQUESTS,
@@ -26,58 +30,27 @@ from benchmarks.works import (
     Work,
 )
 
-_DOCS: Final = Path(__file__).parent.parent / "docs"
-PAGE: Final = _DOCS / "explanation" / "performance.rst"
-CHARTS: Final = _DOCS / "_static" / "performance"
-
-_INTRODUCTION: Final = """\
-.. This page is written by ``nox -s bench``: change ``benchmarks/page.py`` instead.
-
-Performance
-===========
-
-How fast trio_mq is beside other libraries, measured on one machine. Rates depend on
-the machine; the *ratios* carry over much better, and they are what counts here. Measure on your
-own machine with ``nox -s bench``, or in a minute with ``nox -s bench -- --quick``.
-
-How it was measured
--------------------
-
-Each end is a process of its own, over the loopback interface. The libraries do the same work in
-the same loops, one after the other, and that is repeated: every repetition starts with another
-library, each figure is the median of the repetitions, and each ratio is the median of the ratios
-within a repetition. The spread stands beside it. The receiver keeps the clock, from the moment
-when a tenth of the messages has arrived to the last one, and checks that each message is whole
-and in its place. High-water marks are those that 0MQ starts with, 1000 messages (nng's queues are
-set to the same). libzmq, nng and the Rust library use threads of their own beside Python's, where
-trio_mq and trio have one. Processes run on any core, except for single round trips and latency:
-there each end keeps to a core of its own, since else the rate tells mostly whether the system has
-put both on one.
-
-A ratio above 1 means that trio_mq is faster, or, where less is better, that it needs more. The
-last column is the processor time that a message takes, on all threads of the library under test
-together: other programs on the machine disturb it least.
-"""
-
-#: How far the load may lie above the number of cores: the comparison itself occupies these.
-_QUIET: Final = 1.0
-
-_GROUPS: Final = (
-    ("One direction", ONE_DIRECTION),
-    ("Requests and replies", REQUESTS),
-    ("Publishing", PUBLISHING),
-    ("What grows", GROWTH),
-    ("Small requests beside large messages", LATENCY),
-    ("Starting", START),
+_GROUPS: Final = (ONE_DIRECTION, REQUESTS, PUBLISHING, GROWTH, LATENCY, START)
+#: Against whom the table sets trio_mq, each in a column.
+_COLUMNS: Final = (
+    "pyzmq_blocking",
+    "pyzmq_asyncio",
+    "zmq_anyio_trio",
+    "pynng_trio",
+    "pyomq_blocking",
+    "pyomq_asyncio",
+    "bare_trio",
 )
 
 
-def write(report: Report, page: Path = PAGE, charts: Path = CHARTS) -> None:
-    """Write the page and its charts."""
-    charts.mkdir(parents=True, exist_ok=True)
+def write(report: Report, folder: Path) -> None:
+    """Write the charts (``*.svg``) and the tables (``*.rst``) into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, picture in _pictures(report).items():
-        (charts / f"{name}.svg").write_text(picture, "utf-8")
-    page.write_text(_page(report), "utf-8")
+        (folder / f"{name}.svg").write_text(picture, "utf-8")
+    (folder / "circumstances.rst").write_text(_circumstances(report), "utf-8")
+    (folder / "ratios.rst").write_text(_table(_ratios(report)), "utf-8")
+    (folder / "goals.rst").write_text(_table([GOALS_HEAD, *goals_rows(report)]), "utf-8")
 
 
 # ----------------------------------------------------------------------------------- the pictures
@@ -91,7 +64,7 @@ def chart_name(work: Work) -> str:
 def _pictures(report: Report) -> dict[str, str]:
     pictures = {
         chart_name(work): _bar_chart(report, work)
-        for _, works in _GROUPS
+        for works in _GROUPS
         for work in works
         if _has_chart(report, work)
     }
@@ -171,61 +144,37 @@ def _points(
 # --------------------------------------------------------------------------------------- the text
 
 
-def _page(report: Report) -> str:
-    parts = [_INTRODUCTION, _circumstances(report), _goals(report)]
-    for title, works in _GROUPS:
-        if not any(work.name in report.outcomes for work in works):
-            continue
-        parts.append(_heading(title, "-"))
-        parts += [_image(chart.name, chart.title) for chart in _grown(report) if works is GROWTH]
-        parts += [_section(report, work) for work in works if work.name in report.outcomes]
-    return "\n".join(parts)
-
-
-def _heading(text: str, line: str) -> str:
-    return f"{text}\n{line * len(text)}\n"
-
-
 def _circumstances(report: Report) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     how = list(report.circumstances.values())
     dates = " to ".join(dict.fromkeys([min(h.date for h in how), max(h.date for h in how)]))
-    fields = f":Date: {dates}\n:Machine: {machine}\n:Versions: {versions}\n"
-    return fields + _warning(report, max(h.load for h in how))
-
-
-def _warning(report: Report, load: float) -> str:
-    """Say so if other programs were busy: who has one thread suffers more than who has four."""
-    if load <= int(report.machine["cores"]) + _QUIET:
-        return ""
+    revisions = ", ".join(dict.fromkeys(h.revision for h in how))
+    load = max(h.load for h in how)
     return (
-        "\n.. warning::\n\n   Other programs used the machine at the same time (a load of up to "
-        f"{load:.1f} on {report.machine['cores']} cores):\n   the rates are disturbed, and ratios "
-        "with them; the processor time per message is less so.\n"
+        f":Measured: {dates}, trio_mq {revisions}, load up to {load:.1f}\n"
+        f":Machine: {machine}\n:Versions: {versions}\n"
     )
 
 
-def _goals(report: Report) -> str:
-    found = goals_rows(report)
-    if not found:
-        return ""
-    return _heading("Goals", "-") + "\n" + _table([GOALS_HEAD, *found])
+def _ratios(report: Report) -> list[Sequence[str]]:
+    """Return a row per work and way of calling: the figure, and the ratio to each other library."""
+    head = ["work", "trio_mq", *(f"/ {PEERS[peer].label}" for peer in _COLUMNS)]
+    return [head, *(row for works in _GROUPS for work in works for row in _rows(report, work))]
 
 
-def _section(report: Report, work: Work) -> str:
-    parts = [_heading(work.title, "~"), f"*{report.circumstances[work.name]}*\n"]
-    if _has_chart(report, work):
-        parts.append(_image(chart_name(work), work.title))
-    parts += [
-        _table([head(measure, "library"), *rows(report, work, measure)])
-        for measure in work.measures
-    ]
-    return "\n".join(parts)
-
-
-def _image(name: str, alternative: str) -> str:
-    return f".. image:: /_static/performance/{name}.svg\n   :alt: {alternative}\n   :width: 100%\n"
+def _rows(report: Report, work: Work) -> list[Sequence[str]]:
+    measure = work.measures[0]
+    rows: list[Sequence[str]] = []
+    for ours, way in ((EACH, ""), (MANY, ", ``send_many``")):
+        spread = report.outcome(work.name, ours).spread(measure)
+        if spread is not None and (ours == EACH or work in ONE_DIRECTION):
+            ratios = [
+                report.ratio((work.name, ours), (work.name, peer), measure) for peer in _COLUMNS
+            ]
+            cells = [ratio_text(ratio) if ratio else "" for ratio in ratios]
+            rows.append([work.title + way, f"{number(spread.median)} {measure.unit}", *cells])
+    return rows
 
 
 def _table(cells: Sequence[Sequence[str]]) -> str:

@@ -6,14 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Final
 
 import attrs
 
 from benchmarks.figures import Spread, paired_ratios
 from benchmarks.works import Measure
-
-_INDENT: Final = 1
 
 
 @attrs.frozen
@@ -93,22 +90,45 @@ class Report:
         )
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write lines of JSON: the head, then one per work, each with one per library in it."""
+        lines: list[Mapping[str, object]] = [{"machine": self.machine, "versions": self.versions}]
+        for work, outcomes in self.outcomes.items():
+            lines.append({"work": work, **attrs.asdict(self.circumstances[work])})
+            for peer, outcome in outcomes.items():
+                lines.append({"work": work, "peer": peer, **_packed(outcome)})
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(attrs.asdict(self), indent=_INDENT) + "\n", "utf-8")
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Report:
         """Read what `save` wrote."""
-        data = json.loads(path.read_text("utf-8"))
-        data["outcomes"] = {
-            work: {peer: Outcome(**outcome) for peer, outcome in by_peer.items()}
-            for work, by_peer in data["outcomes"].items()
-        }
-        data["circumstances"] = {
-            work: Circumstances(**how) for work, how in data["circumstances"].items()
-        }
-        return cls(**data)
+        first, *lines = map(json.loads, path.read_text("utf-8").splitlines())
+        report = cls(**first, circumstances={}, outcomes={})
+        for line in lines:
+            work = line.pop("work")
+            if "peer" not in line:
+                report = report.including(work, {}, Circumstances(**line))
+            else:
+                known = report.outcomes[work]
+                found = {**known, line.pop("peer"): _unpacked(line)}
+                report = report.including(work, found, report.circumstances[work])
+        return report
+
+
+def _packed(outcome: Outcome) -> dict[str, object]:
+    """Return an outcome as a line of the file has it: each figure once, with all repetitions."""
+    if outcome.problem is not None:
+        return {"problem": outcome.problem}
+    names = dict.fromkeys(name for figures in outcome.repetitions for name in figures)
+    return {name: [figures[name] for figures in outcome.repetitions] for name in names}
+
+
+def _unpacked(line: Mapping[str, list[float] | str]) -> Outcome:
+    problem = line.get("problem")
+    if isinstance(problem, str):
+        return Outcome(problem=problem)
+    columns = [values for values in line.values() if not isinstance(values, str)]
+    return Outcome([dict(zip(line, row, strict=True)) for row in zip(*columns, strict=True)])
 
 
 def rounded(figures: Mapping[str, float]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -20,13 +21,15 @@ from sphinx.environment import BuildEnvironment
 import trio_mq
 from trio_mq import Limits, Options
 
+ROOT = Path(__file__).resolve().parent.parent
+
 project = "trio_mq"
 author = "The trio_mq authors"
 copyright = "The trio_mq authors"  # noqa: A001  # the name is Sphinx's
 version = release = installed_version("trio-mq")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_generated"]
 default_role = "any"
 nitpicky = True
 
@@ -143,9 +146,19 @@ def shown(field: str, value: object) -> str:
     return f"{value >> 20} MiB" if value % 1024**2 == 0 else f"{value >> 10} KiB"
 
 
+def show_measurements() -> None:
+    """Draw the charts and the tables of the page on performance from the stored figures."""
+    sys.path.insert(0, str(ROOT))
+    page = importlib.import_module("benchmarks.page")
+    report = importlib.import_module("benchmarks.report").Report
+    stored = ROOT / "benchmarks" / "results" / "comparison.jsonl"
+    page.write(report.load(stored), ROOT / "docs" / "_generated")
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks above."""
     find_source_modules()
+    show_measurements()
     app.connect("doctree-read", qualify_methods)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-docstring", put_comment_aside, priority=100)

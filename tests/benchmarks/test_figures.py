@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import page
+from benchmarks.__main__ import RESULT
 from benchmarks.charts import Bar, Line, bars, lines
 from benchmarks.figures import Spread, paired_ratios, percentile
 from benchmarks.goals import GOALS, Goal, Verdict
 from benchmarks.regression import compared, regressions
-from benchmarks.report import Outcome, Report
+from benchmarks.report import Circumstances, Outcome, Report
 from benchmarks.table import goals_table, number
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def report_of(goal: Goal, ours: list[float], theirs: list[float]) -> Report:
@@ -108,3 +114,29 @@ def test_line_charts_rise_with_their_values() -> None:
 def test_numbers_are_shown_with_three_digits(value: float, text: str) -> None:
     """More would be noise."""
     assert number(value) == text
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """A line per library holds every repetition, or what went wrong."""
+    how = Circumstances(date="2026-01-02", revision="r", repetitions=2, seconds=0.5, load=0.25)
+    found = {
+        "one": Outcome(
+            [{"per_second": 1.5, "messages": 3.0}, {"per_second": 2.5, "messages": 5.0}]
+        ),
+        "other": Outcome(problem="it is not installed"),
+    }
+    empty = Report(machine={"cores": "2"}, versions={"x": "1"}, circumstances={}, outcomes={})
+    report = empty.including("work", found, how)
+    path = tmp_path / "report.jsonl"
+    report.save(path)
+    assert Report.load(path) == report
+    assert len(path.read_text("utf-8").splitlines()) == 1 + 1 + len(found)
+
+
+def test_every_chart_of_the_page_is_drawn(tmp_path: Path) -> None:
+    """The page on performance shows charts and includes tables that the stored figures make."""
+    page.write(Report.load(RESULT), tmp_path)
+    text = (ROOT / "docs" / "explanation" / "performance.rst").read_text("utf-8")
+    wanted = set(re.findall(r"/_generated/([\w.-]+)", text))
+    assert wanted
+    assert wanted <= {path.name for path in tmp_path.iterdir()}
