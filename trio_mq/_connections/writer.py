@@ -42,32 +42,6 @@ _GROWTH: Final = 32
 _BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
-class _Tide:
-    """The writers of one run whose batches grow: one of them looks each turn, for all.
-
-    They grow together, when a publisher floods them. To let each look for itself took a twentieth
-    of the time of a publisher with ten subscribers.
-    """
-
-    __slots__ = ("others", "watched")
-
-    def __init__(self) -> None:
-        self.watched = False
-        self.others = trio.lowlevel.ParkingLot()
-
-
-_tide_of_run: trio.lowlevel.RunVar[_Tide] = trio.lowlevel.RunVar("trio_mq tide")
-
-
-def _current_tide() -> _Tide:
-    try:
-        return _tide_of_run.get()
-    except LookupError:
-        tide = _Tide()
-        _tide_of_run.set(tide)
-        return tide
-
-
 class Writer:
     """Writes what waits in one pipe to one stream.
 
@@ -88,7 +62,6 @@ class Writer:
         "_pipe",
         "_slice",
         "_stream",
-        "_tide",
         "heartbeat",
     )
 
@@ -104,7 +77,6 @@ class Writer:
         self._fail = fail
         self._outbox = Outbox(stream, connection, pipe)
         self._slice = current_slice()
-        self._tide = _current_tide()
         # Nobody knows how much of a failed ``write_all`` arrived: so it gets one message only.
         self._one_by_one = stream.try_write(()) is None
         self._last_write = -math.inf
@@ -147,21 +119,10 @@ class Writer:
 
     async def _gather(self) -> None:
         """Let a flood fill the batch, as long as every turn brings more."""
-        tide = self._tide
-        if not self._grows(0):
-            return
-        if tide.watched:
-            await tide.others.park()
-            return
-        tide.watched = True
         before = 0
-        try:
-            while self._grows(before):
-                before = len(self._pipe.outgoing)
-                await trio.lowlevel.checkpoint()
-        finally:
-            tide.watched = False
-            tide.others.unpark_all()
+        while self._grows(before):
+            before = len(self._pipe.outgoing)
+            await trio.lowlevel.checkpoint()
 
     def _grows(self, before: int) -> bool:
         """Tell whether the batch has grown since, and may grow further."""
