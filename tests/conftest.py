@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,12 @@ from types import FrameType
 import hypothesis
 import pytest
 import trio
+
+from trio_mq import lowlevel
+
+# Every test is one of the invariants too, here and in the processes that it starts.
+os.environ["TRIO_MQ_DEBUG"] = "1"
+lowlevel.set_debug(True)
 
 #: Seconds after which a test counts as hung: the slowest takes a small part of it.
 GUARD_SECONDS = 30

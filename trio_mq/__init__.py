@@ -7,6 +7,7 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _exports                      every public name, and where it lives
     _proxy lowlevel               what works on whole sockets, and knobs
     _sockets                      the classes that you use
+    _debug                        looks whether all of this holds
     _connections _patterns        between bytes and pipes; what a socket type does with pipes
     _contract _strategies         what those two tell each other; choosing among pipes
     _pipes                        where a message waits

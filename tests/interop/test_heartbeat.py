@@ -27,7 +27,17 @@ THEIRS: Final[dict[str, bytes | int]] = {
     "HEARTBEAT_TIMEOUT": 300,
     "HEARTBEAT_TTL": 300,
 }
-OURS: Final = ConnectionOptions(heartbeat_interval=0.03, heartbeat_timeout=0.3, heartbeat_ttl=0.3)
+#: The same for connections that are to last: on a busy machine each end falls silent for a while.
+THEIRS_PATIENT: Final[dict[str, bytes | int]] = {
+    "HEARTBEAT_IVL": 30,
+    "HEARTBEAT_TIMEOUT": 1200,
+    "HEARTBEAT_TTL": 1200,
+}
+OURS_PATIENT: Final = ConnectionOptions(
+    heartbeat_interval=0.03, heartbeat_timeout=1.2, heartbeat_ttl=1.2
+)
+#: Heartbeats that take longer than the patience of both ends, so that each has been renewed.
+MANY: Final = 50
 
 
 async def end_of(peer: trio_mq.Peer, events: trio_mq.EventStream) -> str:
@@ -139,12 +149,12 @@ async def test_the_time_to_live_that_we_send_ends_our_silence_for_libzmq(libzmq:
 @each_link
 async def test_both_pinging_each_other_stay_connected(libzmq: Libzmq, link: Link) -> None:
     """Many intervals later it is the same connection."""
-    theirs = await libzmq.open("DEALER", **THEIRS)
-    async with trio_mq.Dealer(**OURS) as dealer:
-        await join(dealer, theirs, link, TCP)
+    theirs = await libzmq.open("DEALER", **THEIRS_PATIENT)
+    async with trio_mq.Dealer(**OURS_PATIENT) as dealer, relayed(dealer, theirs, link) as relay:
         await dealer.wait_for_peers()
         before = dealer.peers
-        await trio.sleep(0.7)
+        for from_target in (True, False):
+            await relay.heard(b"PONG", from_target=from_target, times=MANY)
         assert dealer.peers == before
         await theirs.send(b"still")
         assert await dealer.receive() == (b"still",)
@@ -154,7 +164,7 @@ async def test_both_pinging_each_other_stay_connected(libzmq: Libzmq, link: Link
     "options",
     [
         PullOptions(receive_hwm=2),
-        PullOptions(receive_hwm=2, heartbeat_interval=0.03, heartbeat_timeout=0.3),
+        PullOptions(receive_hwm=2, heartbeat_interval=0.03, heartbeat_timeout=1.2),
     ],
     ids=["they-ping", "both-ping"],
 )
@@ -163,13 +173,14 @@ async def test_libzmq_does_not_drop_us_while_we_do_not_read(
     libzmq: Libzmq, link: Link, options: PullOptions
 ) -> None:
     """Held back by our high-water mark, it can't have its PINGs answered, but hears ours."""
-    theirs = await libzmq.open("PUSH", SNDHWM=0, **THEIRS)
+    theirs = await libzmq.open("PUSH", SNDHWM=0, **THEIRS_PATIENT)
+    we_are_target = link is Link.WE_BIND
     async with trio_mq.Pull(**options) as pull, relayed(pull, theirs, link) as relay:
         # From two PINGs we know its rhythm.
-        await relay.heard(b"PONG", from_target=link is Link.WE_BIND, times=2)
+        await relay.heard(b"PONG", from_target=we_are_target, times=2)
         before = pull.peers
         await theirs.send_many([(b"%d" % number, bytes(10_000)) for number in range(500)])
-        await trio.sleep(0.7)
+        await relay.heard(b"PING", from_target=we_are_target, times=MANY)
         assert pull.peers == before
         assert [int((await pull.receive())[0]) for _ in range(500)] == list(range(500))
         assert pull.peers == before

@@ -7,7 +7,7 @@ rest is `Socket`, `Sender`, `Receiver` and `Membership`, which are the same for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from trio_mq._contract import AnyLink, Ending, Refusal
@@ -163,6 +163,10 @@ class Pattern:
         return self.queue.source
 
     # -- figures --
+
+    def faults(self) -> Iterator[str]:
+        """Say which invariants of this pattern don't hold; the debug mode asks."""
+        yield from ()
 
     @property
     def tasks_receiving(self) -> int:

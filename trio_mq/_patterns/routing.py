@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import trio
@@ -102,6 +102,10 @@ class RouterPattern(Pattern):
         """The pipe is gone: its line has been served with the news."""
         super().forget(pipe)
         self._blocked.pop(pipe, None)
+
+    def faults(self) -> Iterator[str]:
+        """Say which names are not those of pipes that are here."""
+        yield from self._table.faults()
 
     # -- calls --
 

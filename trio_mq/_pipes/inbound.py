@@ -75,6 +75,11 @@ class Inbound:
         return len(self.batch) + self._later
 
     @property
+    def counted(self) -> int:
+        """Those of which the tally does not say yet that they were delivered."""
+        return self._counted + self._later
+
+    @property
     def size(self) -> int:
         """Their payload bytes."""
         return sum(map(size_of, self.batch)) + self._later_bytes

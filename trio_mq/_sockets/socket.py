@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Self, Unpack
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from trio_mq import _debug as debug
 from trio_mq._connections.registry import EndpointRegistry
 from trio_mq._connections.scope import Scope
 from trio_mq._context import Context, default_context
@@ -110,6 +111,7 @@ class Socket(trio.abc.AsyncResource):
         )
         self._refusing = False
         self._open_in = self._thread
+        debug.watch(self._pattern)
         try:
             for endpoint in self._to_bind:
                 await endpoints.bind(endpoint, {}, None)
@@ -201,6 +203,7 @@ class Socket(trio.abc.AsyncResource):
             if self._endpoints is not None:
                 self._endpoints.stop()
             self._members.close(warn=warn)
+            debug.dismiss(self._pattern)
         finally:
             if self._scope is not None:
                 self._scope.stop()

@@ -51,6 +51,10 @@ class FairQueue:
     def __bool__(self) -> bool:
         return bool(self._ready)
 
+    def holds_some(self) -> bool:
+        """Tell whether there is a message, without looking for more."""
+        return any(pipe.inbound.count for pipe in self._ready)
+
     def use_direct(self, *, use: bool) -> None:
         """Allow or forbid `direct`: a pattern that looks at each message can't have it."""
         self._may_go_direct = use

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import trio
 
@@ -139,6 +139,10 @@ class LoadBalance:
                 self._find_outlet()
                 return True
         return False
+
+    def targets(self) -> Collection[Pipe]:
+        """Return the pipes that a message may go to next."""
+        return self._ready
 
     def _find_outlet(self) -> None:
         ready = self._ready

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from trio_mq._pipes.pipe import Pipe
 
 _COUNTER_LIMIT = 1 << 32
@@ -40,6 +42,12 @@ class RoutingTable:
         """Forget the pipe, unless its id was handed over to another one."""
         if self._pipes.get(pipe.routing_id) is pipe:
             del self._pipes[pipe.routing_id]
+
+    def faults(self) -> Iterator[str]:
+        """Say which ids name a pipe that does not know it."""
+        for routing_id, pipe in self._pipes.items():
+            if pipe.routing_id != routing_id:
+                yield f"{routing_id!r} names {pipe!r}, which is called {pipe.routing_id!r}"
 
     def _invent(self) -> bytes:
         while True:

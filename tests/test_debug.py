@@ -1,0 +1,209 @@
+"""The debug mode: each invariant, broken on purpose, ends the run and is named."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from unittest.mock import Mock
+
+import pytest
+import trio
+import trio.testing
+
+from tests.joined import join
+from trio_mq import InternalError, Pull, Push, Router, Socket, _debug, lowlevel
+from trio_mq._message import Message
+from trio_mq._pipes.pipe import Pipe
+
+
+@pytest.fixture(autouse=True)
+def _debugging() -> Iterator[None]:
+    """Watch the sockets of these tests, and leave the switch as it was."""
+    before = _debug.is_debugging()
+    lowlevel.set_debug(True)
+    yield
+    lowlevel.set_debug(before)
+
+
+@contextlib.asynccontextmanager
+async def pipeline(way: str = "inproc") -> AsyncIterator[tuple[Push, Pull]]:
+    """Join a Push and a Pull."""
+    async with Pull(linger=0, receive_hwm=1) as pull, Push(linger=0, send_hwm=1) as push:
+        await join(pull, push, way)
+        yield push, pull
+
+
+def pipe_of(socket: Socket) -> Pipe:
+    """Return the pipe of a socket's only peer."""
+    (pipe,) = socket._members.pipes
+    return pipe
+
+
+def lose_a_message(push: Push, pull: Pull) -> None:
+    """Count a message that is nowhere."""
+    pipe_of(push).tally.accepted += 1
+
+
+def forget_a_message(push: Push, pull: Pull) -> None:
+    """Let one that was decoded vanish."""
+    pipe_of(pull).tally.decoded += 1
+
+
+def miscount_bytes(push: Push, pull: Pull) -> None:
+    """Let the bytes differ from those of the messages."""
+    pipe_of(push).outgoing_bytes += 1
+
+
+def give_a_pipe_two_connections(push: Push, pull: Pull) -> None:
+    """Enter a connection a second time, as another peer's."""
+    links = push._members.links
+    (link,) = links.values()
+    other = object()
+    links[other] = link  # type: ignore[index]  # whoever it is, it is another one
+
+
+def keep_a_ghost(push: Push, pull: Pull) -> None:
+    """Let a pipe be chosen that the socket does not know."""
+    ghost = Pipe(push._members, "inproc://ghost", push._options)
+    push._pattern.attach(ghost)
+
+
+def hold_what_nobody_writes(push: Push, pull: Pull) -> None:
+    """Leave a message in hand after its connection."""
+    push._members.links.clear()
+    pipe_of(push).outgoing.append(b"it")
+    pipe_of(push).outgoing_bytes += 2
+    pipe_of(push).in_hand = 1
+
+
+BREAKS: dict[Callable[[Push, Pull], None], str] = {
+    lose_a_message: "neither waits, was written nor dropped",
+    forget_a_message: "neither wait, were delivered nor dropped",
+    miscount_bytes: "the messages have 0 bytes",
+    give_a_pipe_two_connections: "don't belong together",
+    keep_a_ghost: "may be chosen and is not there",
+    hold_what_nobody_writes: "is being written by nobody",
+}
+
+
+@contextlib.contextmanager
+def ended_by(fault: str) -> Iterator[None]:
+    """Expect that the run ends with a fault."""
+    with pytest.raises(trio.TrioInternalError) as caught:
+        yield
+    error: BaseException | None = caught.value
+    while error is not None and not isinstance(error, InternalError):
+        group = error if isinstance(error, BaseExceptionGroup) else None
+        error = group.exceptions[0] if group is not None else error.__cause__
+    assert fault in str(error)
+
+
+@pytest.mark.parametrize("break_it", BREAKS, ids=lambda break_it: break_it.__name__)
+def test_a_broken_invariant_ends_the_run_and_is_named(
+    break_it: Callable[[Push, Pull], None],
+) -> None:
+    """At the end of the step in which it broke."""
+
+    async def main() -> None:
+        async with pipeline() as (push, pull):
+            break_it(push, pull)
+            await trio.sleep_forever()
+
+    with ended_by(BREAKS[break_it]):
+        trio.run(main)
+
+
+def test_a_receiver_that_waits_for_what_is_there_ends_the_run() -> None:
+    """A wake-up was forgotten."""
+
+    async def main() -> None:
+        async with pipeline() as (push, pull), trio.open_nursery() as nursery:
+            nursery.start_soon(pull.receive)
+            await trio.testing.wait_all_tasks_blocked()
+            waiters, pull._pattern.receivers.waiters = pull._pattern.receivers.waiters, deque()
+            await push.send(b"it")
+            pull._pattern.receivers.waiters = waiters
+            await trio.sleep_forever()
+
+    with ended_by("wait for a message, and there is one"):
+        trio.run(main)
+
+
+def test_a_sender_that_waits_for_room_that_is_there_ends_the_run() -> None:
+    """A wake-up was forgotten."""
+
+    async def main() -> None:
+        async with pipeline() as (push, _), trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(push.send, b"it")
+            await trio.testing.wait_all_tasks_blocked()
+            pipe_of(push).send_hwm += 1
+            push._pattern.balance.add(pipe_of(push))  # type: ignore[attr-defined]  # a Push's
+            await trio.sleep_forever()
+
+    with ended_by("wait for room, and there is some"):
+        trio.run(main)
+
+
+def test_a_routing_id_that_its_pipe_does_not_know_ends_the_run() -> None:
+    """One place has one holder."""
+
+    async def main() -> None:
+        async with Router() as router, Push() as push:
+            pipe = push._members.new_pipe("inproc://any", push._options)
+            router._routing._table.add(pipe, b"one")
+            pipe.routing_id = b"two"
+            await trio.sleep_forever()
+
+    with ended_by("b'one' names"):
+        trio.run(main)
+
+
+def test_what_a_closed_socket_still_holds_ends_the_run() -> None:
+    """Nothing outlives its owner."""
+
+    async def main() -> None:
+        async with pipeline("memory") as (push, pull):
+            await push.send(b"it")
+            await trio.testing.wait_all_tasks_blocked()
+            pull._members.close = Mock()  # type: ignore[method-assign]
+        await trio.sleep_forever()
+
+    with ended_by("holds messages of a closed socket"):
+        trio.run(main)
+
+
+def test_nothing_is_watched_when_it_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no instrument, so it costs nothing."""
+    lowlevel.set_debug(False)
+    monkeypatch.setattr(trio.lowlevel, "add_instrument", None)
+
+    async def main() -> Message:
+        async with pipeline() as (push, pull):
+            lose_a_message(push, pull)
+            await push.send(b"it")
+            return await pull.receive()
+
+    assert trio.run(main) == (b"it",)
+
+
+def test_one_socket_with_many_peers_is_looked_at_less_often() -> None:
+    """The cost of a step does not grow with them."""
+    looks = []
+
+    class Crowded:
+        class ledger:  # noqa: N801  # stands for an attribute
+            pipes = range(80)
+
+    def look(pattern: object) -> Iterator[str]:
+        looks.append(pattern)
+        return iter(())
+
+    watcher = _debug._Watcher()
+    watcher._patterns[Crowded()] = 0  # type: ignore[index]  # as far as it is looked at
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_debug, "faults", look)
+        for _ in range(22):
+            watcher.after_task_step(None)  # type: ignore[arg-type]  # not needed without a fault
+    assert len(looks) == 2

@@ -1,0 +1,231 @@
+"""The debug mode: after each step of every task, look whether the invariants still hold.
+
+What the library does between two schedule points, it does in one go. So its invariants hold
+whenever a task has paused, and that is where the debug mode looks, as an instrument of the trio
+run. It costs nothing when it is off: no line of a hot path asks for it, only the opening of a
+socket does. When it is on, a look costs about the same for ten peers and for ten thousand,
+because sockets with many peers are looked at less often.
+
+The invariants:
+
+*One owner.* A connection that is there has a pipe, no other connection has the same one, and the
+pipe's peer is that of the connection. What the writer has in hand belongs to a connection. A pipe
+that may be chosen is one that the socket knows: nothing is sent to where nobody is.
+
+*One place.* What was accepted waits, was written, or was dropped; what was decoded waits, was
+delivered, or was dropped. No figure is below zero, and the bytes are those of the messages.
+
+*One request.* A reply belongs to one request: what a pattern knows of requests that are out agrees
+with itself (`Pattern.faults`).
+
+*One holder.* A routing id names one pipe, which knows it; a place has one contest
+(`Pattern.faults`).
+
+*No waiting in vain.* Nobody waits for a message that is there, or for room that is there.
+
+*Nothing outlives its owner.* A closed socket holds no message.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final, NoReturn
+
+import trio
+
+from trio_mq._errors import InternalError
+from trio_mq._patterns.balanced import BalancedPattern
+from trio_mq._patterns.pattern import Pattern
+from trio_mq._pipes.item import payload_of
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._tally import Tally
+
+#: Peers that one look may cost, and messages whose bytes are added up in it.
+_PIPES_A_LOOK: Final = 8
+_MESSAGES_A_LOOK: Final = 8
+
+
+class _Switch:
+    on: bool = os.environ.get("TRIO_MQ_DEBUG", "") not in ("", "0")
+
+
+def set_debug(on: bool) -> None:  # noqa: FBT001  # the switch itself
+    """Let sockets that are opened from now on be watched for broken promises, or not.
+
+    For tests, and to hunt a bug of trio_mq: after each step of every task it is checked that no
+    message is lost or in two places, no queue has two owners, no reply two requests, and that
+    nobody waits for what is there. If that does not hold the run ends with an `InternalError`
+    that says what was found, in a `trio.TrioInternalError`; please report it. It makes programs
+    slower; while it is off, which is the default, it costs nothing.
+
+    The environment variable ``TRIO_MQ_DEBUG=1`` does the same.
+
+    Args:
+        on: Whether to watch.
+    """
+    _Switch.on = bool(on)
+
+
+def is_debugging() -> bool:
+    """Tell whether sockets that are opened now are watched."""
+    return _Switch.on
+
+
+def watch(pattern: Pattern) -> None:
+    """A socket opens: look at it after each step, in debug mode."""
+    if _Switch.on:
+        _watchers_of_run().add(pattern)
+
+
+def dismiss(pattern: Pattern) -> None:
+    """A socket has closed: look a last time whether anything is left."""
+    try:
+        watcher = _watcher.get()
+    except (LookupError, RuntimeError):
+        return  # nothing was ever watched in this run, or there is no run
+    watcher.remove(pattern)
+
+
+class _Watcher(trio.abc.Instrument):
+    """Looks at the open sockets of one run."""
+
+    def __init__(self) -> None:
+        #: Each with the steps until its next look.
+        self._patterns: dict[Pattern, int] = {}
+        self._crashed = False
+
+    def add(self, pattern: Pattern) -> None:
+        """Look at one more."""
+        if not self._patterns:
+            trio.lowlevel.add_instrument(self)
+        self._patterns[pattern] = 0
+
+    def remove(self, pattern: Pattern) -> None:
+        """Look at it a last time."""
+        if self._patterns.pop(pattern, None) is None:
+            return
+        self._report(pattern, (*faults(pattern), *leftovers(pattern)))
+        if not self._patterns:
+            trio.lowlevel.remove_instrument(self)
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Look at those whose turn it is."""
+        for pattern, steps in self._patterns.items():
+            if steps:
+                self._patterns[pattern] = steps - 1
+            else:
+                self._patterns[pattern] = len(pattern.ledger.pipes) // _PIPES_A_LOOK
+                self._report(pattern, faults(pattern), task)
+
+    def _report(
+        self, pattern: Pattern, found: Iterable[str], task: trio.lowlevel.Task | None = None
+    ) -> None:
+        """End the run if anything was found: an instrument that raises is only switched off."""
+        text = "; ".join(found)
+        if text and not self._crashed:
+            self._crashed = True
+            when = f"after a step of {task.name}" if task is not None else "at its end"
+            trio.lowlevel.spawn_system_task(_crash, f"{pattern.ledger.name}, {when}: {text}")
+
+
+async def _crash(found: str) -> NoReturn:  # a task of trio's
+    raise InternalError(f"this is a bug of trio_mq, please report it. {found}")
+
+
+_watcher: trio.lowlevel.RunVar[_Watcher] = trio.lowlevel.RunVar("trio_mq debug mode")
+
+
+def _watchers_of_run() -> _Watcher:
+    try:
+        return _watcher.get()
+    except LookupError:
+        watcher = _Watcher()
+        _watcher.set(watcher)
+        return watcher
+
+
+# -- the invariants --
+
+
+def faults(pattern: Pattern) -> Iterator[str]:
+    """Say which invariants a socket breaks now, without changing anything of it."""
+    yield from _owner_faults(pattern)
+    yield from _balance_faults(pattern)
+    yield from _waiting_in_vain(pattern)
+    yield from pattern.faults()
+
+
+def leftovers(pattern: Pattern) -> Iterator[str]:
+    """Say what a closed socket still holds."""
+    for pipe in pattern.ledger.pipes:
+        if pipe.outgoing or pipe.inbound.count:
+            yield f"{pipe!r} holds messages of a closed socket"
+    if pattern.waiting().out or pattern.waiting().into:
+        yield f"{pattern.waiting()} of a closed socket"
+
+
+def _owner_faults(pattern: Pattern) -> Iterator[str]:
+    ledger = pattern.ledger
+    borrowed: set[Pipe] = set()
+    for peer, link in ledger.links.items():
+        pipe = link.pipe
+        if pipe is None or link.peer is not peer or pipe.peer is not peer:
+            yield f"{link!r}, its pipe {pipe!r} and its peer {peer!r} don't belong together"
+        elif pipe in borrowed:
+            yield f"{pipe!r} has two connections"
+        else:
+            borrowed.add(pipe)
+    for pipe in ledger.pipes:
+        if pipe.in_hand and pipe not in borrowed:
+            yield f"{pipe!r} is being written by nobody"
+    if isinstance(pattern, BalancedPattern):
+        for pipe in pattern.balance.targets():
+            if pipe not in ledger.pipes or not pipe.attached:
+                yield f"{pipe!r} may be chosen and is not there"
+
+
+def _balance_faults(pattern: Pattern) -> Iterator[str]:
+    unread = 0
+    for pipe in pattern.ledger.pipes:
+        yield from _books_of(pipe)
+        unread += _unread_by_the_books(pipe.tally) - pipe.inbound.counted
+    departed = pattern.ledger.departed
+    unread += _unread_by_the_books(departed)
+    if departed.accepted != departed.written + _dropped_out(departed):
+        yield "what was accepted for pipes that are gone was neither written nor dropped"
+    if unread != pattern.waiting().into:
+        yield f"{unread} messages were decoded, and neither wait, were delivered nor dropped"
+
+
+def _books_of(pipe: Pipe) -> Iterator[str]:
+    tally, count = pipe.tally, len(pipe.outgoing)
+    if tally.accepted != tally.written + _dropped_out(tally) + pipe._counted_out:  # noqa: SLF001  # looks inside on purpose
+        yield f"{pipe!r}: what was accepted neither waits, was written nor dropped"
+    if not 0 <= pipe.in_hand <= count or pipe.outgoing_bytes < 0:
+        yield f"{pipe!r}: {pipe.in_hand} messages of {count} are in hand"
+    if count <= _MESSAGES_A_LOOK and pipe.outgoing_bytes != sum(map(payload_of, pipe.outgoing)):
+        yield f"{pipe!r}: the messages have {sum(map(payload_of, pipe.outgoing))} bytes"
+
+
+def _unread_by_the_books(tally: Tally) -> int:
+    return tally.decoded - tally.delivered - sum((tally.dropped_in or {}).values())
+
+
+def _dropped_out(tally: Tally) -> int:
+    return sum((tally.dropped_out or {}).values())
+
+
+def _waiting_in_vain(pattern: Pattern) -> Iterator[str]:
+    if len(pattern.receivers) and pattern.queue.holds_some():
+        yield f"{len(pattern.receivers)} tasks wait for a message, and there is one"
+    if isinstance(pattern, BalancedPattern):
+        wanted = len(pattern.senders) or pattern.returned
+        free = [pipe for pipe in pattern.balance.targets() if _has_plain_room(pipe)]
+        if wanted and free:
+            yield f"{wanted} messages wait for room, and there is some in {free[0]!r}"
+
+
+def _has_plain_room(pipe: Pipe) -> bool:
+    """Tell whether a message is admitted, without moving any to find out."""
+    return len(pipe.outgoing) < pipe.send_hwm and pipe.outgoing_bytes < pipe.send_hwm_bytes
