@@ -9,8 +9,9 @@ from pathlib import Path
 
 from trio_mq._options import Options
 from trio_mq._transports import ipc
-from trio_mq._transports.endpoint import IpcEndpoint, parse_bind, parse_connect
+from trio_mq._transports.endpoint import IpcEndpoint
 from trio_mq._transports.listener import Listening
+from trio_mq._transports.schemes import parse_bind, parse_connect
 from trio_mq._transports.stream import ByteStream, SocketStream
 
 OPTIONS = Options()

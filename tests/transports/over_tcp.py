@@ -12,8 +12,9 @@ import trio.testing
 
 from trio_mq._options import Options
 from trio_mq._transports import tcp
-from trio_mq._transports.endpoint import TcpEndpoint, parse_bind, parse_connect
+from trio_mq._transports.endpoint import TcpEndpoint
 from trio_mq._transports.listener import Listener, Listening
+from trio_mq._transports.schemes import parse_bind, parse_connect
 from trio_mq._transports.stream import ByteStream, SocketStream
 
 OPTIONS = Options()

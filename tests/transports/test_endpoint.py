@@ -11,13 +11,8 @@ import string
 import pytest
 from hypothesis import given, strategies as st
 
-from trio_mq._transports.endpoint import (
-    InprocEndpoint,
-    IpcEndpoint,
-    TcpEndpoint,
-    parse_bind,
-    parse_connect,
-)
+from trio_mq._transports.endpoint import InprocEndpoint, IpcEndpoint, TcpEndpoint
+from trio_mq._transports.schemes import parse_bind, parse_connect
 
 LONGEST = "/" + "p" * 106
 V6_ALL_ONES = ":".join(["ffff"] * 8)

@@ -18,17 +18,16 @@ from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options, override
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._transports import ipc, tcp
-from trio_mq._transports.endpoint import (
-    Endpoint,
-    InprocEndpoint,
-    IpcEndpoint,
-    TcpEndpoint,
+from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
+from trio_mq._transports.listener import StreamListener
+from trio_mq._transports.schemes import (
+    OpenStream,
+    listen,
+    opener,
     parse_bind,
     parse_connect,
+    wrap,
 )
-from trio_mq._transports.listener import Listening, StreamListener
-from trio_mq._transports.schemes import OpenStream, opener, wrap
 from trio_mq.zmtp import Connection, Null, Role
 
 if TYPE_CHECKING:
@@ -118,21 +117,16 @@ class EndpointRegistry:
         return bound.endpoint
 
     async def _bind(self, endpoint: Endpoint, options: Options) -> AnyBound:
-        listening: Listening
-        match endpoint:
-            case InprocEndpoint(name):
-                await trio.lowlevel.checkpoint()
-                return InprocBinder(
-                    self._owner,
-                    endpoint=str(endpoint),
-                    name=name,
-                    options=options,
-                    names=self._context.inproc,
-                )
-            case TcpEndpoint():
-                listening = await tcp.listen(endpoint, options)
-            case IpcEndpoint():
-                listening = await ipc.listen(endpoint, options)
+        if isinstance(endpoint, InprocEndpoint):
+            await trio.lowlevel.checkpoint()
+            return InprocBinder(
+                self._owner,
+                endpoint=str(endpoint),
+                name=endpoint.name,
+                options=options,
+                names=self._context.inproc,
+            )
+        listening = await listen(endpoint, options)
         return Binder(
             self._owner,
             endpoint=listening.endpoint,

@@ -22,8 +22,7 @@ from trio_mq._peer import Peer
 from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of
 from trio_mq._sockets.membership import Membership
 from trio_mq._statistics import SocketStatistics
-from trio_mq._transports.endpoint import parse_bind, parse_connect
-from trio_mq._transports.schemes import OpenStream
+from trio_mq._transports.schemes import OpenStream, parse_bind, parse_connect
 from trio_mq._waiting import TimeSlice, current_slice
 from trio_mq.zmtp import SocketType
 

@@ -1,20 +1,98 @@
-"""How one connection of an endpoint is made: by its transport, or by a function of the user's."""
+"""The transports, a line each: how its endpoints are read, listened on and dialled.
+
+To add one: its grammar in `endpoint`, a module with ``listen`` and ``dial``, and a line here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
+import attrs
 import trio
 
 from trio_mq._options import Options
 from trio_mq._transports import ipc, tcp
-from trio_mq._transports.endpoint import Endpoint, IpcEndpoint, TcpEndpoint
+from trio_mq._transports.endpoint import (
+    Endpoint,
+    InprocEndpoint,
+    IpcEndpoint,
+    TcpEndpoint,
+    parse_inproc,
+    parse_ipc_bind,
+    parse_ipc_connect,
+    parse_tcp_bind,
+    parse_tcp_connect,
+    refuse,
+)
+from trio_mq._transports.listener import Listening
 from trio_mq._transports.stream import ByteStream, TrioStream
 
 #: What ``connect(open_stream=…)`` takes: it makes one connection, or raises `OSError`.
 OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream | ByteStream]]
+#: Makes one connection, over whatever addresses there are, or raises `OSError`; or, as streams that
+#: shake hands of their own do (TLS), `trio.BrokenResourceError`.
+OpenByteStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
+
+_Parsed = TypeVar("_Parsed", bound=Endpoint)
+
+
+@attrs.frozen
+class Scheme(Generic[_Parsed]):
+    """One transport."""
+
+    #: What its endpoints look like, for the text of errors.
+    form: str
+    #: Each takes the whole endpoint, for errors, and what follows ``://`` in it.
+    parse_bind: Callable[[str, str], _Parsed]
+    parse_connect: Callable[[str, str], _Parsed]
+    #: ``None`` where there are no streams: names of inproc meet in the context.
+    listen: Callable[[_Parsed, Options], Awaitable[Listening]] | None = None
+    dial: Callable[[_Parsed, Options], Awaitable[ByteStream]] | None = None
+
+
+_TCP: Final = Scheme[TcpEndpoint](
+    "tcp://host:port", parse_tcp_bind, parse_tcp_connect, tcp.listen, tcp.dial
+)
+_IPC: Final = Scheme[IpcEndpoint](
+    "ipc://path", parse_ipc_bind, parse_ipc_connect, ipc.listen, ipc.dial
+)
+_INPROC: Final = Scheme[InprocEndpoint]("inproc://name", parse_inproc, parse_inproc)
+
+# Each scheme takes its own kind of endpoint, which a mapping can't say.
+SCHEMES: Final[Mapping[str, Scheme[Any]]] = {"tcp": _TCP, "ipc": _IPC, "inproc": _INPROC}
+
+
+def parse_bind(endpoint: str) -> Endpoint:
+    """Read an endpoint to listen on.
+
+    Raises:
+        TypeError: It is no ``str``.
+        ValueError: It breaks the grammar; the text says where and what is allowed.
+    """
+    scheme, address = _split(endpoint)
+    parsed: Endpoint = scheme.parse_bind(endpoint, address)
+    return parsed
+
+
+def parse_connect(endpoint: str) -> Endpoint:
+    """Read an endpoint to connect to.
+
+    Raises:
+        TypeError: It is no ``str``.
+        ValueError: It breaks the grammar; the text says where and what is allowed.
+    """
+    scheme, address = _split(endpoint)
+    parsed: Endpoint = scheme.parse_connect(endpoint, address)
+    return parsed
+
+
+def listen(endpoint: Endpoint, options: Options) -> Awaitable[Listening]:
+    """Listen on an endpoint that has streams."""
+    listen_there = SCHEMES[endpoint.scheme].listen
+    assert listen_there is not None, endpoint  # noqa: S101  # the caller treats names apart
+    return listen_there(endpoint, options)
 
 
 def opener(
@@ -30,11 +108,10 @@ def opener(
     """
     if open_stream is not None:
         return _by_user(endpoint, open_stream)
-    if isinstance(parsed, TcpEndpoint):
-        return partial(tcp.dial, parsed, options)
-    if isinstance(parsed, IpcEndpoint):
-        return partial(ipc.dial, parsed, options)
-    raise AssertionError(f"{endpoint} has no streams")
+    assert parsed is not None  # noqa: S101  # only a label goes unparsed
+    dial = SCHEMES[parsed.scheme].dial
+    assert dial is not None, endpoint  # noqa: S101  # the caller treats names apart
+    return partial(dial, parsed, options)
 
 
 def wrap(label: str, stream: trio.abc.Stream | ByteStream) -> ByteStream:
@@ -52,6 +129,20 @@ def _by_user(label: str, open_stream: OpenStream) -> OpenByteStream:
     return open_wrapped
 
 
-#: Makes one connection, over whatever addresses there are, or raises `OSError`; or, as streams that
-#: shake hands of their own do (TLS), `trio.BrokenResourceError`.
-OpenByteStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
+def _split(endpoint: str) -> tuple[Scheme[Any], str]:
+    """Return the transport of an endpoint, and what follows ``://``."""
+    if not isinstance(endpoint, str):
+        raise TypeError(f"an endpoint is a str such as 'tcp://127.0.0.1:5555', not {endpoint!r}")
+    scheme, separator, address = endpoint.partition("://")
+    if not separator:
+        refuse(endpoint, f"there is no '://'; {_grammar()}")
+    if scheme not in SCHEMES:
+        refuse(endpoint, f"unknown transport {scheme!r}; {_grammar()}")
+    if not address:
+        refuse(endpoint, f"nothing follows '://'; {_grammar()}")
+    return SCHEMES[scheme], address
+
+
+def _grammar() -> str:
+    *others, last = (scheme.form for scheme in SCHEMES.values())
+    return f"an endpoint is {', '.join(others)} or {last}"
