@@ -28,6 +28,7 @@ endpoint in the text. Bad arguments are `ValueError` and `TypeError`, raised whe
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 
 
 class MQError(Exception):
@@ -131,3 +132,12 @@ class RemoteProtocolError(ProtocolError):
 
 class LocalProtocolError(ProtocolError):
     """A caller of `trio_mq.zmtp` asked for what the protocol does not allow now."""
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions inside groups, at any depth; one that is no group is its only leaf."""
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from leaves(member)
+    else:
+        yield error

@@ -157,6 +157,7 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
     ) -> None:
         self.close()
 
+    @trio.lowlevel.enable_ki_protection
     async def receive(self) -> Event:
         """Return the next event.
 
@@ -175,6 +176,7 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         self._hub.forget(self)
         self._receive.close()
 
+    @trio.lowlevel.enable_ki_protection
     async def aclose(self) -> None:
         """Stop listening."""
         self.close()

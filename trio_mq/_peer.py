@@ -136,6 +136,7 @@ class Peer:
         tally, waiting = self._figures()
         return PeerStatistics(peer=self, **traffic(tally, waiting))
 
+    @trio.lowlevel.enable_ki_protection
     async def wait_closed(self) -> None:
         """Return when the connection has ended; cancelling this only stops the waiting."""
         if self.closed:

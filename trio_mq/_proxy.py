@@ -7,7 +7,7 @@ from typing import TypeAlias
 import attrs
 import trio
 
-from trio_mq._errors import Unroutable
+from trio_mq._errors import Unroutable, leaves
 from trio_mq._message import Message
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._sockets.receiver import Receiver
@@ -43,6 +43,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
     Cancelled, no message is lost: what was not forwarded is still in the socket it came to.
     (zmq_proxy(3))
     """
+    await trio.lowlevel.checkpoint_if_cancelled()
     directions = [
         _Direction(source, sink, capture)
         for source, sink in dict.fromkeys([(frontend, backend), (backend, frontend)])
@@ -57,14 +58,26 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
             for socket in {frontend, backend, capture}:
                 if socket is not None:
                     nursery.start_soon(_until_closed, socket)
-    except* trio.ClosedResourceError as closed:
-        raise closed.exceptions[0] from None
+    except BaseExceptionGroup as group:
+        # One nursery is how this call is made, and nobody else's business.
+        raise _the_one(group) from None
 
 
 @trio.lowlevel.enable_ki_protection
 async def _until_closed(socket: ProxySocket) -> None:
     """Raise when the socket is closed, for the direction that waits for something else."""
+    await trio.lowlevel.checkpoint_if_cancelled()
     await guarded_pattern(socket).ledger.watchers.wait(_never)
+
+
+def _the_one(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what to raise for all: Ctrl-C, or else cancellation, or else what came first."""
+    errors = list(leaves(group))
+    for kind in (KeyboardInterrupt, trio.Cancelled):
+        for error in errors:
+            if isinstance(error, kind):
+                return error
+    return errors[0]
 
 
 def _never() -> None:
@@ -81,8 +94,8 @@ class _Direction:
     async def run(self) -> None:
         time_slice = current_slice()
         while True:
-            source, sink = guarded_pattern(self.source), guarded_pattern(self.sink)
             await trio.lowlevel.checkpoint_if_cancelled()
+            source, sink = guarded_pattern(self.source), guarded_pattern(self.sink)
             try:
                 self._move(source, sink)
             except trio.WouldBlock:

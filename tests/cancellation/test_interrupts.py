@@ -8,16 +8,20 @@ the library that runs, for many n, and then everything must add up.
 
 from __future__ import annotations
 
+import linecache
 import signal
 import sys
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import trio
 import trio.testing
 
-from trio_mq import Context, Pub, Pull, Push, Rep, Req, Socket, Sub
+from trio_mq import Context, Pub, Pull, Push, Rep, Req, Socket, Sub, proxy
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 #: How many lines apart the interrupts are: prime, so that they fall on different lines of loops.
 STRIDE: Final = 101
@@ -160,3 +164,45 @@ def test_an_interrupt_during_the_linger_ends_it() -> None:
     with pytest.raises(KeyboardInterrupt):
         trio.run(main)
     assert_adds_up(sockets[0], "linger")
+
+
+def test_an_interrupt_of_a_proxy_leaves_it_bare() -> None:
+    """The nursery of its two directions is its own business."""
+
+    async def main() -> None:
+        async with Pull(bind="inproc://front") as front, Push(linger=0) as back:
+            trio.lowlevel.spawn_system_task(interrupt_when_blocked)
+            await proxy(front, back)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+
+
+def test_an_interrupt_of_a_waiting_call_leaves_nothing_behind() -> None:
+    """The next wait of that task is not ended by what the interrupted one waited for."""
+
+    def strike(frame: FrameType, event: str, _: object) -> TraceFunction:
+        if event == "line" and "self.waiters.append" in source_line(frame):
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return strike
+
+    async def main() -> None:
+        async with Pull(bind="inproc://here") as pull:
+            before = sys.gettrace()
+            sys.settrace(strike)
+            try:
+                with pytest.raises(KeyboardInterrupt):
+                    await pull.wait_for_peers()
+            finally:
+                sys.settrace(before)
+            async with Push(connect="inproc://here") as push:
+                await push.send(b"x")
+                assert await pull.receive() == (b"x",)
+
+    trio.run(main)
+
+
+def source_line(frame: FrameType) -> str:
+    """Return the line that a frame is about to run."""
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno)

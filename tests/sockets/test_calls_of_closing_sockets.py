@@ -234,3 +234,16 @@ async def test_a_proxy_that_waits_for_room_counts_what_a_departed_sender_left() 
         assert (figures.delivered, figures.waiting_to_receive) == (0, 1)
         nursery.cancel_scope.cancel()
     assert frontend.statistics().dropped_incoming  # it was still there to be dropped
+
+
+async def test_a_proxy_that_is_cancelled_while_its_sockets_close_is_only_cancelled() -> None:
+    """An ordinary end of a program does both in one step."""
+    async with Pull(bind="inproc://front") as frontend, Push(bind="inproc://back") as backend:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(proxy, frontend, backend)
+                await trio.testing.wait_all_tasks_blocked()
+                # One direction has its error, and in the same step the other is cancelled.
+                frontend._refuse_calls()
+                scope.cancel()
+    assert scope.cancelled_caught

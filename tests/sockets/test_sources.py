@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 import trio.testing
 
-from trio_mq import Pull, Push, Rep, Req, proxy
+from trio_mq import Pull, Push, Rep, Req, Sub, XPub, proxy
 
 
 async def test_the_last_message_of_a_lost_peer_is_its_own() -> None:
@@ -91,3 +92,31 @@ async def test_a_proxy_moves_everything_through_the_smallest_marks() -> None:
         for number in range(100):
             assert await sink.receive() == (b"%d" % number,)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("place", ["inproc://sub", "tcp://127.0.0.1:*"])
+async def test_the_end_of_a_subscription_is_news_of_the_peer_that_had_it(place: str) -> None:
+    """Although the endpoint keeps it when that peer goes, until it is disconnected."""
+    async with XPub() as xpub:
+        async with Sub(bind=place, topics="a") as sub:
+            endpoint = await xpub.connect(sub.endpoints[0].endpoint, wait=True)
+            news, peer = await xpub.receive_from()
+            assert news.subscription == (True, b"a")
+        await peer.wait_closed()
+        await xpub.disconnect(endpoint)
+        news, former = await xpub.receive_from()
+        assert (news.subscription, former) == ((False, b"a"), peer)
+
+
+async def test_the_end_of_a_subscription_is_not_news_of_the_next_peer() -> None:
+    """Another program at the same endpoint has not cancelled what it never asked for."""
+    async with XPub() as xpub:
+        await xpub.connect("inproc://sub")
+        async with Sub(bind="inproc://sub", topics="a"):
+            _, first = await xpub.receive_from()
+        async with Sub(bind="inproc://sub", topics="b"):
+            heard = [await xpub.receive_from() for _ in range(2)]
+        assert [(news.subscription, peer is first) for news, peer in heard] == [
+            ((False, b"a"), True),
+            ((True, b"b"), False),
+        ]

@@ -279,18 +279,24 @@ class EndpointRegistry:
 
     # -- the end of an endpoint --
 
+    def is_bound(self, given: str) -> bool:
+        """Tell whether `unbind` would find it."""
+        return _find(self._bound, given) is not None
+
+    def is_connected(self, given: str) -> bool:
+        """Tell whether `disconnect` would find it."""
+        return _find(self._connected, given) is not None
+
     async def unbind(self, given: str) -> None:
         """Stop listening and end what was accepted.
 
         Raises:
             ValueError: It is not bound.
         """
-        for endpoint, entry in self._bound.items():
-            if given in (endpoint, entry.given):
-                del self._bound[endpoint]
-                break
-        else:
+        endpoint = _find(self._bound, given)
+        if endpoint is None:
             raise ValueError(f"{given} is not bound; bound are: {_listed(self._bound)}")
+        entry = self._bound.pop(endpoint)
         self._owner.listening_stopped(entry.bound.endpoint)
         await self._end(entry.bound)
 
@@ -300,12 +306,10 @@ class EndpointRegistry:
         Raises:
             ValueError: It is not connected.
         """
-        for endpoint, entry in self._connected.items():
-            if given in (endpoint, entry.given):
-                del self._connected[endpoint]
-                break
-        else:
+        endpoint = _find(self._connected, given)
+        if endpoint is None:
             raise ValueError(f"{given} is not connected; connected are: {_listed(self._connected)}")
+        entry = self._connected.pop(endpoint)
         pipe = entry.dial.pipe
         self._owner.detach(pipe)
         try:
@@ -350,6 +354,14 @@ class EndpointRegistry:
             self._owner.listening_stopped(bound)
         self._bound.clear()
         self._connected.clear()
+
+
+def _find(entries: Mapping[str, _Bound] | Mapping[str, _Connected], given: str) -> str | None:
+    """Return the endpoint that a user means, as it was given or as it was resolved."""
+    for endpoint, entry in entries.items():
+        if given in (endpoint, entry.given):
+            return endpoint
+    return None
 
 
 def _listed(endpoints: Iterable[str]) -> str:

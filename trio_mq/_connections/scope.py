@@ -16,13 +16,13 @@ of no use to anybody. A crash of the engine is a bug of ours and leaves as `Inte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TypeAlias
 
 import trio
 
-from trio_mq._errors import InternalError
+from trio_mq._errors import InternalError, leaves
 
 Task: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -70,9 +70,9 @@ class Scope:
         try:
             return bool(await self._outer.__aexit__(kind, error, traceback))
         except BaseExceptionGroup as group:
-            others = [e for e in _leaves(group) if not isinstance(e, trio.Cancelled)]
+            others = [e for e in leaves(group) if not isinstance(e, trio.Cancelled)]
             # Leaves, not members: trio takes groups apart and puts them together anew.
-            known = {id(leaf) for leaf in _leaves(error)} if error is not None else set()
+            known = {id(leaf) for leaf in leaves(error)} if error is not None else set()
             if error is not None and all(id(other) in known for other in others):
                 return False
             if len(others) == 1 and isinstance(others[0], (InternalError, KeyboardInterrupt)):
@@ -93,15 +93,6 @@ class Scope:
             ) from _only(crash)
         finally:
             self.ended.set()
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions inside groups, at any depth; one that is no group is its only leaf."""
-    if isinstance(error, BaseExceptionGroup):
-        for member in error.exceptions:
-            yield from _leaves(member)
-    else:
-        yield error
 
 
 def _only(error: BaseException) -> BaseException:

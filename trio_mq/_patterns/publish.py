@@ -20,7 +20,7 @@ from trio_mq._tally import DropReason
 from trio_mq.zmtp import Cancel, Event, SocketType, Subscribe
 
 #: Whether somebody subscribed or cancelled, to what, and who it was.
-_News: TypeAlias = tuple[bool, bytes, Peer | None]
+_News: TypeAlias = tuple[bool, bytes, Peer]
 
 
 class PubPattern(Pattern):
@@ -31,6 +31,9 @@ class PubPattern(Pattern):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.subscriptions = Subscriptions(options.limits)
+        #: Whose the subscriptions of a pipe are. The pipe of a connected endpoint keeps them when
+        #: that peer goes, and by the time they end it may have no peer, or the next one.
+        self._subscribers: dict[Pipe, Peer] = {}
         self._fanout = Fanout(options.on_full)
         self._match = self._match_inverted if options.invert_matching else self.subscriptions.match
 
@@ -58,8 +61,10 @@ class PubPattern(Pattern):
 
     def clear(self, pipe: Pipe) -> None:
         """Remove every subscription of a pipe."""
+        subscriber = self._subscribers.pop(pipe, None)
         for topic, last in self.subscriptions.remove_all(pipe):
-            self._removed(topic, pipe.peer, last=last)
+            assert subscriber is not None  # noqa: S101  # `_add` noted who it was
+            self._removed(topic, subscriber, last=last)
         # A sender may have waited for just this subscriber.
         self.senders.serve()
 
@@ -87,31 +92,32 @@ class PubPattern(Pattern):
 
     def peer_subscribed(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Add a subscription."""
-        self._add(pipe, topic, link.peer)
+        self._add(pipe, topic, peer_of(link))
 
     def peer_cancelled(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Remove a subscription."""
-        self._remove(pipe, topic, link.peer)
+        self._remove(pipe, topic, peer_of(link))
 
-    def _add(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> bool:
+    def _add(self, pipe: Pipe, topic: bytes, peer: Peer) -> bool:
         """Add a subscription; True if it is the first to its topic."""
         if self.subscriptions.has(pipe, topic):
             return False
         first = self.subscriptions.add(pipe, topic)
-        if self.ledger.hub and peer is not None:
+        self._subscribers[pipe] = peer
+        if self.ledger.hub:
             self.ledger.hub.emit(SubscriptionAdded(peer=peer, topic=topic))
         self.ledger.watchers.serve_all()
         return first
 
-    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer | None) -> None:
+    def _remove(self, pipe: Pipe, topic: bytes, peer: Peer) -> None:
         """Remove a subscription, if it was there."""
         had, last = self.subscriptions.remove(pipe, topic)
         if had:
             self._removed(topic, peer, last=last)
 
-    def _removed(self, topic: bytes, peer: Peer | None, *, last: bool) -> None:  # noqa: ARG002
+    def _removed(self, topic: bytes, peer: Peer, *, last: bool) -> None:  # noqa: ARG002
         """A subscription was removed; ``last``: it was its topic's last, which an XPub reports."""
-        if self.ledger.hub and peer is not None:
+        if self.ledger.hub:
             self.ledger.hub.emit(SubscriptionRemoved(peer=peer, topic=topic))
 
     # -- calls --
@@ -174,20 +180,20 @@ class XPubPattern(PubPattern):
         """Add a subscription, or only report it; report it if it is news."""
         self._check_news()
         if self._manual:
-            self._report(topic, link.peer, subscribed=True)
+            self._report(topic, peer_of(link), subscribed=True)
             return
-        if self._add(pipe, topic, link.peer) or self._verbose != "none":
-            self._report(topic, link.peer, subscribed=True)
+        if self._add(pipe, topic, peer_of(link)) or self._verbose != "none":
+            self._report(topic, peer_of(link), subscribed=True)
 
     def peer_cancelled(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Remove a subscription, or only report it; report it if it is news."""
         self._check_news()
         if self._manual:
-            self._report(topic, link.peer, subscribed=False)
+            self._report(topic, peer_of(link), subscribed=False)
         else:
-            self._remove(pipe, topic, link.peer)
+            self._remove(pipe, topic, peer_of(link))
 
-    def _removed(self, topic: bytes, peer: Peer | None, *, last: bool) -> None:
+    def _removed(self, topic: bytes, peer: Peer, *, last: bool) -> None:
         super()._removed(topic, peer, last=last)
         if last or self._verbose == "all":
             self._report(topic, peer, subscribed=False)
@@ -200,7 +206,7 @@ class XPubPattern(PubPattern):
                 f"more unread subscriptions than max_subscriptions_total={self._max_news}",
             )
 
-    def _report(self, topic: bytes, peer: Peer | None, *, subscribed: bool) -> None:
+    def _report(self, topic: bytes, peer: Peer, *, subscribed: bool) -> None:
         """Queue news of a topic; unread news of the opposite cancels it out."""
         self._reports += 1
         key = topic if self._coalescing else self._reports
@@ -243,3 +249,9 @@ class XPubPattern(PubPattern):
         had, _ = self.subscriptions.remove(pipe, topic)
         if had:
             super()._removed(topic, peer, last=False)
+
+
+def peer_of(link: AnyLink) -> Peer:
+    """Return who is at the other end of a link that talks."""
+    assert link.peer is not None  # noqa: S101  # the handshake is done
+    return link.peer

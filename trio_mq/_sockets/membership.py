@@ -256,7 +256,6 @@ class Membership:
             if not condition():
                 raise trio.WouldBlock
 
-        await trio.lowlevel.checkpoint_if_cancelled()
         if condition():
             await trio.lowlevel.cancel_shielded_checkpoint()
         else:

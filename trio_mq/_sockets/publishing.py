@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._context import Context
 from trio_mq._patterns.publish import PubPattern, XPubPattern
@@ -20,6 +20,7 @@ class _Publisher(Sender):
 
     _publishing: PubPattern
 
+    @enable_ki_protection
     async def wait_for_subscribers(self, n: int = 1, topic: bytes | str | None = None) -> None:
         """Wait until so many peers have subscribed, so that the first message is not lost.
 
@@ -29,8 +30,11 @@ class _Publisher(Sender):
                 with any subscription. Text is encoded as UTF-8.
 
         Raises:
-            trio.ClosedResourceError: The socket was closed meanwhile.
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, it only stops waiting.
         """
+        await checkpoint_if_cancelled()
         self._guard()
         publishing = self._publishing
         frame = topic.encode() if isinstance(topic, str) else topic

@@ -1,6 +1,6 @@
 """``receive`` and its kin, the same for every socket that receives.
 
-The order of the steps is the promise: guard, notice cancellation, the synchronous act, and only
+The order of the steps is the promise: notice cancellation, guard, the synchronous act, and only
 then, at the end of a time slice, let others run, which can't be cancelled. So a cancelled
 ``receive`` has taken nothing, and a message that was taken is returned.
 """
@@ -57,9 +57,9 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         tasks when it waits, and otherwise once per time slice
         (`trio_mq.lowlevel.set_checkpoint_mode`). (zmq_recv(3))
         """
+        await checkpoint_if_cancelled()
         if get_ident() != self._open_in:
             self._guard()
-        await checkpoint_if_cancelled()
         # Nobody can be waiting while `FairQueue.direct` has messages. It and the slice are looked
         # at right here, because with three calls less a small message costs half as much. The last
         # message goes the long way, where it is noticed that nothing is left.
@@ -105,10 +105,10 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
 
         Cancelled, it has taken nothing.
         """
+        await checkpoint_if_cancelled()
         if max < 1:
             raise ValueError(f"max={max} is not allowed: give at least 1")
         self._guard()
-        await checkpoint_if_cancelled()
         messages = [await self._take_in_turn(self._take)]
         self._take_what_is_there(messages, max)
         if self._slice.spent(len(messages)):
@@ -133,8 +133,8 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
 
         The peer may have left since. Errors and cancellation as for `receive`.
         """
-        self._guard()
         await checkpoint_if_cancelled()
+        self._guard()
         taken: list[Peer] = []
 
         def take() -> Message:

@@ -57,6 +57,7 @@ class Rep(Sender, Receiver):
 
         Cancelled, it has taken nothing.
         """
+        await checkpoint_if_cancelled()
         if self._reply.tasks_receiving:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         return await super().receive()
@@ -72,6 +73,7 @@ class Rep(Sender, Receiver):
     @enable_ki_protection
     async def receive_from(self) -> tuple[Message, Peer]:
         """Wait for the next request, and return it with its peer; otherwise as `receive`."""
+        await checkpoint_if_cancelled()
         if self._reply.tasks_receiving:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         return await super().receive_from()
@@ -83,12 +85,14 @@ class Rep(Sender, Receiver):
         return await super()._take_in_turn(take)
 
     # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
+    @enable_ki_protection
     async def __anext__(self) -> Message:
         return await self.receive()
 
     @enable_ki_protection
     async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
         """Wait for the next request and return it alone: each must be answered first."""
+        await checkpoint_if_cancelled()
         if max < 1:
             raise ValueError(f"max={max} is not allowed: give at least 1")
         return [await self.receive()]
@@ -158,10 +162,10 @@ class Req(Sender, Receiver):
         Cancelled, the request may have been sent, and its reply is never taken for another's: with
         ``correlate`` it is told by its id, without it the connection is made anew.
         """
+        await checkpoint_if_cancelled()
         frames = self._checked(message)
         if get_ident() != self._open_in:
             self._guard()
-        await checkpoint_if_cancelled()
         exchange = self._begin_now(frames) or await self._begin_in_turn(frames)
         try:
             return await self._reply_to(exchange)
@@ -179,9 +183,9 @@ class Req(Sender, Receiver):
 
         Otherwise as `Push.send`.
         """
+        await checkpoint_if_cancelled()
         frames = self._checked(message)
         self._check_turn_to_send()
-        await checkpoint_if_cancelled()
         self._current = self._begin_now(frames)
         if self._current is None:
             self._sending = True
@@ -213,8 +217,8 @@ class Req(Sender, Receiver):
 
         Cancelled, the reply is still to be received.
         """
-        exchange = self._turn_to_receive()
         await checkpoint_if_cancelled()
+        exchange = self._turn_to_receive()
         try:
             reply = await self._reply_to(exchange)
         except trio.Cancelled:
@@ -226,6 +230,7 @@ class Req(Sender, Receiver):
         return reply
 
     # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
+    @enable_ki_protection
     async def __anext__(self) -> Message:
         return await self.receive()
 
@@ -246,6 +251,7 @@ class Req(Sender, Receiver):
     @enable_ki_protection
     async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
         """Wait for the reply and return it alone: there is never more than one."""
+        await checkpoint_if_cancelled()
         if max < 1:
             raise ValueError(f"max={max} is not allowed: give at least 1")
         return [await self.receive()]
@@ -253,6 +259,7 @@ class Req(Sender, Receiver):
     @enable_ki_protection
     async def receive_from(self) -> tuple[Message, Peer]:
         """Wait for the reply, and return it with the peer that sent it; otherwise as `receive`."""
+        await checkpoint_if_cancelled()
         exchange = self._turn_to_receive()
         reply = await self.receive()
         assert exchange.peer is not None  # noqa: S101  # it came with the reply

@@ -1,6 +1,6 @@
 """``send`` and its kin, the same for every socket that sends.
 
-The order of the steps is the promise: guard, notice cancellation, the synchronous act, and only
+The order of the steps is the promise: notice cancellation, guard, the synchronous act, and only
 then, at the end of a time slice, let others run, which can't be cancelled. So a cancelled ``send``
 queued nothing.
 """
@@ -74,12 +74,12 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         """
         # The plain case, the sole_pipe and the slice are looked at right here: the calls that this
         # saves would be half of what a small message costs.
+        await checkpoint_if_cancelled()
         if message.__class__ is not bytes or (size := len(message)) > self._small:
             await self._send_checked(self._checked(message))
             return
         if get_ident() != self._open_in:
             self._guard()
-        await checkpoint_if_cancelled()
         sole_pipe = self._sole_pipes.sole_pipe
         if sole_pipe is not None and len(outgoing := sole_pipe.outgoing) < sole_pipe.append_below:
             outgoing.append(message)
@@ -102,7 +102,6 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
     async def _send_checked(self, frames: Frames) -> None:
         """Send what is large, or has several frames."""
         self._guard()
-        await checkpoint_if_cancelled()
         if self._waiting or not self._try(frames):
             await self._wait_to_send(frames)
         elif self._slice.spent():
@@ -129,6 +128,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
 
         Cancelled, it has queued nothing.
         """
+        await checkpoint_if_cancelled()
         small = self._small
         batch: list[bytes | Frames] = [
             message
@@ -137,7 +137,6 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             for message in messages
         ]
         self._guard()
-        await checkpoint_if_cancelled()
         if not batch:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return 0
@@ -198,8 +197,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
 
         Cancelled, it only stops waiting.
         """
-        self._guard()
         await checkpoint_if_cancelled()
+        self._guard()
         await self._members.drain()
 
     def _checked(self, message: Sendable) -> Frames:

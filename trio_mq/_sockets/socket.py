@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import ClassVar, Final, Self, Unpack
 
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq import _debug as debug
 from trio_mq._connections.registry import EndpointRegistry
@@ -25,6 +25,11 @@ from trio_mq._statistics import SocketStatistics
 from trio_mq._transports.schemes import OpenStream, parse_bind, parse_connect
 from trio_mq._waiting import TimeSlice, current_slice
 from trio_mq.zmtp import SocketType
+
+_NO_TRIO: Final = (
+    "trio_mq runs on trio, and there is no trio here: call this from trio.run(main), or beside "
+    "another event loop with trio's guest mode (trio.lowlevel.start_guest_run)"
+)
 
 
 class Socket(trio.abc.AsyncResource):
@@ -97,9 +102,12 @@ class Socket(trio.abc.AsyncResource):
             TooManySockets: The context is full.
             TooManyThreads: The context is used by too many threads.
         """
+        try:
+            await checkpoint_if_cancelled()
+        except RuntimeError:  # there is no task of trio's
+            raise RuntimeError(_NO_TRIO) from None
         if self._scope is not None or self._closed:
             raise RuntimeError(f"{self!r} was used before: make a new socket for each block")
-        await trio.lowlevel.checkpoint_if_cancelled()
         self._context = self._context or default_context()
         self._context.register(self)
         self._thread = threading.get_ident()
@@ -255,8 +263,8 @@ class Socket(trio.abc.AsyncResource):
 
         Cancelled, nothing is bound. (zmq_bind(3))
         """
+        await checkpoint_if_cancelled()
         endpoints = self._open_endpoints()
-        await trio.lowlevel.checkpoint_if_cancelled()
         listener = overrides.pop("listener", None)
         return await endpoints.bind(endpoint, dict(overrides), listener)
 
@@ -307,8 +315,8 @@ class Socket(trio.abc.AsyncResource):
         open_stream: OpenStream | None,
         routing_id: bytes = b"",
     ) -> str:
+        await checkpoint_if_cancelled()
         endpoints = self._open_endpoints()
-        await trio.lowlevel.checkpoint_if_cancelled()
         return await endpoints.connect(
             endpoint, overrides, wait=wait, open_stream=open_stream, routing_id=routing_id
         )
@@ -328,8 +336,10 @@ class Socket(trio.abc.AsyncResource):
 
         Cancelled, it drops what waits at once and still unbinds. (zmq_unbind(3))
         """
-        endpoints = self._open_endpoints()
-        await endpoints.unbind(endpoint)
+        if self._refusing or not self._open_endpoints().is_bound(endpoint):
+            # There is nothing that must be done all the same.
+            await checkpoint_if_cancelled()
+        await self._open_endpoints().unbind(endpoint)
 
     @enable_ki_protection
     async def disconnect(self, endpoint: str) -> None:
@@ -343,8 +353,10 @@ class Socket(trio.abc.AsyncResource):
 
         Cancelled, it drops what waits at once and still disconnects. (zmq_disconnect(3))
         """
-        endpoints = self._open_endpoints()
-        await endpoints.disconnect(endpoint)
+        if self._refusing or not self._open_endpoints().is_connected(endpoint):
+            # There is nothing that must be done all the same.
+            await checkpoint_if_cancelled()
+        await self._open_endpoints().disconnect(endpoint)
 
     # -- what there is to see --
 
@@ -369,12 +381,16 @@ class Socket(trio.abc.AsyncResource):
         """
         return self._members.hub.open()
 
+    @enable_ki_protection
     async def wait_for_peers(self, n: int = 1) -> None:
         """Wait until at least so many peers have finished their handshake.
 
         Raises:
-            trio.ClosedResourceError: The socket was closed meanwhile.
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, it only stops waiting.
         """
+        await checkpoint_if_cancelled()
         self._guard()
         await self._members.wait_until(lambda: len(self._members.links) >= n)
 
