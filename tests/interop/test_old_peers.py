@@ -6,14 +6,17 @@ here is a bare connection that says exactly what is written.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
 import trio
+import trio.testing
 
 import trio_mq
+from tests.interop.test_refused import first_failure
 
 TCP: Final = "tcp://127.0.0.1:*"
 SUBSCRIBE_A: Final = {
@@ -156,3 +159,56 @@ async def test_messages_pass_between_us_and_an_old_peer(
         assert await socket.receive() == (b"one", b"two")
         await socket.send([b"", b"three"])
         await peer.hear(b"\x01\x00\x00\x05three")
+
+
+async def _be_of_zmtp_2(stream: trio.SocketStream) -> bytes:
+    """Greet as libzmq 3.2 does, and return what is heard after its twelve bytes of greeting."""
+    await stream.send_all(_greeting((1, 0))[:10])
+    heard = b""
+    while len(heard) < 10:
+        heard += await stream.receive_some()
+    if len(heard) > 12:
+        await stream.aclose()  # it takes that for a frame, which is no good one
+        return heard[12:]
+    with contextlib.suppress(trio.BrokenResourceError):
+        await stream.send_all(b"\x01\x08")
+        while data := await stream.receive_some():
+            heard += data
+    return heard[12:]
+
+
+@pytest.mark.parametrize("ours", ["connects", "accepts"])
+async def test_a_peer_of_zmtp_2_is_known_for_what_it_is(ours: str) -> None:
+    """It gets nothing that only ZMTP 3 has, so it stays long enough to say its version."""
+    async with trio_mq.Pull() as pull:
+        with pull.events() as events:
+            if ours == "accepts":
+                port = int((await pull.bind(TCP)).rpartition(":")[2])
+                stream = await trio.open_tcp_stream("127.0.0.1", port)
+            else:
+                (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+                port = listener.socket.getsockname()[1]
+                await pull.connect(f"tcp://127.0.0.1:{port}")
+                async with listener:
+                    stream = await listener.accept()
+            assert await _be_of_zmtp_2(stream) == b""
+            failure = await first_failure(events)
+        await stream.aclose()
+        assert failure.reason == "version"
+        assert "speaks ZMTP 2.0" in str(failure.error)
+
+
+async def test_two_sockets_that_both_connect_meet_through_somebody_in_between(
+    autojump_clock: object,
+) -> None:
+    """Each waits for the other's version a moment, then says its own."""
+    streams = list(trio.testing.memory_stream_pair())
+
+    async def open_stream() -> trio.abc.Stream:
+        return streams.pop()
+
+    async with trio_mq.Pair() as one, trio_mq.Pair() as other:
+        await one.connect("one", open_stream=open_stream)
+        await other.connect("other", open_stream=open_stream, wait=True)
+        await one.send(b"met")
+        assert await other.receive() == (b"met",)

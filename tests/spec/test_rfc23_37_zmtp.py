@@ -66,9 +66,12 @@ def fault_of(connection: Connection, data: bytes) -> ProtocolFault:
 # -- version negotiation -------------------------------------------------------------------------
 
 
-def test_a_peer_that_demands_this_version_sends_its_whole_greeting_at_once() -> None:
-    """37, Version Negotiation: it sends 64 octets and expects 64."""
-    assert len(Connection(T.PULL, Role.ACCEPTING).data_to_send()) == 64
+def test_a_peer_that_detects_versions_sends_ten_octets_and_then_the_rest() -> None:
+    """37, Version Negotiation: it sends the signature, and goes on when it knows the version."""
+    connection = Connection(T.PULL, Role.CONNECTING)
+    assert len(connection.data_to_send()) == 10
+    connection.receive_data(GREETING[:11])
+    assert len(connection.data_to_send()) == 54
 
 
 @pytest.mark.parametrize("padding", [bytes(8), b"\xff" * 8, b"12345678"])
@@ -122,7 +125,9 @@ def test_as_server_has_no_significance_for_null(as_server: bytes) -> None:
 def test_as_server_is_zero_for_null() -> None:
     """37, The NULL Security Mechanism: on both ends."""
     for role in Role:
-        assert Connection(T.PULL, role).data_to_send()[32] == 0
+        connection = Connection(T.PULL, role)
+        connection.receive_data(GREETING[:11])
+        assert connection.data_to_send()[32] == 0
 
 
 def test_a_peer_that_reads_a_whole_greeting_sends_one_too() -> None:

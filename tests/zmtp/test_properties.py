@@ -116,17 +116,20 @@ def session(theirs: SocketType) -> bytes:
     ours = next(t for t in SocketType if t.may_talk_to(theirs))
     peer = Connection(theirs, Role.CONNECTING, routing_id=b"id", metadata={"X-a": b"b"})
     other = Connection(ours, Role.ACCEPTING)
-    wire = peer.data_to_send()
-    peer.receive_data(other.data_to_send())
+    wire = b""
+    while peer.peer_version is None or other.peer_version is None:
+        wire += (said := peer.data_to_send())
+        other.receive_data(said)
+        peer.receive_data(other.data_to_send())
     wire += (hello := peer.data_to_send())
-    other.receive_data(GREETING + hello)
+    other.receive_data(hello)
     events_of(other)
     other.accept()
     peer.receive_data(other.data_to_send())
     events_of(peer)
     peer.accept()
-    said: list[Event] = [Ping(1, b"c"), Pong(b""), Subscribe(b"topic"), Cancel(b"topic")]
-    wire += b"".join(say(peer, event) for event in said)
+    traffic: list[Event] = [Ping(1, b"c"), Pong(b""), Subscribe(b"topic"), Cancel(b"topic")]
+    wire += b"".join(say(peer, event) for event in traffic)
     return wire + b"".join(peer.encode([(b"a",), (b"", b"b" * 300), (b"c",) * 9]))
 
 

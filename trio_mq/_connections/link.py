@@ -45,6 +45,8 @@ from trio_mq.zmtp import (
 
 #: Seconds that a refused peer has to read why.
 _FAREWELL_SECONDS: Final = 1.0
+#: Seconds after which we tell our version to a peer that has not told its own.
+_VERSION_SECONDS: Final = 0.1
 #: Errors of a handshake about which the peer may be told something.
 _EXPLAINED: Final = (HandshakeError, RemoteProtocolError)
 
@@ -211,7 +213,7 @@ class Link:
         connection = self._connection
         await self._flush_handshake()
         while not isinstance(event := connection.next_event(), PeerReady):
-            data = await self._stream.receive_some(FEW_BYTES)
+            data = await self._receive_in_handshake()
             if not data:
                 raise connection.handshake_ended()
             connection.receive_data(data)
@@ -220,6 +222,14 @@ class Link:
         connection.accept()
         await self._flush_handshake()
         return self._begin(event.properties, self.pipe)
+
+    async def _receive_in_handshake(self) -> bytes:
+        if self._connection.withholds_version:
+            with trio.move_on_after(_VERSION_SECONDS):
+                return await self._stream.receive_some(FEW_BYTES)
+            self._connection.say_version()
+            await self._flush_handshake()
+        return await self._stream.receive_some(FEW_BYTES)
 
     async def _flush_handshake(self) -> None:
         data = self._connection.data_to_send()

@@ -15,9 +15,15 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from trio_mq._errors import AuthenticationFailed, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import (
+    AuthenticationFailed,
+    IncompatiblePeer,
+    ProtocolFault,
+    RemoteProtocolError,
+)
 
 from .events import Cancel, Ping, Pong, Subscribe
+from .socket_types import SocketType, incompatible
 
 MAX_REASON: Final = 255
 MAX_CONTEXT: Final = 16
@@ -78,6 +84,22 @@ def peer_error(reason: str) -> RemoteProtocolError:
     return RemoteProtocolError(
         ProtocolFault.PEER_ERROR, f"the peer ended the connection with ERROR: {reason or 'unsaid'}"
     )
+
+
+def wrong_type(speaker: SocketType, listener: str) -> str:
+    """Return the reason of an ERROR to a peer whose type does not go with the speaker's.
+
+    A peer of our own kind reads it back (`read_wrong_type`): both ends raise the same error.
+    """
+    return f"invalid socket type: {speaker.value} cannot talk to {listener}"
+
+
+def read_wrong_type(reason: str, ours: SocketType) -> IncompatiblePeer | None:
+    """Return the error that both ends raise, if `wrong_type` made the reason."""
+    for theirs in SocketType:
+        if not ours.may_talk_to(theirs) and reason == wrong_type(theirs, ours.value):
+            return incompatible(ours, theirs.value)
+    return None
 
 
 def refusal(reason: str) -> RemoteProtocolError | AuthenticationFailed:

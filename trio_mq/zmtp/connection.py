@@ -42,17 +42,19 @@ from .commands import (
     parse_error,
     ping_data,
     pong_data,
+    read_wrong_type,
     refusal,
     split_command,
     unexpected,
+    wrong_type,
 )
 from .decoder import FrameDecoder, handshake_limits
 from .events import CredentialsReceived, Event, PeerProperties, PeerReady
 from .frames import COMMAND, encode_frame, wire_size
-from .greeting import Greeting, GreetingReader
+from .greeting import Greeting, GreetingReader, OurGreeting
 from .handshake import Decision, Handshake, Role, State
 from .mechanism import MechanismFactory, Null
-from .metadata import meet_peer, our_metadata, parse_metadata
+from .metadata import meet_peer, our_metadata, parse_metadata, shown_type
 from .socket_types import SocketType
 from .traffic import TrafficReader, TrafficWriter, traffic_limits
 
@@ -123,9 +125,12 @@ class Connection:
         self._user_id: str | None = None
         self._auth_metadata = _NO_METADATA
         self._asked: State | None = None
-        self._outgoing = [
-            Greeting(mechanism=mechanism.name, as_server=mechanism.as_server).encode()
-        ]
+        self._our_greeting = OurGreeting(
+            Greeting(mechanism=mechanism.name, as_server=mechanism.as_server).encode(),
+            self._greeting,
+            version_first=role is Role.ACCEPTING,
+        )
+        self._outgoing = [self._our_greeting.due()]
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -161,10 +166,7 @@ class Connection:
 
     @property
     def exhausted(self) -> bool:
-        """Whether all that has arrived came out of `next_event`: it needs more to return any.
-
-        ``False`` says nothing. It saves a call after a run of messages, where it matters.
-        """
+        """Whether `next_event` needs more data to return anything; ``False`` says nothing."""
         return self._traffic.exhausted
 
     # -- input ---------------------------------------------------------------------------------
@@ -236,8 +238,6 @@ class Connection:
         if self._handshake.state is State.FAILED:
             raise LocalProtocolError("this connection is over: make a new one")
 
-    # -- the owner's decisions ---
-
     def authenticated(
         self, user_id: str | None = None, metadata: Mapping[str, bytes] | None = None
     ) -> None:
@@ -279,6 +279,16 @@ class Connection:
         self._queue_command(Command.ERROR, data)
 
     # -- output --------------------------------------------------------------------------------
+
+    @property
+    def withholds_version(self) -> bool:
+        """Whether the peer perhaps waits for our version, as we for its: see `say_version`."""
+        return self._our_greeting.withholds_version
+
+    def say_version(self) -> None:
+        """Say our version first: somebody in between may have joined two connecting ends."""
+        self._our_greeting.version_first = True
+        self._outgoing.append(self._our_greeting.due())
 
     def data_to_send(self) -> bytes:
         """Return what the handshake has to send now, once: greeting, commands, ERROR."""
@@ -341,6 +351,8 @@ class Connection:
         except (RemoteProtocolError, HandshakeError):
             self._fail()
             raise
+        finally:
+            self._outgoing.append(self._our_greeting.due())
         if greeting is not None:
             self._version = greeting.version
             self._decide(Decision.GREETED)
@@ -372,7 +384,8 @@ class Connection:
             raise unexpected(name) from None
         answer = self._handshake.take(command)
         if command is Command.ERROR:
-            raise refusal(parse_error(data))
+            reason = parse_error(data)
+            raise read_wrong_type(reason, self._socket_type) or refusal(reason)
         self._mechanism.read(command, data)
         self._send(answer)
 
@@ -391,15 +404,12 @@ class Connection:
         return attrs.evolve(peer, user_id=self._user_id, auth_metadata=self._auth_metadata)
 
     def _meet(self) -> PeerProperties:
+        properties: Mapping[str, bytes] = _NO_METADATA
         try:
-            return meet_peer(
-                self._socket_type,
-                parse_metadata(self._mechanism.metadata, self._limits),
-                version=self._version,
-                mechanism=self._mechanism_name,
-            )
+            properties = parse_metadata(self._mechanism.metadata, self._limits)
+            return meet_peer(self._socket_type, properties, self._version, self._mechanism_name)
         except IncompatiblePeer:
-            self.refuse("invalid socket type")
+            self.refuse(wrong_type(self._socket_type, shown_type(properties)))
             raise
         except RemoteProtocolError:
             self.refuse("invalid metadata")

@@ -5,9 +5,17 @@
     offset  0     1 ... 8    9    10      11     12 ... 31   32         33 ... 63
     bytes   ff    padding    7f   major   minor  mechanism   as-server  filler
 
-Both ends send theirs unasked, and at once: libzmq sends the first ten bytes and then waits for
-eleven of ours, so an end that waited for a whole greeting before it spoke would wait for ever.
-(RFC 23 and 37, "Greeting".)
+Both ends say ten bytes unasked, and go on as they see whom they talk to. A peer of ZMTP 2.0 or 1.0
+that got all 64 would read the mechanism as a frame and leave before it had said its version, so
+nobody could tell what it was. So what only ZMTP 3 has is said after the eleventh byte of the peer::
+
+    connecting   10                         54, after the peer's version
+    accepting    10   1, after ten bytes    53, after the peer's version
+
+libzmq says its version after ten bytes on both sides. We do so where we accept, so that nobody
+waits for ever; where we connect, only after a while (`Connection.say_version`). For a libzmq that
+knew our version would say its whole greeting, then get the rest of ours and our READY in one piece,
+and if our type did not suit it, leave before it had said its own. (RFC 23 and 37, "Greeting".)
 """
 
 from __future__ import annotations
@@ -20,6 +28,7 @@ from trio_mq._errors import MechanismMismatch, ProtocolFault, RemoteProtocolErro
 
 GREETING_SIZE: Final = 64
 _SIGNATURE_SIZE: Final = 10
+_WITH_MAJOR: Final = 11
 _MECHANISM: Final = slice(12, 32)
 
 
@@ -68,6 +77,19 @@ class GreetingReader:
         if len(self._received) < GREETING_SIZE:
             return None, b""
         return self._greeting(), data[missing:]
+
+    @property
+    def version_missing(self) -> bool:
+        """Whether the peer has said that it is of ZMTP 2.0 or later, and nothing more."""
+        return len(self._received) == _SIGNATURE_SIZE
+
+    @property
+    def speaks_ours(self) -> bool:
+        """Whether the peer has said that it is of ZMTP 3."""
+        received = self._received
+        if len(received) <= _SIGNATURE_SIZE or received[0] != 0xFF:
+            return False
+        return bool(received[9] & 1) and received[10] >= 3
 
     @property
     def looked_at_ours(self) -> bool:
@@ -119,6 +141,37 @@ class GreetingReader:
         return Greeting(
             version=(major, minor), mechanism=self.mechanism, as_server=self._received[32] == 1
         )
+
+
+@attrs.define(eq=False)
+class OurGreeting:
+    """Says our greeting, step by step.
+
+    Args:
+        unsaid: The 64 bytes, and later what is left of them.
+        theirs: What the peer has said.
+        version_first: Say our version to a peer that has not said its own.
+    """
+
+    unsaid: bytes
+    theirs: GreetingReader
+    version_first: bool
+
+    @property
+    def withholds_version(self) -> bool:
+        """Whether we wait for the peer's version, and it perhaps for ours."""
+        return self.theirs.version_missing and not self.version_first
+
+    def due(self) -> bytes:
+        """Return what a peer that has said this much is ready for, once."""
+        size = _SIGNATURE_SIZE
+        if self.theirs.speaks_ours:
+            size = GREETING_SIZE
+        elif self.version_first and self.theirs.version_missing:
+            size = _WITH_MAJOR
+        due = max(0, size - GREETING_SIZE + len(self.unsaid))
+        data, self.unsaid = self.unsaid[:due], self.unsaid[due:]
+        return data
 
 
 def _too_old(version: str) -> RemoteProtocolError:

@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from trio_mq._errors import IncompatiblePeer, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._limits import Limits
 
 from .events import PeerProperties
-from .socket_types import LEGAL_PEERS, SocketType
+from .socket_types import LEGAL_PEERS, SocketType, incompatible
 
 MAX_ROUTING_ID: Final = 255
 _NAME_CHARACTERS: Final = frozenset(
@@ -83,7 +83,6 @@ def parse_metadata(data: bytes, limits: Limits) -> dict[str, bytes]:
 def meet_peer(
     ours: SocketType,
     properties: Mapping[str, bytes],
-    *,
     version: tuple[int, int],
     mechanism: str,
 ) -> PeerProperties:
@@ -93,7 +92,7 @@ def meet_peer(
         RemoteProtocolError: There is no socket type, or the routing id is not allowed.
         IncompatiblePeer: The two socket types do not go together.
     """
-    by_name = {name.lower(): value for name, value in properties.items()}
+    by_name = _by_lower_name(properties)
     if "socket-type" not in by_name:
         raise _invalid("there is no Socket-Type")
     theirs = _legal_peer(ours, by_name["socket-type"])
@@ -138,11 +137,16 @@ def _legal_peer(ours: SocketType, name: bytes) -> SocketType:
     for candidate in LEGAL_PEERS[ours]:
         if candidate.value.encode("ascii") == name:
             return candidate
-    allowed = " or ".join(peer.value for peer in LEGAL_PEERS[ours])
-    raise IncompatiblePeer(
-        f"a {ours.value} socket cannot talk to a peer of type {_shown(name)}: "
-        f"connect it to {allowed}"
-    )
+    raise incompatible(ours, _shown(name))
+
+
+def shown_type(properties: Mapping[str, bytes]) -> str:
+    """Return what a peer calls its type, as printable text."""
+    return _shown(_by_lower_name(properties).get("socket-type", b""))
+
+
+def _by_lower_name(properties: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name.lower(): value for name, value in properties.items()}
 
 
 def _shown(name: bytes) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from trio_mq._errors import IncompatiblePeer
+
 
 class SocketType(enum.Enum):
     """What an end of a connection says that it is; the value is the name on the wire.
@@ -64,3 +66,11 @@ def _pairs() -> Mapping[SocketType, tuple[SocketType, ...]]:
 
 #: For each type, those it may talk to.
 LEGAL_PEERS: Final = MappingProxyType(_pairs())
+
+
+def incompatible(ours: SocketType, theirs: str) -> IncompatiblePeer:
+    """Return the error for a peer whose type, as it may be shown, does not go with ours."""
+    allowed = " or ".join(peer.value for peer in LEGAL_PEERS[ours])
+    return IncompatiblePeer(
+        f"a {ours.value} socket cannot talk to a peer of type {theirs}: connect it to {allowed}"
+    )
