@@ -14,8 +14,9 @@ import trio
 from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
-from trio_mq._contract import SocketSide
+from trio_mq._contract import Refusal, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
+from trio_mq._errors import HandshakeError
 from trio_mq._options import Options, override
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
@@ -211,7 +212,7 @@ class EndpointRegistry:
         with self._until_closed():
             await dial.settled.wait()
         if dial.last_error is not None:
-            raise dial.last_error
+            raise _as_documented(dial.last_error, dial.endpoint)
         if dial.state is not EndpointState.CONNECTED:
             raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")
 
@@ -366,3 +367,15 @@ def _find(entries: Mapping[str, _Bound] | Mapping[str, _Connected], given: str) 
 
 def _listed(endpoints: Iterable[str]) -> str:
     return ", ".join(endpoints) or "none"
+
+
+def _as_documented(error: BaseException, endpoint: str) -> BaseException:
+    """Return what ``connect(wait=True)`` raises for an error that ended its attempt."""
+    if isinstance(error, Refusal):
+        told: Exception = HandshakeError(f"{endpoint} can't be connected: {error}")
+    elif isinstance(error, trio.BrokenResourceError):
+        told = ConnectionResetError(errno.ECONNRESET, f"{endpoint} cut the handshake off: {error}")
+    else:
+        return error
+    told.__cause__ = error
+    return told

@@ -59,6 +59,7 @@ class Membership:
         self._options = options
         self._handshake_failures: Counter[str] = Counter()
         self._reconnects = 0
+        self._closed = False
         #: Pipes of connected endpoints that have been connected before.
         self._known: set[Pipe] = set()
         # The pattern's own methods: a call less for every batch, of which most hold one message.
@@ -195,6 +196,8 @@ class Membership:
             elif link.options.immediate:
                 self.detach(pipe)
                 self._pattern.reroute(pipe)
+        if self._closed and pipe is not None:
+            self._drop_unread(pipe)  # its reader may have been about to deliver
         if peer is not None:
             # Last, so that a thousand subscriptions that end with it don't push it out.
             self.hub.emit(Disconnected(peer=peer, reason=ending.reason, error=ending.error))
@@ -308,14 +311,20 @@ class Membership:
         if left:
             self.ledger.drop_unqueued(DropReason.CLOSED, left)
             self.drains.forgotten(left)
-        unread = self._pattern.forget_unread()
-        if unread:
-            self.ledger.departed.drop_in(DropReason.CLOSED, unread)
         for pipe in tuple(self.pipes):
             self._undelivered(pipe, warn=warn)
             pipe.drop_outgoing(DropReason.CLOSED)
-            pipe.inbound.drop_all(DropReason.CLOSED)
+        self._drop_unread(*self.pipes)
+        self._closed = True
         self.hub.end()
+
+    def _drop_unread(self, *pipes: Pipe) -> None:
+        """Nobody will receive it any more."""
+        unread = self._pattern.forget_unread()
+        if unread:
+            self.ledger.departed.drop_in(DropReason.CLOSED, unread)
+        for pipe in pipes:
+            pipe.inbound.drop_all(DropReason.CLOSED)
 
     def _undelivered(self, pipe: Pipe, *, warn: bool) -> None:
         """Tell of messages that were still waiting when their way out had to close."""

@@ -44,12 +44,19 @@ class _Pending:
 
 
 class Namespace:
-    """Names of one context; safe to use from the threads of several trio runs."""
+    """Names of one context; safe to use from the threads of several trio runs.
+
+    It is true while a name is bound, or somebody waits for one.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bound: dict[str, _Bound] = {}
         self._pending: dict[str, deque[_Pending]] = {}
+
+    def __bool__(self) -> bool:
+        with self._lock:
+            return bool(self._bound or self._pending)
 
     @trio.lowlevel.enable_ki_protection
     def bind(self, name: str, binder: NameHolder) -> None:

@@ -1,0 +1,151 @@
+"""What a random program is made of: socket types that go together, options, endpoints, messages."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
+
+import attrs
+
+from trio_mq.lowlevel import CheckpointMode
+
+Transport: TypeAlias = Literal["inproc", "ipc", "tcp"]
+TRANSPORTS: Final[Sequence[Transport]] = get_args(Transport)
+MODES: Final[Sequence[CheckpointMode]] = get_args(CheckpointMode)
+
+PAIRS: Final = (
+    ("Push", "Pull"),
+    ("Dealer", "Router"),
+    ("Dealer", "Dealer"),
+    ("Pub", "Sub"),
+    ("XPub", "XSub"),
+    ("Req", "Rep"),
+    ("Pair", "Pair"),
+    ("Req", "Router"),
+    ("Dealer", "Rep"),
+    ("Router", "Router"),
+)
+#: Endpoints of one program: few, so that sockets meet, collide and change places.
+ENDPOINTS: Final = 3
+#: Names that Dealers and Reqs may claim, and whom Routers write to when they know nobody.
+NAMES: Final = (b"id0", b"id1", b"nobody")
+TOPICS: Final = ("a", "b", "c", "")
+
+#: Values of an option, and in how many of a hundred sockets it is set.
+_FOR_ALL: Final[dict[str, tuple[int, Sequence[object]]]] = {
+    "send_hwm": (80, (1, 2, 5, 100)),
+    "receive_hwm": (80, (1, 2, 5, 100)),
+    "send_hwm_bytes": (20, (1, 100, 5000)),
+    "receive_hwm_bytes": (20, (1, 100, 5000)),
+    "immediate": (20, (True,)),
+    "send_buffer": (10, (4096,)),
+    "receive_buffer": (10, (4096,)),
+    "heartbeat_interval": (15, (0.01,)),
+}
+_BY_TYPE: Final[dict[str, dict[str, tuple[int, Sequence[object]]]]] = {
+    "Req": {"correlate": (50, (True,)), "routing_id": (20, NAMES[:2]), "probe": (10, (True,))},
+    "Dealer": {
+        "routing_id": (30, NAMES[:2]),
+        "requeue": (30, (False,)),
+        "conflate": (10, (True,)),
+        "probe": (10, (True,)),
+    },
+    "Push": {"requeue": (30, (False,)), "conflate": (10, (True,))},
+    "Pull": {"conflate": (10, (True,))},
+    "Pub": {
+        "on_full": (100, ("drop_newest", "drop_oldest", "block", "disconnect")),
+        "conflate": (10, (True,)),
+    },
+    "XPub": {
+        "on_full": (100, ("drop_newest", "drop_oldest", "block", "disconnect")),
+        "verbose": (50, ("none", "subscribe", "all")),
+    },
+    "Sub": {"topics": (80, ("", ("a", "b"), ())), "conflate": (10, (True,))},
+    "Router": {
+        "on_full": (100, ("drop_newest", "drop_oldest", "block", "disconnect")),
+        "mandatory": (30, (True,)),
+        "handover": (30, (True,)),
+        "probe": (10, (True,)),
+    },
+}
+
+
+@attrs.define
+class Chance:
+    """Makes the choices of one program."""
+
+    seed: int
+    transport: Transport
+    folder: Path
+    random: random.Random = attrs.field(init=False)
+    _endpoints: list[str] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self._endpoints = list(self._places())
+
+    def _places(self) -> Sequence[str]:
+        match self.transport:
+            case "inproc":
+                return [f"inproc://{number}" for number in range(ENDPOINTS)]
+            case "ipc":
+                return [f"ipc://{self.folder}/{number}" for number in range(ENDPOINTS)]
+            case _:
+                return [f"tcp://127.0.0.1:{port}" for port in _free_ports(ENDPOINTS)]
+
+    def percent(self, number: int) -> bool:
+        """Say yes in so many of a hundred cases."""
+        return self.random.randrange(100) < number
+
+    def endpoint(self) -> str:
+        """Choose one of the few."""
+        return self.random.choice(self._endpoints)
+
+    def pair(self) -> tuple[str, str]:
+        """Choose who binds and who connects, by the names of their classes."""
+        binder, connector = self.random.choice(PAIRS)
+        return (binder, connector) if self.percent(50) else (connector, binder)
+
+    def options(self, kind: str) -> dict[str, object]:
+        """Choose the options of a socket."""
+        chosen: dict[str, object] = {
+            "linger": self.random.choice((0, 0.05, 0.2)),
+            "reconnect_interval": 0.01,
+            "reconnect_interval_max": 0.05,
+        }
+        for name, (percent, values) in {**_FOR_ALL, **_BY_TYPE.get(kind, {})}.items():
+            if self.percent(percent):
+                chosen[name] = self.random.choice(values)
+        return chosen
+
+    def body(self, number: int) -> list[bytes]:
+        """Make the frames of a message that can be told from every other one."""
+        first = b"%d|" % number + b"x" * self._size()
+        return [first] if self.percent(60) else [first, b"", b"y" * self._size()]
+
+    def _size(self) -> int:
+        return self.random.choice((0, 1, 10, 10, 10, 300, 2000, 70_000))
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ask the kernel for ports; somebody else may take one meanwhile, then a bind fails."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def number_of(frames: Sequence[bytes]) -> int | None:
+    """Return the number that a message was made with."""
+    for frame in frames:
+        digits, bar, _ = frame[:12].partition(b"|")
+        if bar and digits.isdigit():
+            return int(digits)
+    return None

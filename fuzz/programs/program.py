@@ -1,0 +1,193 @@
+"""One random program, from its seed to the verdict."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+import trio
+import trio.testing
+
+import trio_mq
+from fuzz.programs.chance import Chance, Transport
+from fuzz.programs.story import Account, Story
+from fuzz.programs.user import User
+from trio_mq._context import default_context
+from trio_mq.lowlevel import CheckpointMode, set_checkpoint_mode
+
+#: Seconds after which a program hangs: all that it waits for takes less than one.
+_PATIENCE: Final = 20.0
+_DESCRIPTORS: Final = Path("/proc/self/fd")
+
+
+class BrokenPromise(AssertionError):
+    """A random program has found something."""
+
+
+class _Boom(Exception):
+    """What the body of a program raises."""
+
+
+class _Leave(enum.Enum):
+    """How a socket's block is left."""
+
+    NORMALLY = "normally"
+    CANCELLED = "cancelled"
+    WITH_AN_ERROR = "with an error"
+    WITH_A_CHILDS_ERROR = "with an error of a child"
+    CLOSED_BY_OTHERS = "closed by others"
+    CLOSED_IMPATIENTLY = "closed by others, impatiently"
+
+
+@attrs.frozen
+class Program:
+    """A program, by what chooses it."""
+
+    seed: int
+    transport: Transport
+    mode: CheckpointMode
+
+    def run(self) -> Counter[str]:
+        """Run it, and return what was called how often.
+
+        Raises:
+            BrokenPromise: Something did not hold.
+        """
+        before = _open_descriptors()
+        with tempfile.TemporaryDirectory() as name, _quiet():
+            folder = Path(name)
+            stage = _Stage(Chance(self.seed, self.transport, folder))
+            # Only what has no bytes in the kernel can run in virtual time.
+            inproc = self.transport == "inproc"
+            clock = trio.testing.MockClock(autojump_threshold=0) if inproc else None
+            _repeat_schedule(self.seed)
+            try:
+                trio.run(stage.play, self.mode, clock=clock)
+            except Exception as error:
+                raise BrokenPromise(f"{self} raised {error!r}") from error
+            stage.story.faults += [f"{path.name} was left" for path in folder.iterdir()]
+        stage.story.faults += [f"{name} was left open" for name in _open_descriptors() - before]
+        if stage.story.faults:
+            raise BrokenPromise("\n".join([f"{self}:", *stage.story.faults[:5]]))
+        return stage.story.calls
+
+
+@attrs.define
+class _Stage:
+    """Three sockets, which meet or don't, and their users."""
+
+    chance: Chance
+    story: Story = attrs.field(factory=Story)
+
+    async def play(self, mode: CheckpointMode) -> None:
+        """Run the program, and look what it leaves behind."""
+        set_checkpoint_mode(mode)
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        one, other = self.chance.pair()
+        casts = [(one, other, True), (other, one, False)]
+        casts.append((*self.chance.random.choice(((one, other), (other, one))), False))
+        with trio.move_on_after(_PATIENCE) as patience:
+            async with trio.open_nursery() as nursery:
+                for cast in casts:
+                    nursery.start_soon(self._live, *cast)
+        if patience.cancelled_caught:
+            self.story.fault(f"it hangs: {one} and {other}")
+        await trio.testing.wait_all_tasks_blocked()
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        if left:
+            self.story.fault(f"{left} tasks were left")
+        context = default_context()
+        if context.sockets or context.inproc:
+            self.story.fault(f"{context!r} still knows sockets or names")
+
+    async def _live(self, kind: str, partner: str, binds: bool) -> None:  # noqa: FBT001  # by cast
+        """Open a socket, let it be used, and leave it in some way."""
+        options = self.chance.options(kind)
+        leave = self.chance.random.choice(list(_Leave))
+        self.story.calls[f"left {leave.value}"] += 1
+        account = Account(trio_mq.open_socket(kind, **options), kind)
+        try:
+            with trio.CancelScope() as scope:
+                async with account.socket:
+                    await self._take_places(account.socket, binds=binds)
+                    await self._be_used(account, partner, leave)
+                    if leave is _Leave.CANCELLED:
+                        scope.cancel()
+        except* _Boom:
+            pass
+        self.story.check_closed(account, probed="probe" in options)
+
+    async def _take_places(self, socket: trio_mq.Socket, *, binds: bool) -> None:
+        for _ in range(2):
+            try:
+                await (socket.bind if binds else socket.connect)(self.chance.endpoint())
+            except (OSError, trio.ClosedResourceError):
+                self.story.calls["no place"] += 1
+
+    async def _be_used(self, account: Account, partner: str, leave: _Leave) -> None:
+        # The envelope of a request belongs to the task that took it.
+        users = 1 if account.kind == "Rep" else self.chance.random.randrange(1, 5)
+        async with trio.open_nursery() as nursery:
+            for _ in range(users):
+                user = User(account, partner, self.chance, self.story)
+                nursery.start_soon(user.run, self.chance.random.randrange(5, 40))
+            await trio.sleep(self.chance.random.uniform(0.02, 0.25))
+            match leave:
+                case _Leave.WITH_AN_ERROR:
+                    raise _Boom
+                case _Leave.WITH_A_CHILDS_ERROR:
+                    nursery.start_soon(_raise)
+                    await trio.sleep_forever()
+                case _Leave.CLOSED_BY_OTHERS:
+                    async with trio.open_nursery() as closers:
+                        closers.start_soon(account.socket.aclose)
+                        closers.start_soon(account.socket.aclose)
+                case _Leave.CLOSED_IMPATIENTLY:
+                    with trio.move_on_after(self.chance.random.choice((0, 0.001))):
+                        await account.socket.aclose()
+            nursery.cancel_scope.cancel()
+
+
+async def _raise() -> None:
+    await trio.lowlevel.checkpoint()
+    raise _Boom
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Don't log: what sockets warn of is what these programs do all the time."""
+    logger = logging.getLogger("trio_mq")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _repeat_schedule(seed: int) -> None:
+    """Let trio run the tasks that are ready in an order that the seed decides."""
+    # As trio's own plugin for hypothesis does.
+    run = trio._core._run  # noqa: SLF001
+    setattr(run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)  # noqa: B010  # final for type checkers
+    run._r.seed(seed)  # noqa: SLF001
+
+
+def _open_descriptors() -> set[str]:
+    """Name the sockets, pipes and files of this process, where the system tells."""
+    if not _DESCRIPTORS.is_dir():
+        return set()
+    found = set()
+    for descriptor in _DESCRIPTORS.iterdir():
+        try:
+            found.add(str(descriptor.readlink()))
+        except OSError:
+            continue  # the descriptor of this very listing
+    return found

@@ -1,0 +1,104 @@
+"""What happened in one random program, and what of it breaks a promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from fuzz.programs.chance import number_of
+from trio_mq import DropReason, Socket, TrafficStatistics
+
+#: Types of which each message goes to one peer, and which accept by ``send`` alone.
+_ACCEPTS_WHAT_IS_SENT: Final = {"Push", "Dealer", "Pair"}
+_DELIVERS_WHAT_IS_RECEIVED: Final = {"Pull", "Dealer", "Pair", "Sub"}
+_TO_MANY: Final = {"Pub", "XPub", "XSub"}
+
+
+@attrs.define(eq=False)
+class Account:
+    """What the calls of one socket have returned."""
+
+    socket: Socket
+    kind: str
+    #: Messages that were sent, and those of which the program can't know; received ones.
+    sent: int = 0
+    unsure: int = 0
+    received: int = 0
+    #: For a Rep: the number of the request that it has to answer.
+    pending: int | None = None
+
+
+@attrs.define
+class Story:
+    """The messages of one program, and its broken promises."""
+
+    faults: list[str] = attrs.field(factory=list)
+    #: Calls by name, and their errors by name.
+    calls: Counter[str] = attrs.field(factory=Counter)
+    _made: int = 0
+    _kinds: dict[int, str] = attrs.field(factory=dict)
+    _cancelled: set[int] = attrs.field(factory=set)
+    _arrived: Counter[int] = attrs.field(factory=Counter)
+
+    def fault(self, text: str) -> None:
+        """Note a broken promise."""
+        self.faults.append(text)
+
+    def new_message(self, kind: str) -> int:
+        """Return the number of a new message that a socket of that kind will send."""
+        self._made += 1
+        self._kinds[self._made] = kind
+        return self._made
+
+    def not_sent(self, numbers: Sequence[int]) -> None:
+        """The call that was to send them was cancelled, or would have blocked."""
+        self._cancelled.update(numbers)
+        for number in numbers:
+            if self._arrived[number]:
+                self.fault(f"message {number} had arrived when its send was cancelled")
+
+    def arrived(self, frames: Sequence[bytes]) -> int | None:
+        """A message was received; return its number."""
+        number = number_of(frames)
+        if number is None or number not in self._kinds:
+            return None
+        self._arrived[number] += 1
+        if number in self._cancelled:
+            self.fault(f"message {number} of a {self._kinds[number]} arrived, and was not sent")
+        if self._arrived[number] > 1 and self._kinds[number] not in _TO_MANY:
+            self.fault(f"message {number} of a {self._kinds[number]} arrived again")
+        return number
+
+    def check(self, account: Account) -> None:
+        """Look at the books of a socket."""
+        figures = account.socket.statistics()
+        for of, books in [(account.kind, figures), *((str(p.peer), p) for p in figures.peers)]:
+            self._check_books(of, books)
+
+    def _check_books(self, of: str, books: TrafficStatistics) -> None:
+        out = books.written + books.waiting_to_send + _total(books.dropped_outgoing)
+        into = books.delivered + books.waiting_to_receive + _total(books.dropped_incoming)
+        if books.accepted != out or books.decoded != into:
+            self.fault(f"the books of {of} don't balance: {books}")
+        if min(books.waiting_to_send_bytes, books.waiting_to_receive_bytes, books.written) < 0:
+            self.fault(f"{of} has less than nothing: {books}")
+
+    def check_closed(self, account: Account, *, probed: bool) -> None:
+        """Look at the books of a socket that was closed."""
+        self.check(account)
+        kind, figures = account.kind, account.socket.statistics()
+        if figures.waiting_to_send or figures.waiting_to_receive:
+            self.fault(f"a closed {kind} still holds messages: {figures}")
+        # Probes are accepted by nobody's call.
+        most = figures.accepted if probed else account.sent + account.unsure
+        if kind in _ACCEPTS_WHAT_IS_SENT and not account.sent <= figures.accepted <= most:
+            self.fault(f"a {kind} sent {account.sent} and counted {figures.accepted}")
+        if kind in _DELIVERS_WHAT_IS_RECEIVED and figures.delivered != account.received:
+            self.fault(f"a {kind} received {account.received}, and counted {figures.delivered}")
+
+
+def _total(dropped: Mapping[DropReason, int]) -> int:
+    return sum(dropped.values())
