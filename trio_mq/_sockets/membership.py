@@ -15,6 +15,7 @@ from typing import Final
 
 import trio
 
+from trio_mq import _debug as debug
 from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._events import (
     Accepted,
@@ -316,6 +317,7 @@ class Membership:
             pipe.drop_outgoing(DropReason.CLOSED)
         self._drop_unread(*self.pipes)
         self._closed = True
+        debug.dismiss(self._pattern)
         self.hub.end()
 
     def _drop_unread(self, *pipes: Pipe) -> None:

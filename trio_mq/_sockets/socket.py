@@ -210,7 +210,6 @@ class Socket(trio.abc.AsyncResource):
             if self._endpoints is not None:
                 self._endpoints.stop()
             self._members.close(warn=warn)
-            debug.dismiss(self._pattern)
         finally:
             if self._scope is not None:
                 self._scope.stop()
