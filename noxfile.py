@@ -16,7 +16,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "typing", "docs", "tests"]
+nox.options.sessions = ["lint", "typing", "docs", "chaos", "tests"]
 # A Python that is not on this machine is named as skipped, with CI=true too, and none is fetched.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
@@ -146,10 +146,18 @@ def interop(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def fuzz(session: nox.Session) -> None:
-    """Run only the property and hostile-peer tests, with many more examples and a new seed."""
+    """Run the property, interrupt and hostile-peer tests with many more examples and new seeds."""
     install(session, "tests")
     chdir_to_tests(session)
     session.run("pytest", "-m", "fuzz", "--hypothesis-profile=thorough", *session.posargs)
+
+
+@nox.session(requires=["build"])
+def chaos(session: nox.Session) -> None:
+    """Kill, stop and cut off real processes, and count; ``-- --minutes 10`` goes on for longer."""
+    install(session, "tests")
+    chdir_to_tests(session)
+    session.run("python", "-m", "chaos", *(session.posargs or ["--minutes", "0.5"]))
 
 
 @nox.session(requires=["build"])
