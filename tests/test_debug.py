@@ -167,10 +167,10 @@ def test_what_a_closed_socket_still_holds_ends_the_run() -> None:
         async with pipeline("memory") as (push, pull):
             await push.send(b"it")
             await trio.testing.wait_all_tasks_blocked()
-            pull._members._drop_unread = Mock()  # type: ignore[method-assign]
+            pull._members._forget_if_read = Mock()  # type: ignore[method-assign]
         await trio.sleep_forever()
 
-    with ended_by("holds messages of a closed socket"):
+    with ended_by("of a closed socket"):
         trio.run(main)
 
 

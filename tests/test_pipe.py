@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -13,9 +15,10 @@ from tests.property.pipes import (
     waiting_in,
     write,
 )
+from trio_mq._errors import InternalError
 from trio_mq._message import Message
 from trio_mq._pipes.item import Outgoing, frames_of
-from trio_mq._tally import DropReason
+from trio_mq._tally import DropReason, Tally
 
 
 @given(sizes=st.lists(st.integers(0, 9)), mark=st.integers(1, 5), limit=st.integers(1, 30))
@@ -122,9 +125,10 @@ def test_a_torn_message_is_sent_again_whole_once_and_then_dropped() -> None:
     pipe.put((b"torn",))
     pipe.put((b"next",))
     for _ in range(2):
+        pipe.lend(no_peer())
         pipe.next_batch(10, 1000)
         assert waiting_in(pipe) == [b"torn", b"next"]
-        pipe.link_ended(partly_written=True)
+        pipe.give_back(partly_written=True)
     assert waiting_in(pipe) == [b"next"]
     assert books.dropped_counts == {DropReason.CONNECTION_LOST: 1}
     assert_adds_up(pipe)
@@ -136,8 +140,9 @@ def test_a_torn_message_of_many_peers_is_torn_for_one_of_them() -> None:
     one, two = new_pipe(Books()), new_pipe(Books())
     one.put(shared)
     two.put(shared)
+    one.lend(no_peer())
     one.next_batch(1, 100)
-    one.link_ended(partly_written=True)
+    one.give_back(partly_written=True)
     assert one.outgoing[0] is not shared
     assert two.outgoing[0] is shared
     assert waiting_in(one) == waiting_in(two) == [b"news"]
@@ -148,8 +153,9 @@ def test_a_link_that_ends_between_messages_tears_nothing() -> None:
     pipe = new_pipe(Books())
     pipe.put((b"1",))
     for _ in range(5):
+        pipe.lend(no_peer())
         pipe.next_batch(10, 1000)
-        pipe.link_ended(partly_written=False)
+        pipe.give_back(partly_written=False)
     assert (waiting_in(pipe), pipe.in_hand) == ([b"1"], 0)
 
 
@@ -231,3 +237,59 @@ def test_what_is_dropped_is_counted_by_its_reason(reason: DropReason) -> None:
     assert (pipe.drop_outgoing(reason), pipe.inbound.drop_all(reason)) == (0, 0)
     assert books.dropped_counts == {reason: 3}
     assert_adds_up(pipe)
+
+
+@pytest.mark.parametrize("act", ["reclaim", "drop_outgoing", "retire", "lend"])
+def test_what_is_lent_must_come_back_before_its_owner_decides_about_it(act: str) -> None:
+    """A writer that goes on with what others have been given would send it twice."""
+    pipe = new_pipe(Books())
+    acts: dict[str, Callable[[], object]] = {
+        "reclaim": pipe.reclaim,
+        "drop_outgoing": lambda: pipe.drop_outgoing(DropReason.CLOSED),
+        "retire": pipe.retire,
+        "lend": lambda: pipe.lend(no_peer()),
+    }
+    pipe.put((b"1",))
+    pipe.lend(no_peer())
+    pipe.next_batch(1, 100)
+    with pytest.raises(InternalError, match="lent"):
+        acts[act]()
+    pipe.give_back(partly_written=False)
+    assert waiting_in(pipe) == [b"1"]
+    acts[act]()
+    assert_adds_up(pipe)
+
+
+def test_nothing_is_queued_where_no_link_will_come() -> None:
+    """A retired pipe has no room, and is lent to nobody."""
+    pipe = new_pipe(Books(), send_hwm=10)
+    pipe.retire()
+    assert not pipe.has_room()
+    assert pipe.append_below == 0
+    with pytest.raises(InternalError, match="retired"):
+        pipe.lend(no_peer())
+
+
+def test_what_is_counted_in_a_pipe_that_was_forgotten_is_counted_where_its_figures_went() -> None:
+    """As a request that turns out to be none, after it was the last one of a lost client."""
+    pipe, departed = new_pipe(Books()), Tally()
+    pipe.inbound.deliver(no_peer(), [Message(b"1")], 1)
+    pipe.inbound.take()
+    pipe.move_books(departed)
+    pipe.inbound.drop_taken(DropReason.FILTERED)
+    assert (departed.decoded, departed.delivered) == (1, 0)
+    assert departed.dropped_in == {DropReason.FILTERED: 1}
+
+
+def test_a_message_that_goes_back_is_counted_once() -> None:
+    """Its pipe was forgotten when it was taken, and counts anew."""
+    pipe, departed = new_pipe(Books()), Tally()
+    pipe.inbound.deliver(no_peer(), [Message(b"1")], 1)
+    message = pipe.inbound.take()
+    pipe.move_books(departed)
+    pipe.count_anew()
+    pipe.inbound.put_back(message)
+    assert departed.delivered + pipe.figures().delivered == 0
+    pipe.inbound.take()
+    pipe.move_books(departed)
+    assert (departed.decoded, departed.delivered) == (1, 1)

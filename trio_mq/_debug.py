@@ -9,8 +9,9 @@ because sockets with many peers are looked at less often.
 The invariants:
 
 *One owner.* A connection that is there has a pipe, no other connection has the same one, and the
-pipe's peer is that of the connection. What the writer has in hand belongs to a connection. A pipe
-that may be chosen is one that the socket knows: nothing is sent to where nobody is.
+pipe's peer is that of the connection; no other pipe is lent. What the writer has in hand belongs to
+a connection. A pipe that may be chosen is one that the socket knows: nothing is sent to where
+nobody is.
 
 *One place.* What was accepted waits, was written, or was dropped; what was decoded waits, was
 delivered, or was dropped. No figure is below zero, and the bytes are those of the messages.
@@ -23,7 +24,7 @@ with itself (`Pattern.faults`).
 
 *No waiting in vain.* Nobody waits for a message that is there, or for room that is there.
 
-*Nothing outlives its owner.* A closed socket holds no message.
+*Nothing outlives its owner.* A closed socket holds no message, pipe or connection.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from trio_mq._errors import InternalError
 from trio_mq._patterns.balanced import BalancedPattern
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._pipes.item import payload_of
-from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._tally import Tally
 
 #: Peers that one look may cost, and messages whose bytes are added up in it.
@@ -158,9 +159,8 @@ def faults(pattern: Pattern) -> Iterator[str]:
 
 def leftovers(pattern: Pattern) -> Iterator[str]:
     """Say what a closed socket still holds."""
-    for pipe in pattern.ledger.pipes:
-        if pipe.outgoing or pipe.inbound.count:
-            yield f"{pipe!r} holds messages of a closed socket"
+    for kept in (*pattern.ledger.pipes, *pattern.ledger.links.values()):
+        yield f"{kept!r} of a closed socket"
     if pattern.waiting().out or pattern.waiting().into:
         yield f"{pattern.waiting()} of a closed socket"
 
@@ -177,12 +177,20 @@ def _owner_faults(pattern: Pattern) -> Iterator[str]:
         else:
             borrowed.add(pipe)
     for pipe in ledger.pipes:
-        if pipe.in_hand and pipe not in borrowed:
-            yield f"{pipe!r} is being written by nobody"
+        yield from _hold_faults(pipe, borrowed=pipe in borrowed)
     if isinstance(pattern, BalancedPattern):
         for pipe in pattern.balance.targets():
             if pipe not in ledger.pipes or not pipe.attached:
                 yield f"{pipe!r} may be chosen and is not there"
+
+
+def _hold_faults(pipe: Pipe, *, borrowed: bool) -> Iterator[str]:
+    if pipe.in_hand and not borrowed:
+        yield f"{pipe!r} is being written by nobody"
+    if (pipe.hold is Hold.LENT) is not borrowed:
+        yield f"{pipe!r} is {pipe.hold.value}, and {'one' if borrowed else 'no'} connection uses it"
+    if pipe.hold is Hold.RETIRED and (pipe.outgoing or pipe.attached):
+        yield f"{pipe!r} is retired, and is still used"
 
 
 def _balance_faults(pattern: Pattern) -> Iterator[str]:

@@ -8,7 +8,7 @@ import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.property.pipes import Books, assert_adds_up, new_pipe, waiting_in
+from tests.property.pipes import Books, assert_adds_up, new_pipe, no_peer, waiting_in
 from tests.zmtp.pair import established
 from trio_mq._connections.outbox import Outbox
 from trio_mq._pipes.item import Item, Outgoing
@@ -69,6 +69,7 @@ class OutboxMachine(RuleBasedStateMachine):
         """Begin on a new stream."""
         self.kernel = Kernel()
         connection = established(SocketType.PUSH)
+        self.pipe.lend(no_peer())
         self.outbox = Outbox(self.kernel, connection, self.pipe)
         self.expected = b""
 
@@ -114,7 +115,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule()
     def connection_dies(self) -> None:
         """The rest goes to the next stream; one partly written for the second time goes nowhere."""
-        self.pipe.link_ended(partly_written=self.outbox.partly_written)
+        self.pipe.give_back(partly_written=self.outbox.partly_written)
         if self.offset:
             first = self.queue[0]
             if first in self.once_torn:

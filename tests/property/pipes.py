@@ -35,7 +35,7 @@ class Books:
         """Nobody drains."""
 
     def emptied(self, pipe: Pipe) -> None:
-        """Nobody is retiring."""
+        """Nobody is retired."""
 
     def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
         """Count it."""
@@ -47,9 +47,14 @@ def new_pipe(owner: Books, **options: int | bool) -> Pipe:
     return Pipe(owner, "inproc://any", Options(**options))  # type: ignore[arg-type]
 
 
+class _NoPeer:
+    def attach(self, pipe: Pipe) -> None:
+        """Look at nothing."""
+
+
 def no_peer() -> Peer:
     """Return what stands for a peer where nobody looks at it."""
-    return cast("Peer", object())
+    return cast("Peer", _NoPeer())
 
 
 def write(pipe: Pipe, count: int) -> list[bytes]:

@@ -3,7 +3,8 @@
 Sequences of everything that can happen run on sockets of each type, over inproc and over streams
 in memory, in virtual time. After each step both equations hold per socket and per peer:
 accepted = waiting + written + dropped, decoded = delivered + waiting + dropped. Where nothing may
-be lost, nothing is.
+be lost, nothing is. And nothing of a socket knows a pipe or a connection that is gone: messages
+would go there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import trio.testing
 from hypothesis import given, settings, strategies as st
 
 from tests.joined import MemoryListener, bind, connect
+from tests.walk import ghosts
 from trio_mq import (
     Dealer,
     Message,
@@ -149,6 +151,7 @@ class World:
             assert_adds_up(figures)
             for peer in figures.peers:
                 assert_adds_up(peer)
+            assert ghosts(socket) == []
 
     async def _take(self, step: Step) -> None:
         match step:

@@ -22,7 +22,7 @@ def pipes_with(marks: list[int], rolling: set[int]) -> list[Pipe]:
     """Return a pipe for each mark, some of them in the midst of being written."""
     pipes = [new_pipe(Books(), send_hwm=mark) for mark in marks]
     for which in rolling:
-        pipes[which].roll()
+        pipes[which].writer_is_busy()
     return pipes
 
 

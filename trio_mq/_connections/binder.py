@@ -58,6 +58,7 @@ class Binder:
         self._half_open: dict[Link, float] = {}
         #: One of them is half open no more.
         self._closed_one = trio.Event()
+        #: It has ended for good, and so has every link of it.
         self.done: trio.Event = trio.Event()
         self._owner = owner
         self._acceptors = acceptors

@@ -18,7 +18,7 @@ from trio_mq._connections.link import Link
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options
-from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._transports.schemes import OpenByteStream
 from trio_mq.zmtp import Connection, Role
 
@@ -60,7 +60,8 @@ class Dialer:
         self.link: Link | None = None
         #: The first attempt has succeeded or failed.
         self.settled: trio.Event = trio.Event()
-        #: It has ended for good.
+        #: It has ended for good, and its link has given the pipe back: who gave up the endpoint
+        #: may now give up the pipe, and not before.
         self.done: trio.Event = trio.Event()
         self._owner = owner
         self._open_stream = open_stream
@@ -84,7 +85,7 @@ class Dialer:
             last_error=self.last_error,
             next_retry=self._next_retry,
             queued=len(self.pipe.outgoing),
-            peers=int(self.pipe.peer is not None),
+            peers=int(self.pipe.hold is Hold.LENT),
         )
 
     @trio.lowlevel.enable_ki_protection

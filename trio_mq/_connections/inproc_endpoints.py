@@ -9,7 +9,7 @@ from trio_mq._contract import Refusal, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
 from trio_mq._options import Options
-from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._transports.inproc import NameHolder, Namespace
 
 
@@ -100,6 +100,7 @@ class InprocDialer:
         self._owner = owner
         self._name = name
         self._names = names
+        self._finishing = False
         self._stopped = False
 
     def __repr__(self) -> str:
@@ -110,10 +111,10 @@ class InprocDialer:
         return EndpointStatus(
             endpoint=self.endpoint,
             bound=False,
-            state=self.state,
+            state=EndpointState.CLOSING if self._finishing else self.state,
             last_error=self.last_error,
             queued=len(self.pipe.outgoing),
-            peers=int(self.pipe.peer is not None),
+            peers=int(self.pipe.hold is Hold.LENT),
         )
 
     def look(self) -> None:
@@ -127,6 +128,8 @@ class InprocDialer:
 
     def found(self, binder: NameHolder) -> None:
         """The name is bound: join, if the two sides want each other."""
+        if self._stopped:
+            return
         assert isinstance(binder, InprocBinder)  # noqa: S101  # nothing else is ever bound
         ours = InprocLink(self._owner, origin=self, own_pipe=self.pipe)
         theirs = InprocLink(binder.owner, origin=binder, own_pipe=None)
@@ -144,6 +147,8 @@ class InprocDialer:
             self._names.wait(self._name, self)
         else:
             self.state, self.last_error = EndpointState.CONNECTED, None
+            if self._finishing and self.link is not None:
+                self.finish()
         self.settled.set()
 
     def lost(self, link: InprocLink) -> None:
@@ -168,6 +173,7 @@ class InprocDialer:
 
     def finish(self) -> None:
         """Let what waits move over, then stop."""
+        self._finishing = True
         if self.link is not None:
             self._stopped = True
             self.link.finish()

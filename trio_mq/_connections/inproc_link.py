@@ -102,8 +102,7 @@ class InprocLink:
         self.peer = Peer(
             other.properties, endpoint=self.endpoint, address=self.endpoint, hang_up=self.hang_up
         )
-        pipe.peer = self.peer
-        self.peer.attach(pipe)
+        pipe.lend(self.peer)
 
     def introduce(self) -> None:
         """Both sides have their pipes: tell our socket of its peer."""
@@ -200,12 +199,9 @@ class InprocLink:
         self._other = None
         if pipe is None or peer is None:
             return False
-        pipe.link_ended(partly_written=False)
+        pipe.give_back(partly_written=False)
         pipe.inbound.on_look = None
-        peer.mark_closed()
         self.owner.disconnected(self, Ending(reason, error, peer.since))
-        if pipe.peer is peer:
-            pipe.peer = None
         return True
 
     def _transfer(self) -> None:
@@ -246,7 +242,7 @@ class InprocLink:
             room, room_bytes = inbound.room()
             if room <= 0 or room_bytes <= 0 or (inbound.holds and not all_of_it):
                 inbound.pause(self._transfer)
-                pipe.roll()
+                pipe.writer_is_busy()
                 return False
             items = pipe.next_batch(room, room_bytes)
             messages: list[Message] = [to_message(frames_of(item)) for item in items]

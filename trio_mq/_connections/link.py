@@ -250,27 +250,26 @@ class Link:
         )
         # It tries the stream, which may be broken by now: until here that is a failed handshake.
         writer = Writer(stream, connection, pipe, self._end)
+        peer = Peer(properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up)
+        pipe.lend(peer)
+        self.peer = peer
         self._reader, self._writer = reader, writer
         self._established = trio.current_time()
-        self.peer = pipe.peer = Peer(
-            properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up
-        )
-        self.peer.attach(pipe)
         pipe.watched = reader.watch
         pipe.on_outgoing = writer.write_through
         pipe.on_shared = pipe.announce
-        self._owner.connected(self, self.peer)
+        self._owner.connected(self, peer)
         self._origin.established(self)
         pipe.wake_writer()
         return reader, writer
 
     def _release(self) -> None:
         """Give the pipe back, with everything that was not wholly written in it."""
-        pipe, peer = self.pipe, self.peer
-        if pipe is None or peer is None or self._writer is None:
-            return
-        pipe.link_ended(partly_written=self._writer.partly_written)
-        peer.mark_closed()
+        pipe, writer = self.pipe, self._writer
+        # Who still knows this link, as its endpoint does for a moment, can't make it write again.
+        self._reader = self._writer = None
+        if pipe is not None and writer is not None:
+            pipe.give_back(partly_written=writer.partly_written)
 
     async def _farewell(self, error: Exception) -> None:
         """Let a peer that is refused with an ERROR read it, for a moment."""

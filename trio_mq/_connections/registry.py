@@ -109,7 +109,7 @@ class EndpointRegistry:
             with self._until_closed():
                 bound = await self._bind(parse_bind(given), options)
             if self._make_error is not None:
-                bound.close()
+                bound.stop()
                 raise self._make_error()
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Binder):
@@ -182,8 +182,10 @@ class EndpointRegistry:
         except BaseException:
             if self.dial_of(pipe) is dial:
                 del self._connected[endpoint]
-            dial.stop()
-            self._owner.endpoint_removed(pipe)
+            try:
+                await self._stop(dial)
+            finally:
+                self._owner.endpoint_removed(pipe)
             raise
         return endpoint
 
@@ -319,15 +321,30 @@ class EndpointRegistry:
             self._owner.endpoint_removed(pipe)
 
     async def _end(self, ending: AnyBound | AnyConnected) -> None:
-        """Let it write what waits for up to ``linger``; cancelled, drop that at once."""
+        """Let it write what waits for up to ``linger``; cancelled, drop that at once.
+
+        Either way it has ended, and has given back every pipe, when this returns or raises.
+        """
         self._ending.add(ending)
         try:
             with trio.move_on_after(ending.options.linger):
                 ending.finish()
                 await ending.done.wait()
         finally:
-            self._ending.discard(ending)
-            ending.stop()
+            try:
+                await self._stop(ending)
+            finally:
+                self._ending.discard(ending)
+
+    async def _stop(self, ending: AnyBound | AnyConnected) -> None:
+        """End it at once, and wait until its links have given back their pipes.
+
+        The wait is a few turns of the scheduler, and can't be cancelled: nobody may decide about
+        the messages of a link that is still writing them.
+        """
+        ending.stop()
+        with trio.CancelScope(shield=True):
+            await ending.done.wait()
 
     # -- the end of the socket --
 

@@ -28,15 +28,21 @@ Task: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Scope:
-    """The tasks of one socket, from ``__aenter__`` to ``__aexit__``."""
+    """The tasks of one socket, from ``__aenter__`` to ``__aexit__``.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: The socket's class, for tracebacks.
+        at_end: Called once, when every task has ended and nothing of theirs can change any more.
+    """
+
+    def __init__(self, name: str, at_end: Callable[[], None]) -> None:
         self._name = name
+        self._at_end = at_end
         self._outer = trio.open_nursery()
         self._shield = trio.CancelScope(shield=True)
         self._inner: trio.Nursery | None = None
         self._waiting: list[tuple[Task, str]] = []
-        #: Every task has ended.
+        #: Every task has ended, and ``at_end`` was called.
         self.ended = trio.Event()
 
     async def open(self) -> None:
@@ -54,6 +60,13 @@ class Scope:
     def stop(self) -> None:
         """Cancel every task."""
         self._shield.cancel()
+
+    def end(self) -> None:
+        """No task runs any more, or none ever did: say so."""
+        try:
+            self._at_end()
+        finally:
+            self.ended.set()
 
     async def close(
         self,
@@ -86,13 +99,15 @@ class Scope:
                 async with trio.open_nursery() as self._inner:
                     for task, name in self._waiting:
                         self._inner.start_soon(task, name=name)
+                    # What ends before the socket does must not be kept by it.
+                    self._waiting.clear()
                     await trio.sleep_forever()
         except Exception as crash:  # noqa: BLE001  # whatever it is, it is ours
             raise InternalError(
                 f"{self._name} crashed, which is a bug of trio_mq: please report it"
             ) from _only(crash)
         finally:
-            self.ended.set()
+            self.end()
 
 
 def _only(error: BaseException) -> BaseException:

@@ -62,12 +62,13 @@ class Ledger:
             self._quiet_until = now + 1.0
             log.warning("%s dropped a message: " + why, self.name, *args)  # noqa: G003  # not data
 
+    def forget(self, pipe: Pipe) -> None:
+        """A pipe is gone: whoever still knows it, and counts something there, counts it here."""
+        del self.pipes[pipe]
+        pipe.move_books(self.departed)
+
     def readopt(self, pipe: Pipe) -> None:
         """A message goes back into a pipe that was perhaps forgotten because it was the last."""
         if pipe not in self.pipes:
-            self.departed.add(pipe.figures(), sign=-1)
+            pipe.count_anew()
             self.pipes[pipe] = None
-
-    def tally_of(self, pipe: Pipe) -> Tally:
-        """Return where to count what is not queued in a pipe, which may have gone meanwhile."""
-        return pipe.tally if pipe in self.pipes else self.departed

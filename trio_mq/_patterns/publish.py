@@ -237,7 +237,7 @@ class XPubPattern(PubPattern):
     def accept(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:
         """Add or remove a subscription of a peer, by the program's decision."""
         link = self.ledger.links.get(peer)
-        if link is None or link.pipe is None:
+        if link is None or link.pipe is None or not link.pipe.attached:
             return
         if subscribed:
             self._add(link.pipe, topic, peer)

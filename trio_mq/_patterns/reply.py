@@ -95,7 +95,7 @@ class RepPattern(Pattern):
     def put_back(self, message: Message) -> None:
         """Make the request that was taken last the next one again, with its envelope."""
         envelope = self.requester.answer().envelope
-        self.queue.put_back(to_message((*envelope, *message)))
+        super().put_back(to_message((*envelope, *message)))
 
     def send(self, frames: Frames) -> None:
         """Answer the last requester; one that is gone or full loses the reply, counted."""

@@ -166,7 +166,7 @@ class ReqPattern(BalancedPattern):
         reply = exchange.result()
         self._unclaimed.remove(reply)
         if exchange.pipe is not None:
-            self.ledger.tally_of(exchange.pipe).delivered += 1
+            exchange.pipe.tally.delivered += 1
         return reply
 
     def abandon(self, exchange: Exchange) -> None:
@@ -178,7 +178,7 @@ class ReqPattern(BalancedPattern):
         pipe = exchange.pipe
         if exchange.reply is not None and pipe is not None:
             self._unclaimed.remove(exchange.reply)
-            self.ledger.tally_of(pipe).drop_in(DropReason.FILTERED)
+            pipe.tally.drop_in(DropReason.FILTERED)
         if exchange.is_over():
             return
         if pipe is None:
@@ -224,6 +224,12 @@ class ReqPattern(BalancedPattern):
                 )
         if pipe in self._busy and pipe not in self._by_pipe:
             self._release(pipe)
+
+    def forget(self, pipe: Pipe) -> None:
+        """The pipe is gone for good, and so are requests that were dropped with it."""
+        super().forget(pipe)
+        for exchange in self._exchanges_of(pipe):
+            self._close(exchange, free=False)
 
     def reroute(self, pipe: Pipe) -> None:
         """Give requests that were not written to other peers; the end of the link fails others."""

@@ -56,8 +56,6 @@ class Inbound:
     reserved: int = attrs.field(init=False, default=0)
     #: The pipe is in the fair queue's rotation.
     readable: bool = attrs.field(init=False, default=False)
-    #: The pipe is to be forgotten when its last message has been read.
-    retiring: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
@@ -187,6 +185,10 @@ class Inbound:
             self._tally.drop_in(reason, count)
             self._dropped(reason, count)
         return count
+
+    def move_books(self, tally: Tally) -> None:
+        """Count in another tally from now on."""
+        self._tally = tally
 
     def count_taken(self) -> None:
         """Bring the tally up to date with what was taken."""

@@ -1,6 +1,8 @@
 """Where a message waits: one peer's outbound and inbound queue, and their two trio channels.
 
 The outbound queue is here; the inbound one is a part of its own, `Inbound`.
+This file is longer than most: who may touch the outbound queue, and every way in and out of it, are
+one idea.
 
 Theory of operation
 -------------------
@@ -10,6 +12,14 @@ connection (bytes, links, redials). A connecting endpoint owns one pipe from ``c
 keeps it over all reconnections; an accepted peer has one from its handshake to its end. A link
 *borrows* the pipe, one link at a time, and owns nothing: whatever was not wholly written when a
 link ends is still here.
+
+Who borrows must give back before the owner may decide about what is left: a writer that still
+writes what its owner has given to somebody else sends it twice. So `Hold` says at every moment who
+may touch the queue: a link lends it (`Pipe.lend`) and gives it back (`Pipe.give_back`); the owner
+empties it (`Pipe.reclaim`, `Pipe.drop_outgoing`) and retires it (`Pipe.retire`), and none of that
+while it is lent. The check stands in those very methods. An endpoint that ends is told to stop, and
+is waited for (its ``done``), and only then is its pipe given up: that is true of `disconnect`,
+`unbind`, a failed ``connect(wait=True)`` and the end of the socket alike.
 
 Two trio memory channels join the pipe to its link's tasks. They are unbounded and only ever used
 with ``send_nowait``, because they don't limit anything: they *announce batches*. Outbound, one
@@ -40,6 +50,7 @@ next batch, or when somebody asks.
 
 from __future__ import annotations
 
+import enum
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -49,6 +60,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 import trio
 
+from trio_mq._errors import InternalError
 from trio_mq._message import Frames
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of, payload_of
@@ -63,6 +75,17 @@ if TYPE_CHECKING:
 _UNLIMITED: Final = 1 << 62
 #: Payload bytes up to which `Pipe.append_below` says all that there is to say.
 SMALL: Final = 1024
+
+
+class Hold(enum.Enum):
+    """Who may take messages out of a pipe's outbound queue."""
+
+    #: Its owner: no connection uses it now.
+    FREE = "free"
+    #: One link, which writes what waits; the owner only puts more in.
+    LENT = "lent"
+    #: Nobody: its endpoint, or its peer, is gone for good. What was received can still be read.
+    RETIRED = "retired"
 
 
 class PipeOwner(Protocol):
@@ -81,7 +104,7 @@ class PipeOwner(Protocol):
         """Messages were written, dropped or handed back: look at drains."""
 
     def emptied(self, pipe: Pipe) -> None:
-        """The last message of a retiring pipe was taken."""
+        """The last message of a retired pipe was taken."""
 
     def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
         """Messages went no further; they are counted already."""
@@ -96,7 +119,9 @@ class Pipe:
     endpoint: str
     options: Options
     tally: Tally = attrs.field(init=False, factory=Tally)
-    #: The peer behind the pipe while there is one.
+    #: Who may take messages out; see `Hold`.
+    hold: Hold = attrs.field(init=False, default=Hold.FREE)
+    #: The peer behind the pipe while it is lent, and the last one afterwards.
     peer: Peer | None = attrs.field(init=False, default=None)
     #: The name by which a routing table knows the peer.
     routing_id: bytes = attrs.field(init=False, default=b"")
@@ -118,8 +143,8 @@ class Pipe:
     blocked: bool = attrs.field(init=False, default=False)
     #: Messages ever written, dropped or handed back: what a drain waits for.
     finished: int = attrs.field(init=False, default=0)
-    #: The writer knows that there is something to write.
-    _announced: bool = attrs.field(init=False, default=False)
+    #: The writer knows that there is something to write: more may simply be appended.
+    announced: bool = attrs.field(init=False, default=False)
     _announcements: trio.MemorySendChannel[None] = attrs.field(init=False)
     #: Where the writer learns of batches.
     outbound: trio.MemoryReceiveChannel[None] = attrs.field(init=False)
@@ -128,9 +153,6 @@ class Pipe:
     #: The same for a message that goes to many peers: writing it to each of them from the stack
     #: of ``send`` would cost a system call per peer and message.
     on_shared: Callable[[], None] | None = attrs.field(init=False, default=None)
-    #: A message may simply be appended where there is room: what else `put` does has been done,
-    #: and holds until the writer is idle again.
-    rolling: bool = attrs.field(init=False, default=False)
     #: While fewer messages than these wait, one of up to `SMALL` bytes may simply be appended and
     #: counted in ``outgoing_bytes``: the writer knows, and both limits admit it.
     append_below: int = attrs.field(init=False, default=0)
@@ -183,10 +205,9 @@ class Pipe:
                 self.outgoing.append(item)
                 size = sum(map(len, item))
             self.outgoing_bytes += size
-            if size > SMALL and self.rolling:
+            if size > SMALL and self.announced:
                 self._limit_appending()
-            if not self._announced and self.on_outgoing is not None:
-                self._announced = True
+            elif not self.announced and self.on_outgoing is not None:
                 self.on_outgoing()
         else:
             self.put_sized(item, payload_of(item))
@@ -194,15 +215,13 @@ class Pipe:
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
         self._append(item, size)
-        if not self._announced and self.on_outgoing is not None:
-            self._announced = True
+        if not self.announced and self.on_outgoing is not None:
             self.on_outgoing()
 
     def put_shared(self, item: Item, size: int) -> None:
         """Queue a message that goes to many; the writer may gather it with the next ones."""
         self._append(item, size)
-        if not self._announced and self.on_shared is not None:
-            self._announced = True
+        if not self.announced and self.on_shared is not None:
             self.on_shared()
 
     def _append(self, item: Item, size: int) -> None:
@@ -210,27 +229,26 @@ class Pipe:
             self._drop_at(-1, DropReason.CONFLATED)
         self.outgoing.append(item)
         self.outgoing_bytes += size
-        if size > SMALL and self.rolling:
+        if size > SMALL and self.announced:
             self._limit_appending()
 
     def extend(self, messages: Sequence[Item], size: int) -> None:
-        """Queue what the caller has seen to fit, while `rolling`."""
+        """Queue what the caller has seen to fit, while `announced`."""
         self.outgoing.extend(messages)
         self.outgoing_bytes += size
         self._limit_appending()
 
-    def roll(self) -> None:
+    def writer_is_busy(self) -> None:
         """The writer knows that there is something to write: more may simply be appended."""
-        self.rolling = not self.conflate
+        self.announced = True
         self._limit_appending()
 
     def _limit_appending(self) -> None:
         """Look how many small messages are admitted by both limits together."""
-        if self.rolling:
-            room = (self.send_hwm_bytes - self.outgoing_bytes) // SMALL
-            self.append_below = min(self.send_hwm, len(self.outgoing) + room)
-        else:
-            self.append_below = 0
+        if self.conflate:
+            return
+        room = (self.send_hwm_bytes - self.outgoing_bytes) // SMALL
+        self.append_below = min(self.send_hwm, len(self.outgoing) + room)
 
     def drop_oldest(self) -> bool:
         """Drop the oldest message that is not being written; False if there is none."""
@@ -293,13 +311,12 @@ class Pipe:
 
     def announce(self) -> None:
         """Tell the writer task that a batch waits."""
-        self._announced = True
-        self.roll()
+        self.writer_is_busy()
         self._announcements.send_nowait(None)
 
     def wake_writer(self) -> None:
         """Let the writer task look for something to write, which need not be a message."""
-        if not self._announced:
+        if not self.announced:
             self.announce()
 
     def next_batch(self, max_messages: int, max_bytes: int) -> list[Item]:
@@ -338,19 +355,29 @@ class Pipe:
 
     def writer_is_idle(self) -> None:
         """The writer has seen an empty queue: the next message needs an announcement."""
-        self._announced = self.rolling = False
+        self.announced = False
         self.append_below = 0
 
-    def link_ended(self, *, partly_written: bool) -> None:
-        """Take the batch in hand back from a link that is gone.
+    # -- lent, and given back --
+
+    def lend(self, peer: Peer) -> None:
+        """Let the link of a peer write what waits, until it calls `give_back`."""
+        self._require(Hold.FREE)
+        self.hold = Hold.LENT
+        self.peer = peer
+        peer.attach(self)
+
+    def give_back(self, *, partly_written: bool) -> None:
+        """Take the pipe back, with the batch in hand, from a link that will not write any more.
 
         Args:
             partly_written: The first message was. It is sent again whole once; the second time it
                 is dropped, so that a message that kills its receivers can't go round.
         """
+        self._require(Hold.LENT)
+        self.hold = Hold.FREE
         self.in_hand = 0
-        self._announced = self.rolling = False
-        self.append_below = 0
+        self.writer_is_idle()
         self.on_outgoing = self.on_shared = self.on_full = None
         self.watched = None
         self.inbound.link_ended()
@@ -372,6 +399,7 @@ class Pipe:
 
     def reclaim(self) -> list[Item]:
         """Empty the outbound queue and return what was in it, no longer counted here."""
+        self._require_back()
         self.count_put()
         items = list(self.outgoing)
         self.outgoing.clear()
@@ -383,23 +411,51 @@ class Pipe:
 
     def drop_outgoing(self, reason: DropReason) -> int:
         """Drop everything that waits to be written, and return how many messages that was."""
+        self._require_back()
         count = len(self.outgoing)
         if count:
             self.count_put()
             self.outgoing.clear()
             self.outgoing_bytes = 0
-            self.in_hand = 0
             self.finished += count
             self.tally.drop_out(reason, count)
             self.owner.dropped(self, reason, count)
             self._after_removing(count)
         return count
 
+    def retire(self) -> None:
+        """Let nothing be queued here any more: no link will come for it."""
+        self._require(Hold.FREE)
+        self.hold = Hold.RETIRED
+        self.send_hwm = 0
+
+    def move_books(self, tally: Tally) -> None:
+        """Count in another tally from now on; what was counted so far is added to it."""
+        tally.add(self.figures())
+        self.tally = tally
+        self.inbound.move_books(tally)
+
+    def count_anew(self) -> None:
+        """Leave what was counted so far where it is, and count in a tally of its own again."""
+        self.count_put()
+        self.inbound.count_taken()
+        self.tally = Tally()
+        self.inbound.move_books(self.tally)
+
+    def _require(self, hold: Hold) -> None:
+        if self.hold is not hold:
+            raise InternalError(f"{self!r} is {self.hold.value}, and should be {hold.value}")
+
+    def _require_back(self) -> None:
+        """Refuse to take messages out behind the back of a link that is writing them."""
+        if self.hold is Hold.LENT:
+            raise InternalError(f"{self!r} is lent to a link, which has to give it back first")
+
     def _after_removing(self, count: int) -> None:
         """Messages have left: the count of what was put starts from what is there now."""
         self._counted_out = len(self.outgoing)
         self._counted_out_bytes = self.outgoing_bytes
-        if self.rolling:
+        if self.announced:
             self._limit_appending()
         if self.blocked and self.has_room():
             self.blocked = False

@@ -33,7 +33,7 @@ from trio_mq._options import Options
 from trio_mq._patterns.ledger import log
 from trio_mq._patterns.pattern import Contested, Pattern
 from trio_mq._peer import Peer
-from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._statistics import SocketStatistics
 from trio_mq._tally import DropReason, Waiting, traffic
 from trio_mq.zmtp import Event, PeerProperties, SocketType
@@ -60,9 +60,11 @@ class Membership:
         self._options = options
         self._handshake_failures: Counter[str] = Counter()
         self._reconnects = 0
-        self._closed = False
         #: Pipes of connected endpoints that have been connected before.
         self._known: set[Pipe] = set()
+        #: The socket is closing: what a peer did not get is dropped, and this is told in the log.
+        self._closing = False
+        self._warn = False
         # The pattern's own methods: a call less for every batch, of which most hold one message.
         #: Messages were decoded.
         self.deliver: Callable[[AnyLink, Pipe, list[Message], int], None] = pattern.deliver
@@ -97,10 +99,12 @@ class Membership:
 
     def endpoint_removed(self, pipe: Pipe) -> None:
         """A connected endpoint is gone, with its link."""
+        if pipe.hold is Hold.RETIRED:
+            return
         self.detach(pipe)
         self._known.discard(pipe)
-        self._undelivered(pipe, warn=True)
-        self._pattern.give_up(pipe, DropReason.CLOSED)
+        self._undelivered(pipe, warn=self._warn or not self._closing)
+        self._give_up(pipe, DropReason.CLOSED)
         self._retire(pipe)
 
     def listening(self, endpoint: str) -> None:
@@ -128,7 +132,7 @@ class Membership:
         """An endpoint failed: what waits there goes to others if the pattern can."""
         if pipe.attached:
             self.detach(pipe)
-            self._pattern.reroute(pipe)
+            self._reroute(pipe)
 
     # -- what links ask and tell --
 
@@ -163,6 +167,8 @@ class Membership:
         if len(self.links) >= link.options.max_peers:
             raise Refusal("max-peers", f"there are {link.options.max_peers} peers already")
         if link.own_pipe is not None:
+            if link.own_pipe.hold is Hold.RETIRED:
+                raise Refusal("closed", f"{link.endpoint} was disconnected meanwhile")
             self._pattern.admit(link.own_pipe, properties)
             return link.own_pipe
         pipe = Pipe(self, link.endpoint, link.options)
@@ -193,13 +199,12 @@ class Membership:
         if pipe is not None:
             self._pattern.disconnected(pipe, ending)
             if link.own_pipe is None:
-                self._peer_left(pipe)
+                self._peer_left(pipe, peer)
             elif link.options.immediate:
                 self.detach(pipe)
-                self._pattern.reroute(pipe)
-        if self._closed and pipe is not None:
-            self._drop_unread(pipe)  # its reader may have been about to deliver
+                self._reroute(pipe)
         if peer is not None:
+            peer.mark_closed()
             # Last, so that a thousand subscriptions that end with it don't push it out.
             self.hub.emit(Disconnected(peer=peer, reason=ending.reason, error=ending.error))
 
@@ -214,24 +219,49 @@ class Membership:
             )
         )
 
-    def _peer_left(self, pipe: Pipe) -> None:
+    def _peer_left(self, pipe: Pipe, peer: Peer | None) -> None:
         self.detach(pipe)
-        self._pattern.give_up(pipe, DropReason.PEER_LEFT)
+        if self._closing:
+            self._undelivered(pipe, warn=self._warn)
+            self._give_up(pipe, DropReason.CLOSED)
+        else:
+            self._give_up(pipe, DropReason.PEER_LEFT)
+        if peer is not None:
+            # Now its figures say what became of every message for it, and are its own.
+            peer.mark_closed()
         self._retire(pipe)
 
+    def _give_up(self, pipe: Pipe, reason: DropReason) -> None:
+        """Nobody comes for what waits in the pipe: others get it, or it is dropped."""
+        if self._closing:
+            pipe.drop_outgoing(reason)
+        else:
+            self._pattern.give_up(pipe, reason)
+
+    def _reroute(self, pipe: Pipe) -> None:
+        """Let others get what waits in the pipe, if there will be any."""
+        if not self._closing:
+            self._pattern.reroute(pipe)
+
     def _retire(self, pipe: Pipe) -> None:
-        """Forget a pipe, now or when its last message has been read."""
-        if pipe.inbound.count:
-            pipe.inbound.retiring = True
-        elif pipe in self.pipes:
-            del self.pipes[pipe]
-            self.ledger.departed.add(pipe.figures())
+        """Nothing goes out through the pipe any more; what came in can still be read."""
+        pipe.retire()
+        self._forget_if_read(pipe)
+
+    def _forget_if_read(self, pipe: Pipe) -> None:
+        """Forget a retired pipe, if its last message has been read."""
+        if not pipe.inbound.count and pipe in self.pipes:
+            self.ledger.forget(pipe)
             self._pattern.forget(pipe)
 
     def peer_said(self, link: AnyLink, event: Event) -> None:
-        """A peer sent a command that concerns the pattern."""
+        """A peer sent a command that concerns the pattern.
+
+        While its endpoint is being disconnected, nothing that it asks for will be done.
+        """
         assert link.pipe is not None  # noqa: S101  # the handshake is done
-        self._pattern.peer_said(link, link.pipe, event)
+        if link.pipe.attached:
+            self._pattern.peer_said(link, link.pipe, event)
 
     # -- what pipes tell --
 
@@ -248,8 +278,8 @@ class Membership:
         self.drains.look()
 
     def emptied(self, pipe: Pipe) -> None:
-        """The last message of a retiring pipe was taken."""
-        self._retire(pipe)
+        """The last message of a retired pipe was taken."""
+        self._forget_if_read(pipe)
 
     # -- what users ask --
 
@@ -306,27 +336,31 @@ class Membership:
         self.drains.fail(make_error)
         self._pattern.close(make_error)
 
-    def close(self, *, warn: bool) -> None:
-        """Everything has ended: drop what is left, and say so."""
+    def begin_to_close(self, *, warn: bool) -> None:
+        """The socket closes: what a peer does not get from its link any more is dropped.
+
+        Args:
+            warn: Tell in the log how much that is.
+        """
+        self._closing, self._warn = True, warn
+
+    def close(self) -> None:
+        """Every link and endpoint has ended: drop what is left, say so, and close the books."""
         left = self._pattern.forget_returned()
         if left:
             self.ledger.drop_unqueued(DropReason.CLOSED, left)
             self.drains.forgotten(left)
-        for pipe in tuple(self.pipes):
-            self._undelivered(pipe, warn=warn)
-            pipe.drop_outgoing(DropReason.CLOSED)
-        self._drop_unread(*self.pipes)
-        self._closed = True
-        debug.dismiss(self._pattern)
-        self.hub.end()
-
-    def _drop_unread(self, *pipes: Pipe) -> None:
-        """Nobody will receive it any more."""
         unread = self._pattern.forget_unread()
         if unread:
             self.ledger.departed.drop_in(DropReason.CLOSED, unread)
-        for pipe in pipes:
+        for pipe in tuple(self.pipes):
             pipe.inbound.drop_all(DropReason.CLOSED)
+            if pipe.hold is Hold.RETIRED:
+                self._forget_if_read(pipe)
+            else:
+                self.endpoint_removed(pipe)
+        self.hub.end()
+        debug.dismiss(self._pattern)
 
     def _undelivered(self, pipe: Pipe, *, warn: bool) -> None:
         """Tell of messages that were still waiting when their way out had to close."""

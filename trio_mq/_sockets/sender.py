@@ -172,7 +172,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
     def _append_what_fits(self, batch: list[bytes | Frames]) -> int:
         """Do the same in one step, if all that the count admits is admitted by its size too."""
         sole_pipe = self._sole_pipes.sole_pipe
-        if sole_pipe is None or not sole_pipe.rolling:
+        if sole_pipe is None or not sole_pipe.announced or sole_pipe.conflate:
             return 0
         rest = batch[1 : max(1, 1 + sole_pipe.send_hwm - len(sole_pipe.outgoing))]
         size = payload_of_all(rest)

@@ -112,7 +112,7 @@ class Socket(trio.abc.AsyncResource):
         self._context.register(self)
         self._thread = threading.get_ident()
         self._slice = current_slice()
-        self._scope = scope = Scope(type(self).__name__)
+        self._scope = scope = Scope(type(self).__name__, at_end=self._members.close)
         self._endpoints = endpoints = EndpointRegistry(
             self._members, self._options, self._context, scope
         )
@@ -125,7 +125,7 @@ class Socket(trio.abc.AsyncResource):
         except BaseException:
             # No nursery is open yet, so the error leaves as it is.
             self._abandon()
-            scope.ended.set()
+            scope.end()
             raise
         await scope.open()
         try:
@@ -206,10 +206,10 @@ class Socket(trio.abc.AsyncResource):
             return
         self._refuse_calls()
         self._closed = True
+        self._members.begin_to_close(warn=warn)  # and when every task has ended, close the books
         try:
             if self._endpoints is not None:
                 self._endpoints.stop()
-            self._members.close(warn=warn)
         finally:
             if self._scope is not None:
                 self._scope.stop()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trio_mq._message import Message
-from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.pipe import Hold, Pipe
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer
@@ -121,7 +121,7 @@ class FairQueue:
     def _emptied(self, pipe: Pipe) -> None:
         self.remove(pipe)
         pipe.inbound.look_for_room()
-        if pipe.inbound.retiring:
+        if pipe.hold is Hold.RETIRED:
             pipe.owner.emptied(pipe)
 
     def _choose_direct(self) -> None:
