@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import ctypes
+import mmap
+from pathlib import Path
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -13,11 +18,12 @@ frames = st.lists(st.binary(max_size=40), min_size=1, max_size=8)
 
 @given(frames=frames)
 def test_a_message_is_the_tuple_of_its_frames(frames: list[bytes]) -> None:
-    """It compares, unpacks, slices and hashes as one."""
+    """It compares, unpacks and slices as one, and hashes as what it is compared with."""
     message = Message(frames)
     assert message == tuple(frames)
+    assert not message != tuple(frames)  # noqa: SIM202  # the other operator
     assert (len(message), [*message]) == (len(frames), frames)
-    assert hash(message) == hash(tuple(frames))
+    assert hash(message) == hash(frames[0] if len(frames) == 1 else tuple(frames))
     assert size_of(message) == sum(map(len, frames))
 
 
@@ -102,3 +108,67 @@ def test_repr_shows_frames_shortened() -> None:
     assert "1000000 bytes" in shown
     assert "996 more frames" in shown
     assert len(shown) < 300
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview])
+def test_a_message_of_one_frame_equals_its_bytes(make: type[bytes]) -> None:
+    """So that a program which compared what pyzmq returned goes on to work."""
+    message = Message(b"stop")
+    assert message == make(b"stop")
+    assert make(b"stop") == message
+    assert message != make(b"go")
+    assert make(b"go") != message
+    assert Message([b"st", b"op"]) != make(b"stop")
+    assert message != "stop"
+
+
+def test_as_a_key_a_message_of_one_frame_is_its_bytes() -> None:
+    """In sets and dictionaries, both ways."""
+    keys: set[object] = {b"stop", (b"a", b"b")}
+    assert Message(b"stop") in keys
+    assert Message([b"a", b"b"]) in keys
+    assert b"stop" in {Message(b"stop"), Message(b"go")}
+
+
+class Buffers:
+    """Things that Python can look into, by name."""
+
+    array = array.array("H", [1, 2])
+    cells = (ctypes.c_uint16 * 2)(1, 2)
+    square = memoryview(bytes([1, 0, 2, 0])).cast("B", (2, 2))
+    every_second = memoryview(bytes([1, 9, 0, 9, 2, 9, 0, 9]))[::2]
+
+
+@pytest.mark.parametrize("name", ["array", "cells", "square", "every_second"])
+def test_every_buffer_is_bytes_like(name: str) -> None:
+    """With its elements in order, whatever they are; alone or as a frame."""
+    buffer = getattr(Buffers, name)
+    expected = array.array("H", [1, 2]).tobytes()
+    assert to_frames(buffer) == (expected,)
+    assert to_frames([b"head", buffer]) == (b"head", expected)
+
+
+def test_a_mapped_file_is_bytes_like(tmp_path: Path) -> None:
+    """And is copied: the file may change before the message is written."""
+    (path := tmp_path / "file").write_bytes(b"before")
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        frames = to_frames(mapped)
+        mapped[:] = b"after!"
+    assert frames == (b"before",)
+    with pytest.raises(ValueError, match=r"the message, a mmap, gives no bytes .* tobytes"):
+        to_frames(mapped)
+
+
+def test_a_buffer_of_references_is_refused() -> None:
+    """Addresses in this process are nothing to send."""
+    with pytest.raises(TypeError, match=r"frame 0, a py_object_Array_1, holds references"):
+        to_frames([(ctypes.py_object * 1)()])
+
+
+def test_text_and_json_of_several_frames_are_refused_by_name() -> None:
+    """The error says what was asked for, not how it is made."""
+    message = Message([b"1", b"2"])
+    with pytest.raises(ValueError, match=r"\.text of a message needs one frame, this one has 2"):
+        _ = message.text
+    with pytest.raises(ValueError, match=r"\.json\(\) of a message needs one frame"):
+        message.json()

@@ -41,7 +41,7 @@ class Context:
             None if max_threads is None else _at_least_one("max_threads", max_threads)
         )
         #: The names that inproc endpoints of this context are bound to.
-        self.inproc: Final[Namespace] = Namespace()
+        self.inproc: Final[Namespace] = self._make_namespace()
         # Held for a moment, and never through a Ctrl-C: whoever came next would wait for ever.
         self._lock = threading.Lock()
         self._sockets: dict[Hashable, int] = {}
@@ -58,6 +58,10 @@ class Context:
     def threads(self) -> int:
         """Threads that have an open socket now."""
         return len(set(self._sockets.values()))
+
+    @staticmethod
+    def _make_namespace() -> Namespace:
+        return Namespace()
 
     @trio.lowlevel.enable_ki_protection
     def check(self) -> None:
@@ -103,6 +107,28 @@ class Context:
             self._sockets.pop(socket, None)
 
 
+class _ContextOfRun(Context):
+    """The context of a run: nobody has made it to keep names apart from those of other runs."""
+
+    @staticmethod
+    def _make_namespace() -> Namespace:
+        return Namespace(of_a_run=True)
+
+
+def checked(context: Context) -> Context:
+    """Return a context in which a socket could be opened in this thread now.
+
+    Raises:
+        TypeError: It is none of ours.
+        TooManySockets: There are ``max_sockets`` already.
+        TooManyThreads: This would be one thread more than ``max_threads``.
+    """
+    if not isinstance(context, Context):
+        raise TypeError(f"context is a trio_mq.Context, not {context!r}")
+    context.check()
+    return context
+
+
 def _at_least_one(name: str, value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} is a whole number, not {value!r}")
@@ -119,6 +145,6 @@ def default_context() -> Context:
     try:
         return _context_of_run.get()
     except LookupError:
-        context = Context()
+        context = _ContextOfRun()
         _context_of_run.set(context)
         return context

@@ -17,6 +17,7 @@ from trio_mq._errors import (
     AuthenticationFailed,
     IncompatiblePeer,
     MechanismMismatch,
+    Refusal as Refusal,
     RemoteProtocolError,
 )
 from trio_mq._message import Message
@@ -76,8 +77,8 @@ class SocketSide(Protocol):
     def accepted(self, endpoint: str, address: str) -> None:
         """Somebody connected to a bound endpoint."""
 
-    def accept_failed(self, endpoint: str, error: OSError) -> None:
-        """The system refuses more connections for now."""
+    def accept_failed(self, endpoint: str, error: Exception, *, broken: bool) -> None:
+        """The system refuses more connections for now; or a listener is broken, for good."""
 
     def retrying(self, endpoint: str, delay: float, error: BaseException | None) -> None:
         """A connected endpoint will dial again after a pause."""
@@ -124,18 +125,6 @@ class SocketSide(Protocol):
         """A bound endpoint went."""
 
 
-class Refusal(Exception):  # it is nobody's error: a peer is turned away
-    """The socket does not want this peer; the connection is closed without an ERROR.
-
-    libzmq dials again after a plain close and never after an ERROR.
-    """
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        #: One word or two for programs.
-        self.reason = reason
-
-
 class SilentPeer(trio.BrokenResourceError):
     """No byte came in time."""
 
@@ -164,9 +153,13 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (IncompatiblePeer, "incompatible-peer"),
     (MechanismMismatch, "mechanism"),
     (AuthenticationFailed, "authentication"),
+    (ConnectionResetError, "reset"),
+    (TimeoutError, "timeout"),
     (trio.TooSlowError, "timeout"),
     (SilentPeer, "heartbeat"),
     (MemoryError, "out-of-memory"),
+    (trio.BrokenResourceError, "connection-lost"),
+    (OSError, "connection-lost"),
 )
 
 
@@ -177,11 +170,11 @@ def _reason(error: BaseException | None) -> str:
         return error.fault.value
     if isinstance(error, Refusal):
         return error.reason
+    if isinstance(error, trio.BrokenResourceError) and _was_reset(error):
+        return "reset"
     for kind, word in _WORDS:
         if isinstance(error, kind):
             return word
-    if isinstance(error, trio.BrokenResourceError):
-        return "reset" if _was_reset(error) else "connection-lost"
     return f"internal-error: {type(error).__name__}"
 
 

@@ -18,8 +18,8 @@ class EndpointState(enum.Enum):
     CONNECTED = "connected"
     #: The last attempt failed or the connection was lost; it dials again after a pause.
     RETRYING = "retrying"
-    #: The two ends don't understand each other; it dials again after a longer pause, and gets no
-    #: messages meanwhile.
+    #: Connected: the two ends don't understand each other; it dials again after a longer pause, and
+    #: gets no messages meanwhile. Bound: every listener is broken, and nobody can come any more.
     FAILED = "failed"
     #: It writes what waits and will be gone.
     CLOSING = "closing"

@@ -11,18 +11,21 @@
         ├── TooManySockets          the context holds ``max_sockets`` sockets already
         ├── TooManyThreads          more threads than ``max_threads`` use the context
         ├── InternalError           a bug of this library; the crash is its ``__cause__``
-        ├── HandshakeError          a connection that did not come to be
+        ├── HandshakeError          the two ends of a connection don't want each other
         │   ├── IncompatiblePeer        the two socket types do not go together
         │   ├── MechanismMismatch       the two ends want different security mechanisms
-        │   └── AuthenticationFailed    the peer refused us, or we refused the peer
+        │   ├── AuthenticationFailed    the peer refused us, or we refused the peer
+        │   └── Refusal                 our own socket has no place for the peer
         └── ProtocolError           somebody broke ZMTP
             ├── RemoteProtocolError     the peer did
             └── LocalProtocolError      the user of `trio_mq.zmtp` did
 
 What trio has a word for keeps it: `trio.ClosedResourceError` (this socket was closed, by you),
 `trio.WouldBlock` (a ``_nowait`` call that would have to wait), `trio.BusyResourceError` (two
-tasks in turn-taking calls of one socket). Operating system errors are `OSError`, with the
-endpoint in the text. Bad arguments are `ValueError` and `TypeError`, raised where they are given.
+tasks in turn-taking calls of one socket). What the system and the network do is `OSError`, with the
+endpoint in the text: a name that has no address, a connection that is refused, reset, ended or
+silent before its handshake was done. Bad arguments are `ValueError` and `TypeError`, raised where
+they are given.
 """
 
 from __future__ import annotations
@@ -95,6 +98,20 @@ class AuthenticationFailed(HandshakeError):
         super().__init__(message)
         #: "300", "400" or "500" as in ZAP, or the empty string where the peer gave none.
         self.status = status
+
+
+class Refusal(HandshakeError):
+    """Our own socket has no place for the peer: its only one, or a routing id, is taken.
+
+    The connection is closed without a word, after which libzmq dials again; after an ERROR it
+    never does. What the *other* end refuses so looks to us as if the network had ended it, which
+    is a `ConnectionAbortedError` that names this as the likely cause.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        #: One word or two for programs, as in `HandshakeFailed.reason`.
+        self.reason = reason
 
 
 class ProtocolFault(enum.Enum):

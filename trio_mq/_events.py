@@ -40,10 +40,13 @@ class Accepted:
 
 @attrs.frozen(kw_only=True)
 class AcceptFailed:
-    """The system refuses to accept more connections now; the listener goes on after a pause."""
+    """The system has no more connections for us now, or a listener is broken."""
 
     endpoint: str
-    error: OSError
+    error: Exception
+    #: The listener has been given up: ``unbind`` the endpoint and bind it anew. Otherwise it goes
+    #: on after a pause.
+    broken: bool = False
 
 
 @attrs.frozen(kw_only=True)

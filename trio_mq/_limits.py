@@ -25,7 +25,8 @@ def is_number(value: object) -> bool:
 
 def seconds(*, zero: bool = False, optional: bool = False) -> Validator:
     """Check a duration: above zero (or from zero on), possibly ``None``, never NaN."""
-    allowed = f"seconds {'from' if zero else 'above'} 0" + (" or None" if optional else "")
+    never = " or None" if optional else ", math.inf for no end"
+    allowed = f"seconds {'from' if zero else 'above'} 0{never}"
 
     def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
         if value is None and optional:

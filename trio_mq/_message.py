@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-#: One frame to send, in any of the forms that hold bytes.
-BytesLike: TypeAlias = bytes | bytearray | memoryview
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    #: One frame to send: whatever Python can look into as bytes, such as ``bytes``, ``bytearray``,
+    #: ``memoryview``, ``array.array``, ``mmap.mmap`` or an array of numpy.
+    BytesLike: TypeAlias = Buffer
+else:
+    # A buffer has a name from Python 3.12 on; these are what most of them are.
+    BytesLike = bytes | bytearray | memoryview
 #: What ``send`` takes: one bytes-like is one frame, a sequence of bytes-like is a message.
 Sendable: TypeAlias = BytesLike | Sequence[BytesLike]
 #: A message on its way out: a `Message` or a bare tuple, which is cheaper to make and never shown.
@@ -15,13 +22,16 @@ Frames: TypeAlias = tuple[bytes, ...]
 
 _SHOWN_BYTES: Final = 24
 _SHOWN_FRAMES: Final = 6
+#: In the format of a buffer (see `struct`, and PEP 3118 for objects): places in this memory.
+_POINTERS: Final = "OPX&"
 
 
 class Message(tuple[bytes, ...]):
     """One message: an immutable tuple of ``bytes`` frames, at least one.
 
     A tuple, so that ``topic, body = message`` takes it apart, ``len(message)`` counts frames and
-    ``message == (b"a", b"b")`` compares them.
+    ``message == (b"a", b"b")`` compares them. A message of one frame is also equal to the bytes of
+    that frame: ``message == b"stop"``. It has their hash, so as a key it is found by the bytes.
 
     Args:
         frames: One bytes-like for a message of one frame, or a sequence of bytes-like.
@@ -39,21 +49,38 @@ class Message(tuple[bytes, ...]):
 
     def __bytes__(self) -> bytes:
         """Return the only frame; a message of several has no single answer."""
+        return self._only_frame("bytes() of a message")
+
+    def _only_frame(self, what: str) -> bytes:
         if len(self) != 1:
             raise ValueError(
-                f"bytes() of a message needs one frame, this one has {len(self)}; "
+                f"{what} needs one frame, this one has {len(self)}; "
                 "unpack it (first, second = message) or join its frames yourself"
             )
         return self[0]
 
+    def __eq__(self, other: object) -> bool:
+        """Compare frames; with bytes, the only frame."""
+        if isinstance(other, (bytes, bytearray, memoryview)):
+            return len(self) == 1 and self[0] == other
+        return tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        """Tell the opposite of ``==``."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """Return what equal bytes have, or for several frames, what an equal tuple has."""
+        return hash(self[0]) if len(self) == 1 else tuple.__hash__(self)
+
     @property
     def text(self) -> str:
         """The only frame, decoded as UTF-8."""
-        return bytes(self).decode()
+        return self._only_frame(".text of a message").decode()
 
     def json(self) -> object:
         """Return the only frame, parsed as JSON."""
-        return json.loads(bytes(self))
+        return json.loads(self._only_frame(".json() of a message"))
 
     @property
     def subscription(self) -> tuple[bool, bytes] | None:
@@ -88,10 +115,14 @@ def to_frames(message: Sendable) -> Frames:
         return (message,)  # type: ignore[return-value]
     if kind is Message:
         return message  # type: ignore[return-value]
-    if isinstance(message, (bytes, bytearray, memoryview)):
+    if isinstance(message, (bytes, bytearray)):
         return (bytes(message),)
     if isinstance(message, str):
         raise TypeError(f"a message is bytes, not text: encode {message[:40]!r} first")
+    if not isinstance(message, (tuple, list)):
+        content = _content("the message", message)
+        if content is not None:
+            return (content,)
     if not isinstance(message, Sequence):
         raise TypeError(
             f"a message is one bytes-like or a sequence of bytes-like, not {type(message).__name__}"
@@ -114,10 +145,37 @@ def size_of(frames: Frames) -> int:
 
 
 def _to_frame(index: int, frame: object) -> bytes:
-    if isinstance(frame, (bytes, bytearray, memoryview)):
+    if isinstance(frame, (bytes, bytearray)):
         return bytes(frame)
+    content = _content(f"frame {index}", frame)
+    if content is not None:
+        return content
     hint = ": encode it first" if isinstance(frame, str) else ""
     raise TypeError(f"frame {index} is {type(frame).__name__}, not bytes-like{hint}")
+
+
+def _content(what: str, thing: object) -> bytes | None:
+    """Return a copy of what a buffer holds, element by element; ``None`` if it is no buffer.
+
+    Raises:
+        TypeError: It holds references to objects, which mean nothing elsewhere.
+        ValueError: It can't be looked into: it was closed, or has a format that is none of C's.
+    """
+    try:
+        view = memoryview(thing)  # type: ignore[arg-type]  # whether it is one is the question
+    except TypeError:
+        return None
+    except (ValueError, BufferError) as error:
+        raise ValueError(
+            f"{what}, a {type(thing).__name__}, gives no bytes ({error}): send its tobytes()"
+        ) from error
+    with view:
+        if set(view.format) & set(_POINTERS):
+            raise TypeError(
+                f"{what}, a {type(thing).__name__}, holds references to objects and not bytes: "
+                "encode the objects first"
+            )
+        return view.tobytes()
 
 
 def _shorten(frame: bytes) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, cast, get_args
 import attrs
 
 from trio_mq._limits import MIB, Limits, Validator, count, refuse, seconds
+from trio_mq._pyzmq_names import remedy
 from trio_mq.zmtp import MechanismFactory
 
 #: What Pub, XPub and Router do with a message for a peer whose queue is full.
@@ -70,6 +71,13 @@ def _heartbeat_ttl(_: object, field: attrs.Attribute[Any], value: object) -> Non
     if value is not None and cast("float", value) > 65.5:
         # libzmq multiplies deciseconds by 100 in 16 bits: a longer time wraps there and kills us.
         raise refuse(field, value, "at most 65.5 seconds: libzmq peers overflow above that")
+
+
+def _mechanism(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not all(hasattr(value, name) for name in ("name", "as_server", "start")):
+        raise TypeError(
+            f"{field.name} is a security mechanism such as trio_mq.zmtp.Null(), not {value!r}"
+        )
 
 
 def _limits(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -156,7 +164,9 @@ class Options:
         factory=dict, converter=_frozen_metadata, validator=_metadata
     )
     #: The security mechanism, such as `trio_mq.zmtp.Null`; ``None`` is NULL.
-    mechanism: MechanismFactory | None = None
+    mechanism: MechanismFactory | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_mechanism)
+    )
     #: Further bounds on what a peer may make us hold or do.
     limits: Limits = attrs.field(factory=Limits, validator=_limits)
 
@@ -243,4 +253,11 @@ def option_names(options: type) -> frozenset[str]:
 def check_names(who: str, allowed: frozenset[str], given: Mapping[str, object]) -> None:
     for name in given:
         if name not in allowed:
-            raise TypeError(f"{who} has no option {name!r}; it has {', '.join(sorted(allowed))}")
+            instead = remedy(name) if name not in option_fields() else None
+            hint = instead or f"it has {', '.join(sorted(allowed))}"
+            raise TypeError(f"{who} has no option {name!r}; {hint}")
+
+
+def option_fields() -> frozenset[str]:
+    """Return the names of all options of all kinds of sockets."""
+    return frozenset(field.name for field in attrs.fields(Options))

@@ -137,6 +137,24 @@ class WaitList(Generic[Result]):
             trio.lowlevel.reschedule(waiter.task)
 
 
+_NO_TRIO: Final = (
+    "trio_mq runs on trio, and there is no trio here: call this from trio.run(main), or beside "
+    "another event loop with trio's guest mode (trio.lowlevel.start_guest_run)"
+)
+
+
+async def begin_in_trio() -> None:
+    """Notice cancellation, as `trio.lowlevel.checkpoint_if_cancelled`, or that there is no trio.
+
+    Raises:
+        RuntimeError: This is no task of trio's.
+    """
+    try:
+        await trio.lowlevel.checkpoint_if_cancelled()
+    except RuntimeError:
+        raise RuntimeError(_NO_TRIO) from None
+
+
 class TimeSlice:
     """How long the calls of one run may go on without a schedule point.
 

@@ -88,6 +88,7 @@ async def _first_failure(events: EventStream) -> OSError:
     while True:
         event = await events.receive()
         if isinstance(event, AcceptFailed):
+            assert isinstance(event.error, OSError)
             return event.error
 
 

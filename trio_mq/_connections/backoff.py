@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from trio_mq._contract import Ending
-from trio_mq._errors import AuthenticationFailed, HandshakeError, ProtocolError
+from trio_mq._errors import AuthenticationFailed, HandshakeError, ProtocolError, Refusal
 from trio_mq._options import Options
 
 #: Seconds that a connection must have stood for the peer to count as well again.
@@ -63,4 +63,7 @@ class Backoff:
 
 def is_fault(end: Ending) -> bool:
     """Tell whether the two ends don't understand each other, rather than having lost touch."""
-    return isinstance(end.error, (HandshakeError, ProtocolError))
+    # A place that is taken becomes free again, as a server that is down comes up.
+    return isinstance(end.error, (HandshakeError, ProtocolError)) and not isinstance(
+        end.error, Refusal
+    )

@@ -2,8 +2,10 @@
 
 Errors of one visitor are nobody else's. When the system has no more descriptors or memory, the
 listener says so once and tries again after a pause, because the connections still wait in the
-kernel. Visitors who don't get on with their handshake are limited in number, and the oldest makes
-room for the newest, so that idlers can't keep real peers out.
+kernel. Any other error of a listener stays, so it is given up: the endpoint has failed, which an
+event, its status and the log say, and what it has accepted goes on. Visitors who don't get on with
+their handshake are limited in number, and the oldest makes room for the newest, so that idlers
+can't keep real peers out.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from trio_mq._connections.link import Link
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options
-from trio_mq._transports.listener import Acceptor, StreamListener
+from trio_mq._transports.listener import EXHAUSTED, Acceptor, StreamListener
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Role
 
@@ -68,6 +70,9 @@ class Binder:
         self._accepting = trio.CancelScope()
         self._finishing = False
         self._exhausted = False
+        #: How many of the acceptors are broken, and what the last of them said.
+        self._broken = 0
+        self._last_error: BaseException | None = None
 
     def __repr__(self) -> str:
         return f"<Binder {self.endpoint} with {len(self.links)} connections>"
@@ -77,10 +82,18 @@ class Binder:
         return EndpointStatus(
             endpoint=self.endpoint,
             bound=True,
-            state=EndpointState.CLOSING if self._finishing else EndpointState.LISTENING,
+            state=self._state(),
+            last_error=self._last_error,
             queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
             peers=len(self.links) - len(self._half_open),
         )
+
+    def _state(self) -> EndpointState:
+        if self._finishing:
+            return EndpointState.CLOSING
+        if self._broken == len(self._acceptors):
+            return EndpointState.FAILED
+        return EndpointState.LISTENING
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
@@ -137,9 +150,14 @@ class Binder:
             try:
                 stream = await acceptor.accept()
             except OSError as error:
+                if error.errno not in EXHAUSTED:
+                    self._give_up(error)
+                    return
                 await self._rest(error)
                 continue
-            except trio.ClosedResourceError:
+            except Exception as error:  # noqa: BLE001  # a listener may be the user's
+                if not self._accepting.cancel_called:
+                    self._give_up(error)
                 return
             self._exhausted = False
             self._owner.accepted(self.endpoint, stream.peer_address)
@@ -147,10 +165,16 @@ class Binder:
             while len(self._half_open) >= self.options.limits.max_half_open:
                 await self._make_room()
 
+    def _give_up(self, error: Exception) -> None:
+        """A listener is broken: nobody can be accepted there any more."""
+        self._broken += 1
+        self._last_error = error.with_traceback(None)
+        self._owner.accept_failed(self.endpoint, error, broken=True)
+
     async def _rest(self, error: OSError) -> None:
         if not self._exhausted:
             self._exhausted = True
-            self._owner.accept_failed(self.endpoint, error)
+            self._owner.accept_failed(self.endpoint, error, broken=False)
         await trio.sleep(_EXHAUSTED_PAUSE)
 
     @trio.lowlevel.enable_ki_protection

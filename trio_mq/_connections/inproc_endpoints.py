@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Final
+
 import trio
 
 from trio_mq._connections.inproc_link import InprocLink, join
-from trio_mq._contract import Refusal, SocketSide
+from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
 from trio_mq._options import Options
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._transports.inproc import NameHolder, Namespace
+
+log: Final = logging.getLogger("trio_mq")
 
 
 class InprocBinder:
@@ -126,6 +131,20 @@ class InprocDialer:
         if not self._stopped:
             self._names.connect(self._name, self)
 
+    def _look_again(self) -> None:
+        try:
+            self.look()
+        except RuntimeError as error:
+            self._names.wait(self._name, self)
+            self.bound_elsewhere(error)
+
+    def bound_elsewhere(self, error: RuntimeError) -> None:
+        """Another trio run has bound the name, which can't be met: ours may bind it some day."""
+        if not self._stopped and self.link is None:
+            log.warning("cannot connect to %s: %s", self.endpoint, error)
+            self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
+            self.settled.set()
+
     def found(self, binder: NameHolder) -> None:
         """The name is bound: join, if the two sides want each other."""
         if self._stopped:
@@ -137,7 +156,8 @@ class InprocDialer:
         binder.links[theirs] = None
         try:
             join(ours, theirs)
-        except (HandshakeError, Refusal) as error:
+        except HandshakeError as error:
+            error.args = (f"cannot connect to {self.endpoint}: {error}", *error.args[1:])
             self.link = None
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
             theirs.refuse(error)
@@ -160,7 +180,7 @@ class InprocDialer:
         if self._stopped:
             self.done.set()
         else:
-            self.look()
+            self._look_again()
 
     def stop(self) -> None:
         """Drop the connection, if any, and wait for the name no more."""

@@ -19,7 +19,7 @@ from typing import Protocol
 import trio
 
 from trio_mq._contract import Ending, SocketSide
-from trio_mq._errors import IncompatiblePeer, MQError
+from trio_mq._errors import IncompatiblePeer, MQError, Refusal
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
@@ -260,7 +260,10 @@ def join(connector: InprocLink, binder: InprocLink) -> None:
         HandshakeError: Their types don't go together.
         Refusal: One of them does not want the other.
     """
-    binder.pipe = binder.judge(connector)
+    try:
+        binder.pipe = binder.judge(connector)
+    except Refusal as refusal:
+        raise Refusal(refusal.reason, f"the other end refuses us: {refusal}") from None
     connector.pipe = connector.judge(binder)
     binder.begin(connector, binder.pipe)
     connector.begin(binder, connector.pipe)

@@ -25,6 +25,7 @@ from typing import Final, Protocol
 
 import trio
 
+from trio_mq._connections.handshake_failure import Attempt
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.reader import FEW_BYTES, Reader
 from trio_mq._connections.writer import Writer
@@ -194,7 +195,7 @@ class Link:
                 reader, writer = await self._handshake()
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
             await self._farewell(error)
-            return Ending.by(error, None)
+            return Ending.by(self._attempt().explain(error), None)
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(writer.run, name=f"trio_mq writer {self.address}")
             if self.options.heartbeat_interval is not None:
@@ -202,6 +203,15 @@ class Link:
             self._end(await reader.run())
         self._nursery = None
         return Ending.by(self._error, self._established)
+
+    def _attempt(self) -> Attempt:
+        return Attempt(
+            endpoint=self.endpoint,
+            address=self.address,
+            connecting=self.own_pipe is not None,
+            timeout=self.options.handshake_timeout,
+            connection=self._connection,
+        )
 
     def _end(self, error: Exception | None) -> None:
         """Stop the tasks of this link; the first of them to stop says why."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,15 +14,16 @@ import trio
 from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
-from trio_mq._contract import Refusal, SocketSide
+from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
-from trio_mq._errors import HandshakeError
 from trio_mq._options import Options, override
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
-from trio_mq._transports.listener import StreamListener
+from trio_mq._transports.failure import attempting
+from trio_mq._transports.listener import AnyListener, StreamListener, listeners_of
 from trio_mq._transports.schemes import (
     OpenStream,
+    checked,
     listen,
     opener,
     parse_bind,
@@ -95,16 +96,17 @@ class EndpointRegistry:
         self,
         given: str,
         overrides: Mapping[str, object],
-        listener: trio.abc.Listener[trio.abc.Stream] | None,
+        listener: AnyListener | Sequence[AnyListener] | None,
     ) -> str:
         """Listen; return the resolved endpoint. Errors are `OSError`, and change nothing."""
         options = override(self._options, given, overrides)
         bound: AnyBound
         if listener is not None:
+            listeners = listeners_of(listener)
             await trio.lowlevel.checkpoint()
             if given in self._bound:
                 raise OSError(errno.EADDRINUSE, f"{given} is bound already: give another label")
-            bound = self._bind_listener(given, options, listener)
+            bound = self._bind_listeners(given, options, listeners)
         else:
             with self._until_closed():
                 bound = await self._bind(parse_bind(given), options)
@@ -137,14 +139,14 @@ class EndpointRegistry:
             make_connection=self._make_connection,
         )
 
-    def _bind_listener(
-        self, label: str, options: Options, listener: trio.abc.Listener[trio.abc.Stream]
+    def _bind_listeners(
+        self, label: str, options: Options, listeners: Iterable[AnyListener]
     ) -> Binder:
         return Binder(
             self._owner,
             endpoint=label,
             options=options,
-            acceptors=[StreamListener(listener, partial(wrap, label))],
+            acceptors=[StreamListener(listener, partial(wrap, label)) for listener in listeners],
             close=lambda: None,
             make_connection=self._make_connection,
         )
@@ -162,7 +164,7 @@ class EndpointRegistry:
     ) -> str:
         """Register an endpoint and dial; with ``wait``, return after its first handshake."""
         options = override(self._options, given, overrides)
-        parsed = None if open_stream is not None else parse_connect(given)
+        parsed = None if checked(open_stream) is not None else parse_connect(given)
         endpoint = given if parsed is None else str(parsed)
         if endpoint in self._connected:
             return await self._connect_again(endpoint, overrides, wait=wait)
@@ -211,10 +213,13 @@ class EndpointRegistry:
             self._scope.spawn(dial.run, f"trio_mq connecting to {dial.endpoint}")
 
     async def _first_handshake(self, dial: AnyConnected) -> None:
-        with self._until_closed():
+        # The others watch the clock themselves, attempt for attempt; a name is only waited for.
+        seconds = dial.options.connect_timeout if isinstance(dial, InprocDialer) else None
+        nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
+        with self._until_closed(), attempting(nobody, seconds=seconds):
             await dial.settled.wait()
         if dial.last_error is not None:
-            raise _as_documented(dial.last_error, dial.endpoint)
+            raise dial.last_error
         if dial.state is not EndpointState.CONNECTED:
             raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")
 
@@ -384,15 +389,3 @@ def _find(entries: Mapping[str, _Bound] | Mapping[str, _Connected], given: str) 
 
 def _listed(endpoints: Iterable[str]) -> str:
     return ", ".join(endpoints) or "none"
-
-
-def _as_documented(error: BaseException, endpoint: str) -> BaseException:
-    """Return what ``connect(wait=True)`` raises for an error that ended its attempt."""
-    if isinstance(error, Refusal):
-        told: Exception = HandshakeError(f"{endpoint} can't be connected: {error}")
-    elif isinstance(error, trio.BrokenResourceError):
-        told = ConnectionResetError(errno.ECONNRESET, f"{endpoint} cut the handshake off: {error}")
-    else:
-        return error
-    told.__cause__ = error
-    return told

@@ -25,9 +25,8 @@ class PairPattern(Pattern):
         if holder is None or holder is pipe:
             self.pipe = pipe
             return
-        raise Contested(
-            holder, Refusal("pair-occupied", f"this Pair is taken by {holder.endpoint}")
-        )
+        refusal = Refusal("pair-occupied", f"this Pair is taken, by a peer at {holder.endpoint}")
+        raise Contested(holder, refusal)
 
     def attach(self, pipe: Pipe) -> None:
         """Take a connected endpoint, unless there is a peer already."""

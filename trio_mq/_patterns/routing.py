@@ -60,10 +60,8 @@ class RouterPattern(Pattern):
 
     def _contest(self, holder: Pipe, routing_id: bytes) -> None:
         if not self.options.handover:
-            raise Contested(
-                holder,
-                Refusal("routing-id-in-use", f"another peer has the routing id {routing_id!r}"),
-            )
+            text = f"another peer has the routing id {routing_id!r}: give each its own, or handover"
+            raise Contested(holder, Refusal("routing-id-in-use", text))
         self._table.remove(holder)
         holder.routing_id = b""
         if holder.peer is not None:

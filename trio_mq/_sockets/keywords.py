@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
-
-import trio
 
 from trio_mq._options import (
     ConnectionOptions,
@@ -15,7 +13,10 @@ from trio_mq._options import (
     check_names,
     option_names,
 )
+from trio_mq._transports.listener import AnyListener
 
+#: A topic: bytes, or text that is encoded as UTF-8.
+Topic: TypeAlias = bytes | str
 #: One endpoint, or several.
 Endpoints: TypeAlias = str | Iterable[str]
 
@@ -23,7 +24,7 @@ Endpoints: TypeAlias = str | Iterable[str]
 class BindOptions(ConnectionOptions, total=False):
     """What ``bind`` takes beside the endpoint."""
 
-    listener: trio.abc.Listener[trio.abc.Stream]
+    listener: AnyListener | Sequence[AnyListener]
 
 
 class SocketOptions(ConnectionOptions, total=False):
@@ -105,6 +106,50 @@ def make_options(kind: str, allowed: type, given: Mapping[str, object]) -> Optio
     return Options(**given)  # type: ignore[arg-type]  # the validators check every value
 
 
-def endpoints_of(given: Endpoints) -> tuple[str, ...]:
-    """Return the endpoints that were given: a string is one."""
-    return (given,) if isinstance(given, str) else tuple(given)
+def endpoints_of(keyword: str, given: Endpoints, parse: Callable[[str], object]) -> tuple[str, ...]:
+    """Return the endpoints that were given, which can be read: a string is one.
+
+    Raises:
+        TypeError: It is neither text nor a collection of texts.
+        ValueError: One of them breaks the grammar.
+    """
+    if isinstance(given, str):
+        given = (given,)
+    if isinstance(given, (bytes, bytearray)) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"{keyword} is an endpoint such as 'tcp://127.0.0.1:5555', or several in a list, "
+            f"not {given!r}"
+        )
+    endpoints = tuple(given)
+    for endpoint in endpoints:
+        parse(endpoint)
+    return endpoints
+
+
+def topics_of(given: Topic | Iterable[Topic]) -> tuple[bytes, ...]:
+    """Return the topics that were given: text is one, and so are bytes.
+
+    Raises:
+        TypeError: It is neither a topic nor a collection of topics.
+    """
+    if isinstance(given, (str, bytes)):
+        return (topic_of(given),)
+    if isinstance(given, (bytearray, memoryview)) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"topics is bytes or text, or several of them in a list, not {given!r}; "
+            "'' is everything, and [] nothing"
+        )
+    return tuple(topic_of(topic) for topic in given)
+
+
+def topic_of(given: Topic) -> bytes:
+    """Return a topic as bytes: text is UTF-8.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if isinstance(given, str):
+        return given.encode()
+    if isinstance(given, bytes):
+        return given
+    raise TypeError(f"a topic is bytes or text, not {given!r}")

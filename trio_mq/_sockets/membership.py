@@ -119,10 +119,14 @@ class Membership:
         """Somebody connected to us."""
         self.hub.emit(Accepted(endpoint=endpoint, address=address))
 
-    def accept_failed(self, endpoint: str, error: OSError) -> None:
-        """The system has no more connections for us now."""
-        log.warning("%s on %s cannot accept connections: %s", self._name, endpoint, error)
-        self.hub.emit(AcceptFailed(endpoint=endpoint, error=error))
+    def accept_failed(self, endpoint: str, error: Exception, *, broken: bool) -> None:
+        """The system has no more connections for us now; or a listener is broken, for good."""
+        if broken:
+            text = "%s on %s has a broken listener (%r): unbind it and bind it anew"
+            log.error(text, self._name, endpoint, error)
+        else:
+            log.warning("%s on %s cannot accept connections: %s", self._name, endpoint, error)
+        self.hub.emit(AcceptFailed(endpoint=endpoint, error=error, broken=broken))
 
     def retrying(self, endpoint: str, delay: float, error: BaseException | None) -> None:
         """A connected endpoint will dial again."""
@@ -165,7 +169,9 @@ class Membership:
 
     def _admit(self, properties: PeerProperties, link: AnyLink) -> Pipe:
         if len(self.links) >= link.options.max_peers:
-            raise Refusal("max-peers", f"there are {link.options.max_peers} peers already")
+            raise Refusal(
+                "max-peers", f"there are max_peers={link.options.max_peers} peers already"
+            )
         if link.own_pipe is not None:
             if link.own_pipe.hold is Hold.RETIRED:
                 raise Refusal("closed", f"{link.endpoint} was disconnected meanwhile")

@@ -9,7 +9,7 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._context import Context
 from trio_mq._patterns.publish import PubPattern, XPubPattern
 from trio_mq._peer import Peer
-from trio_mq._sockets.keywords import Endpoints, PubOptions, XPubOptions, make_options
+from trio_mq._sockets.keywords import Endpoints, PubOptions, XPubOptions, make_options, topic_of
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
@@ -37,7 +37,7 @@ class _Publisher(Sender):
         await checkpoint_if_cancelled()
         self._guard()
         publishing = self._publishing
-        frame = topic.encode() if isinstance(topic, str) else topic
+        frame = None if topic is None else topic_of(topic)
 
         def enough() -> bool:
             if frame is None:
@@ -102,7 +102,7 @@ class XPub(_Publisher, Receiver):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._x_publishing.accept(peer, _encoded(topic), subscribed=True)
+        self._x_publishing.accept(peer, topic_of(topic), subscribed=True)
 
     @enable_ki_protection
     def withdraw(self, peer: Peer, topic: bytes | str) -> None:
@@ -113,8 +113,4 @@ class XPub(_Publisher, Receiver):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._x_publishing.accept(peer, _encoded(topic), subscribed=False)
-
-
-def _encoded(topic: bytes | str) -> bytes:
-    return topic.encode() if isinstance(topic, str) else topic
+        self._x_publishing.accept(peer, topic_of(topic), subscribed=False)

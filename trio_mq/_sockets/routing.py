@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._context import Context
 from trio_mq._options import ConnectionOptions
@@ -88,6 +88,9 @@ class Router(Sender, Receiver):
 
         Otherwise as `Socket.connect`.
         """
+        await checkpoint_if_cancelled()
+        if not isinstance(peer_routing_id, bytes):
+            raise TypeError(f"peer_routing_id is bytes, not {peer_routing_id!r}")
         if len(peer_routing_id) > 255 or peer_routing_id[:1] == b"\x00":
             raise ValueError(
                 f"peer_routing_id={peer_routing_id!r} is not allowed: give at most 255 bytes "

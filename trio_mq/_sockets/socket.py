@@ -7,32 +7,29 @@ import warnings
 from types import TracebackType
 from typing import ClassVar, Final, Self, Unpack
 
+import attrs
 import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq import _debug as debug
 from trio_mq._connections.registry import EndpointRegistry
 from trio_mq._connections.scope import Scope
-from trio_mq._context import Context, default_context
+from trio_mq._context import Context, checked, default_context
 from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._events import EventStream
 from trio_mq._options import ConnectionOptions, Options
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._peer import Peer
+from trio_mq._sockets.attributes import OnlyKnownAttributes
 from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of
 from trio_mq._sockets.membership import Membership
 from trio_mq._statistics import SocketStatistics
 from trio_mq._transports.schemes import OpenStream, parse_bind, parse_connect
-from trio_mq._waiting import TimeSlice, current_slice
+from trio_mq._waiting import TimeSlice, begin_in_trio, current_slice
 from trio_mq.zmtp import SocketType
 
-_NO_TRIO: Final = (
-    "trio_mq runs on trio, and there is no trio here: call this from trio.run(main), or beside "
-    "another event loop with trio's guest mode (trio.lowlevel.start_guest_run)"
-)
 
-
-class Socket(trio.abc.AsyncResource):
+class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
     """What every socket type has in common; use one of the classes that are named for a type.
 
     ``async with`` opens it: endpoints given to the constructor are bound and connected, and its
@@ -56,15 +53,9 @@ class Socket(trio.abc.AsyncResource):
         context: Context | None,
     ) -> None:
         self._options: Final = options
-        self._to_bind = endpoints_of(bind)
-        self._to_connect = endpoints_of(connect)
-        for endpoint in self._to_bind:
-            parse_bind(endpoint)
-        for endpoint in self._to_connect:
-            parse_connect(endpoint)
-        if context is not None:
-            context.check()
-        self._context = context
+        self._to_bind = endpoints_of("bind", bind, parse_bind)
+        self._to_connect = endpoints_of("connect", connect, parse_connect)
+        self._context = None if context is None else checked(context)
         self._pattern: Final = pattern
         self._members: Final = Membership(pattern, options)
         self._scope: Scope | None = None
@@ -102,10 +93,7 @@ class Socket(trio.abc.AsyncResource):
             TooManySockets: The context is full.
             TooManyThreads: The context is used by too many threads.
         """
-        try:
-            await checkpoint_if_cancelled()
-        except RuntimeError:  # there is no task of trio's
-            raise RuntimeError(_NO_TRIO) from None
+        await begin_in_trio()
         if self._scope is not None or self._closed:
             raise RuntimeError(f"{self!r} was used before: make a new socket for each block")
         self._context = self._context or default_context()
@@ -160,14 +148,21 @@ class Socket(trio.abc.AsyncResource):
         return await scope.close(kind, error, traceback)
 
     @enable_ki_protection
-    async def aclose(self) -> None:
+    async def aclose(self, *, linger: float | None = None) -> None:
         """Close the socket: write what waits for up to ``linger`` seconds, then end everything.
 
         The one closing path: leaving the block calls it too. Every blocked call, and every later
         one, raises `trio.ClosedResourceError`. Idempotent, and callable from any task of the run.
         Cancelled, it drops what waits at once and still closes; `trio.aclose_forcefully` is that.
+
+        Args:
+            linger: Seconds, instead of those of the option; `math.inf` has no end.
+
+        Raises:
+            ValueError: Such a time is not allowed; nothing was closed.
         """
         self._check_thread()
+        options = self._options if linger is None else attrs.evolve(self._options, linger=linger)
         scope, endpoints = self._scope, self._endpoints
         if scope is None or endpoints is None:
             self._closed = True
@@ -178,7 +173,7 @@ class Socket(trio.abc.AsyncResource):
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
             if self._lingers and not self._closed:
-                with trio.move_on_after(self._options.linger):
+                with trio.move_on_after(options.linger):
                     await self._members.drain()
                     await endpoints.finish()
             orderly = True

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias, Unpack
+from typing import Unpack
 
 from trio.lowlevel import enable_ki_protection
 
 from trio_mq._context import Context
 from trio_mq._patterns.subscribe import SubPattern, XSubPattern
-from trio_mq._sockets.keywords import Endpoints, SocketOptions, SubOptions, make_options
+from trio_mq._sockets.keywords import (
+    Endpoints,
+    SocketOptions,
+    SubOptions,
+    Topic,
+    make_options,
+    topic_of,
+    topics_of,
+)
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import Socket
 from trio_mq.zmtp import SocketType
-
-#: A topic: bytes, or text that is encoded as UTF-8.
-Topic: TypeAlias = bytes | str
 
 
 class _Subscriber(Socket):
@@ -41,7 +46,7 @@ class _Subscriber(Socket):
         """
         if self._scope is not None or self._closed:
             self._guard()
-        self._subscribing.subscribe_to(_encoded(topic))
+        self._subscribing.subscribe_to(topic_of(topic))
 
     @enable_ki_protection
     def unsubscribe(self, topic: Topic) -> None:
@@ -56,7 +61,7 @@ class _Subscriber(Socket):
         """
         if self._scope is not None or self._closed:
             self._guard()
-        encoded = _encoded(topic)
+        encoded = topic_of(topic)
         if encoded not in self._subscribing.topics:
             raise ValueError(f"{topic!r} is not subscribed to")
         self._subscribing.unsubscribe_from(encoded)
@@ -93,7 +98,7 @@ class Sub(_Subscriber, Receiver):
         pattern = SubPattern(checked)
         self._subscribing = pattern
         super().__init__(pattern, checked, bind=bind, connect=connect, context=context)
-        for topic in (topics,) if isinstance(topics, (str, bytes)) else topics:
+        for topic in topics_of(topics):
             self.subscribe(topic)
 
 
@@ -117,11 +122,3 @@ class XSub(_Subscriber, Sender, Receiver):
         checked = make_options("XSub", SocketOptions, options)
         self._subscribing = XSubPattern(checked)
         super().__init__(self._subscribing, checked, bind=bind, connect=connect, context=context)
-
-
-def _encoded(topic: Topic) -> bytes:
-    if isinstance(topic, str):
-        return topic.encode()
-    if isinstance(topic, bytes):
-        return topic
-    raise TypeError(f"a topic is bytes or text, not {type(topic).__name__}")

@@ -3,14 +3,21 @@
 There are no bytes here and no tasks. A connector is introduced to the binder of its name at once
 if there is one, and otherwise when the name is bound. What the two do with each other is the
 business of the connection layer.
+
+Messages can't go from one trio run to another so, and a name that is bound in another run would
+only ever be waited for. So it is an error to connect to one, in a context that the two runs share,
+or where both use the contexts of their runs. Contexts that a program makes keep names apart.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import threading
 from collections import deque
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Final, Protocol
+from weakref import WeakSet
 
 import attrs
 import trio
@@ -30,6 +37,9 @@ class Connector(Protocol):
     def found(self, binder: NameHolder) -> None:
         """The name is bound: meet its binder."""
 
+    def bound_elsewhere(self, error: RuntimeError) -> None:
+        """The name is bound in another trio run, where messages can't go."""
+
 
 @attrs.frozen
 class _Bound:
@@ -43,14 +53,26 @@ class _Pending:
     run: trio.lowlevel.TrioToken
 
 
+#: The names of the contexts that belong to runs, for what one says of another; and its lock.
+_of_runs: Final[WeakSet[Namespace]] = WeakSet()
+_of_runs_lock: Final = threading.Lock()
+
+
 class Namespace:
     """Names of one context; safe to use from the threads of several trio runs.
 
     It is true while a name is bound, or somebody waits for one.
+
+    Args:
+        of_a_run: The context is that of a run, which no program has made to keep names apart.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_a_run: bool = False) -> None:
         self._lock = threading.Lock()
+        self._of_a_run = of_a_run
+        if of_a_run:
+            with _of_runs_lock:
+                _of_runs.add(self)
         self._bound: dict[str, _Bound] = {}
         self._pending: dict[str, deque[_Pending]] = {}
 
@@ -77,6 +99,30 @@ class Namespace:
         for pending in waiting:
             if pending.run is run:
                 pending.connector.found(binder)
+        for names in self._related():
+            names.tell_others(name, run)
+
+    def tell_others(self, name: str, run: trio.lowlevel.TrioToken) -> None:
+        """Tell those of other runs who wait for a name that it is bound in this one."""
+        with self._lock:
+            others = [one for one in self._pending.get(name, ()) if one.run is not run]
+        for one in others:
+            with contextlib.suppress(trio.RunFinishedError):
+                one.run.run_sync_soon(one.connector.bound_elsewhere, _elsewhere(name))
+
+    def _related(self) -> Iterator[Namespace]:
+        """Yield this and the others in which a program would look for the same names."""
+        yield self
+        if self._of_a_run:
+            with _of_runs_lock:
+                others = [names for names in _of_runs if names is not self]
+            yield from others
+
+    def run_of(self, name: str) -> trio.lowlevel.TrioToken | None:
+        """Return the run in which a name is bound here; ``None`` if it is not."""
+        with self._lock:
+            bound = self._bound.get(name)
+        return bound.run if bound is not None else None
 
     @trio.lowlevel.enable_ki_protection
     def unbind(self, name: str) -> None:
@@ -94,15 +140,12 @@ class Namespace:
         run = trio.lowlevel.current_trio_token()
         with self._lock:
             bound = self._bound.get(name)
-        if bound is None:
-            self.wait(name, connector)
+        if bound is not None and bound.run is run:
+            connector.found(bound.binder)
             return
-        if bound.run is not run:
-            raise RuntimeError(
-                f"inproc://{name} is bound in another trio run: inproc joins sockets of one run, "
-                "use tcp:// or ipc:// between threads"
-            )
-        connector.found(bound.binder)
+        if any(names.run_of(name) not in (None, run) for names in self._related()):
+            raise _elsewhere(name)
+        self.wait(name, connector)
 
     @trio.lowlevel.enable_ki_protection
     def wait(self, name: str, connector: Connector) -> None:
@@ -121,3 +164,10 @@ class Namespace:
                 self._pending[name] = left
             else:
                 self._pending.pop(name, None)
+
+
+def _elsewhere(name: str) -> RuntimeError:
+    return RuntimeError(
+        f"inproc://{name} is bound in another trio run, and inproc joins sockets of one run: use "
+        "tcp:// or ipc:// between threads, or a Context for each if they are to be apart"
+    )

@@ -224,10 +224,10 @@ def _shown(endpoint: IpcEndpoint) -> str:
 
 
 def _stream(path: str, sock: socket.socket, _address: object) -> SocketStream:
-    return SocketStream(sock, local_address=path, peer_address=_peer(sock))
+    return SocketStream(sock, local_address=path, peer_address=peer_of(sock))
 
 
-def _peer(sock: socket.socket) -> str:
+def peer_of(sock: socket.socket | trio.socket.SocketType) -> str:
     """Say which process is at the other end: it has no address, but the kernel knows it."""
     if not hasattr(socket, "SO_PEERCRED"):
         return "local process"

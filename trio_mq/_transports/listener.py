@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
@@ -31,6 +32,7 @@ _VISITOR_ERRORS: Final = frozenset(
     | ({errno.ENONET} if hasattr(errno, "ENONET") else set())
 )
 
+log = logging.getLogger("trio_mq")
 
 #: Makes the stream of an accepted socket and of its peer's address, whose form is the family's.
 Wrap: TypeAlias = Callable[[socket.socket, Any], ByteStream]
@@ -131,6 +133,29 @@ class Acceptor(Protocol):
         """Stop listening, at once."""
 
 
+#: The system has no more of something now: the connection still waits, so a pause helps. Any other
+#: error of a listener is there to stay. (trio's `serve_listeners` draws the same line.)
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+#: A listener of the user's.
+AnyListener: TypeAlias = trio.abc.Listener[trio.abc.Stream]
+
+
+def listeners_of(given: AnyListener | Sequence[AnyListener]) -> tuple[AnyListener, ...]:
+    """Return the listeners that were given: one, or several as `trio.open_tcp_listeners` returns.
+
+    Raises:
+        TypeError: It is none, or one of several is none.
+    """
+    several = (given,) if isinstance(given, trio.abc.Listener) else given
+    if not isinstance(several, Sequence) or not several:
+        raise TypeError(f"listener is a trio.abc.Listener, or several in a list, not {given!r}")
+    for listener in several:
+        if not isinstance(listener, trio.abc.Listener):
+            raise TypeError(f"listener has {listener!r} in it, which is no trio.abc.Listener")
+    return tuple(several)
+
+
 class StreamListener:
     """Any trio listener as an `Acceptor`: for TLS, memory streams in tests, and the like."""
 
@@ -143,12 +168,23 @@ class StreamListener:
         self._wrap = wrap
 
     async def accept(self) -> ByteStream:
-        """Wait for a connection."""
-        return self._wrap(await self._listener.accept())
+        """Wait for a connection; those that fail before they are ours are passed over."""
+        while True:
+            try:
+                stream = await self._listener.accept()
+            except OSError as error:
+                if error.errno not in _VISITOR_ERRORS:
+                    raise
+                await trio.lowlevel.checkpoint()
+            else:
+                return self._wrap(stream)
 
     def close(self) -> None:
         """Nothing yet: trio listeners only close asynchronously, see `aclose`."""
 
     async def aclose(self) -> None:
-        """Stop listening."""
-        await trio.aclose_forcefully(self._listener)
+        """Stop listening. What a listener of the user's raises then is logged."""
+        try:
+            await trio.aclose_forcefully(self._listener)
+        except Exception:
+            log.exception("a listener could not be closed: %r", self._listener)

@@ -5,6 +5,8 @@ To add one: its grammar in `endpoint`, a module with ``listen`` and ``dial``, an
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -27,12 +29,12 @@ from trio_mq._transports.endpoint import (
     refuse,
 )
 from trio_mq._transports.listener import Listening
+from trio_mq._transports.resolve import show
 from trio_mq._transports.stream import ByteStream, TrioStream
 
-#: What ``connect(open_stream=…)`` takes: it makes one connection, or raises `OSError`.
+#: What ``connect(open_stream=…)`` takes: it makes one connection, or raises.
 OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream | ByteStream]]
-#: Makes one connection, over whatever addresses there are, or raises `OSError`; or, as streams that
-#: shake hands of their own do (TLS), `trio.BrokenResourceError`.
+#: Makes one connection, over whatever addresses there are, or raises `OSError`.
 OpenByteStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
 
 _Parsed = TypeVar("_Parsed", bound=Endpoint)
@@ -115,16 +117,63 @@ def opener(
 
 
 def wrap(label: str, stream: trio.abc.Stream | ByteStream) -> ByteStream:
-    """Return the library's kind of stream for any trio stream."""
+    """Return the library's kind of stream for any trio stream.
+
+    Raises:
+        TypeError: It is no stream.
+    """
     if isinstance(stream, ByteStream):
         return stream
-    return TrioStream(stream, local_address=label, peer_address=label)
+    if not isinstance(stream, trio.abc.Stream):
+        raise TypeError(f"{label} got {stream!r}, which is no trio.abc.Stream")
+    address = _peer_address(stream) or label
+    return TrioStream(stream, local_address=label, peer_address=address)
+
+
+def _peer_address(stream: object) -> str | None:
+    """Return where the peer is, if there is a kernel socket beneath, under TLS for instance."""
+    while (inner := getattr(stream, "transport_stream", None)) is not None:
+        stream = inner
+    sock = getattr(stream, "socket", None)
+    if not isinstance(sock, trio.socket.SocketType):
+        return None
+    if sock.family == socket.AF_UNIX:
+        return ipc.peer_of(sock)
+    try:
+        return show(sock.getpeername())
+    except OSError:  # it has gone already
+        return None
+
+
+def checked(open_stream: OpenStream | None) -> OpenStream | None:
+    """Return a function that a user gave, if it is one.
+
+    Raises:
+        TypeError: It can't be called, as a stream that is open already.
+    """
+    if open_stream is not None and not callable(open_stream):
+        raise TypeError(
+            "open_stream is an async function that makes a new stream each time it is called, "
+            f"not {open_stream!r}"
+        )
+    return open_stream
 
 
 def _by_user(label: str, open_stream: OpenStream) -> OpenByteStream:
     @trio.lowlevel.disable_ki_protection
     async def open_wrapped() -> ByteStream:
-        return wrap(label, await open_stream())
+        try:
+            return wrap(label, await open_stream())
+        except OSError:
+            raise
+        except trio.TooSlowError as error:
+            text = f"cannot connect to {label}: its open_stream took too long"
+            raise TimeoutError(errno.ETIMEDOUT, text) from error
+        except Exception as error:
+            # Whatever a user's function meets, there is no connection, and the next try may make
+            # one: a bug in it is not ours, and is found in the events and in `last_error`.
+            text = f"cannot connect to {label}: its open_stream raised {error!r}"
+            raise ConnectionError(text) from error
 
     return open_wrapped
 

@@ -29,6 +29,7 @@ from trio.lowlevel import wait_readable, wait_writable
 MAX_BUFFERS: Final = os.sysconf("SC_IOV_MAX")
 
 _CLOSED: Final = "this stream was closed"
+_TRIOS_WORDS: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class ByteStream(abc.ABC):
@@ -247,7 +248,9 @@ class TrioStream(ByteStream):
         try:
             # Memory streams return a bytearray, which would not be ours alone.
             return bytes(await self._stream.receive_some(max_bytes))
-        except OSError as error:
+        except _TRIOS_WORDS:
+            raise
+        except Exception as error:
             raise self._failure(error) from error
 
     def try_write(self, buffers: Sequence[bytes | memoryview]) -> None:
@@ -257,23 +260,31 @@ class TrioStream(ByteStream):
         """See `ByteStream.write_all`."""
         try:
             await self._stream.send_all(data)
-        except OSError as error:
+        except _TRIOS_WORDS:
+            raise
+        except Exception as error:
             raise self._failure(error) from error
 
     async def wait_writable(self) -> None:
         """See `ByteStream.wait_writable`."""
-        await self._stream.wait_send_all_might_not_block()
+        try:
+            await self._stream.wait_send_all_might_not_block()
+        except _TRIOS_WORDS:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
 
     async def shutdown_write(self) -> None:
         """See `ByteStream.shutdown_write`; streams that cannot (TLS) stay as they are."""
         if isinstance(self._stream, trio.abc.HalfCloseableStream):
-            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            with contextlib.suppress(Exception):
                 await self._stream.send_eof()
 
     async def aclose(self) -> None:
         """See `ByteStream.aclose`: no farewell is waited for."""
-        with contextlib.suppress(trio.BrokenResourceError, OSError):
+        with contextlib.suppress(Exception):
             await trio.aclose_forcefully(self._stream)
 
-    def _failure(self, error: OSError) -> Exception:
+    def _failure(self, error: Exception) -> Exception:
+        # Also what is no error of an operating system: streams of users raise what they like.
         return trio.BrokenResourceError(f"connection to {self.peer_address} failed: {error}")

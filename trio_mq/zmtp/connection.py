@@ -15,6 +15,8 @@ What belongs to the handshake comes out of `Connection.data_to_send`; messages, 
 subscriptions are returned by the calls that make them, so that the owner may queue, share and
 order them as it likes. Under a mechanism that seals frames they have to be written in the order
 in which they were made.
+
+This file is longer than most: it is everything that an owner of a connection may call.
 """
 
 from __future__ import annotations
@@ -217,6 +219,17 @@ class Connection:
         if self._handshake.state is State.GREETING and self._greeting.looked_at_ours:
             return MechanismMismatch(self.explain_end())
         return ConnectionAbortedError(self.explain_end())
+
+    @property
+    def greeted(self) -> bool:
+        """The peer has sent a whole greeting that goes with ours: it speaks ZMTP."""
+        return self._handshake.state is not State.GREETING
+
+    def explain_wait(self) -> str:
+        """Return what a handshake that came to nothing was waiting for, for an error or a log."""
+        if self._handshake.state is State.GREETING:
+            return self._greeting.explain_wait()
+        return f"the handshake waited for {self._handshake.state.value}"
 
     def explain_end(self) -> str:
         """Return what it means if the peer ends the stream here, for an error or a log.

@@ -99,6 +99,10 @@ class GreetingReader:
         """
         return len(self._received) >= _SIGNATURE_SIZE
 
+    def explain_wait(self) -> str:
+        """Return how much of the greeting has come."""
+        return f"the peer sent {len(self._received)} of the {GREETING_SIZE} bytes of its greeting"
+
     def explain_end(self) -> str:
         """Return what it means if the stream ends before the greeting does."""
         count = len(self._received)

@@ -1,0 +1,48 @@
+"""Attributes that sockets don't have: refused when read or set, with what to write instead.
+
+Python lets anybody set any attribute, so ``socket.linger = 0`` would be taken in silence, and do
+nothing. Nothing here runs for an attribute that is there and read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from trio_mq import _pyzmq_names as pyzmq
+from trio_mq._options import option_fields
+
+#: Where our classes say that they live; those of users live elsewhere.
+_PACKAGE: Final = __name__.partition(".")[0]
+
+
+class OnlyKnownAttributes:
+    """Refuses to read what is not there, and to set options as attributes.
+
+    Classes that users derive may have attributes of their own, but none that is called as an
+    option: that would be taken for one.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # a checker knows what there is, and would believe anything from here on
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(_refusal(self, name), name=name, obj=self)
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name[0] != "_" and (_is_option(name) or type(self).__module__ == _PACKAGE):
+                raise AttributeError(_refusal(self, name), name=name, obj=self)
+            object.__setattr__(self, name, value)
+
+
+def _is_option(name: str) -> bool:
+    return name in option_fields() or name.lower() in pyzmq.OPTIONS
+
+
+def _refusal(socket: object, name: str) -> str:
+    kind = type(socket).__name__
+    text = f"{kind!r} object has no attribute {name!r}"
+    if name in option_fields():
+        return f"{text}: options are keywords, {kind}({name}=…), and stay as they are"
+    instead = pyzmq.remedy(name)
+    return f"{text}: {instead}" if instead else text
