@@ -69,8 +69,8 @@ class SocketSide(Protocol):
     def attach(self, pipe: Pipe) -> None:
         """Let the pattern choose a connected endpoint."""
 
-    def detach(self, pipe: Pipe) -> None:
-        """Let the pattern choose it no longer."""
+    def leaving(self, pipe: Pipe) -> None:
+        """A connected endpoint is to go when what waits is written: never choose it again."""
 
     # -- connections are made, or not --
 

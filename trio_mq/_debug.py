@@ -174,13 +174,15 @@ def _owner_faults(pattern: Pattern) -> Iterator[str]:
             yield f"{link!r}, its pipe {pipe!r} and its peer {peer!r} don't belong together"
         elif pipe in borrowed:
             yield f"{pipe!r} has two connections"
+        elif pipe not in ledger.pipes or pipe.hold is not Hold.LENT:
+            yield f"{link!r} has a pipe that was given up, {pipe!r}"
         else:
             borrowed.add(pipe)
     for pipe in ledger.pipes:
         yield from _hold_faults(pipe, borrowed=pipe in borrowed)
     if isinstance(pattern, BalancedPattern):
         for pipe in pattern.balance.targets():
-            if pipe not in ledger.pipes or not pipe.attached:
+            if pipe not in ledger.pipes or not pipe.attached or pipe.leaving:
                 yield f"{pipe!r} may be chosen and is not there"
 
 

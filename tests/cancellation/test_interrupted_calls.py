@@ -24,7 +24,7 @@ from tests.cancellation.test_interrupts import Interrupter
 from trio_mq import Dealer, EventStream, Peer, Pub, Pull, Push, Rep, Req, Router, Socket, Sub, XPub
 
 #: Lines of each call that an ordinary run takes.
-LINES: Final = 10
+LINES: Final = 5
 PATIENCE: Final = 20.0
 
 

@@ -81,3 +81,21 @@ async def test_unknown_endpoints_are_refused_with_the_known_ones() -> None:
         await pull.unbind("tcp://127.0.0.1:*")
         with pytest.raises(ValueError, match="none"):
             await push.disconnect(resolved)
+
+
+async def test_an_endpoint_that_is_being_disconnected_gets_nothing_new() -> None:
+    """Also if its connection is only made then, to write what waits."""
+    listener = MemoryListener()
+    async with Pull(bind="inproc://other") as other, Pull() as slow, Push(send_hwm=1) as push:
+        await push.connect("slow", open_stream=listener.dial)
+        await push.send(b"waits")
+        await push.connect("inproc://other")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(push.disconnect, "slow")
+            await trio.testing.wait_all_tasks_blocked()
+            await slow.bind("slow", listener=listener)
+            assert await slow.receive() == (b"waits",)
+            for number in range(10):
+                await push.send(b"%d" % number)
+                assert await other.receive() == (b"%d" % number,)
+        assert slow.statistics().decoded == 1

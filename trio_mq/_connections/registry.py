@@ -319,7 +319,7 @@ class EndpointRegistry:
             raise ValueError(f"{given} is not connected; connected are: {_listed(self._connected)}")
         entry = self._connected.pop(endpoint)
         pipe = entry.dial.pipe
-        self._owner.detach(pipe)
+        self._owner.leaving(pipe)
         try:
             await self._end(entry.dial)
         finally:

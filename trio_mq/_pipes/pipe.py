@@ -127,6 +127,8 @@ class Pipe:
     routing_id: bytes = attrs.field(init=False, default=b"")
     #: A strategy may choose it.
     attached: bool = attrs.field(init=False, default=False)
+    #: Its endpoint is being disconnected: it is written to its end, and nothing is added.
+    leaving: bool = attrs.field(init=False, default=False)
     #: Only the last message is kept, in both directions.
     conflate: bool = attrs.field(init=False)
 

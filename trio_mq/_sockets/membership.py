@@ -85,8 +85,8 @@ class Membership:
         return pipe
 
     def attach(self, pipe: Pipe) -> None:
-        """Let the pattern choose the pipe, unless it may already."""
-        if not pipe.attached:
+        """Let the pattern choose the pipe, unless it may already, or never more."""
+        if not (pipe.attached or pipe.leaving):
             pipe.attached = True
             self._pattern.attach(pipe)
 
@@ -96,6 +96,11 @@ class Membership:
             pipe.attached = False
             self._pattern.detach(pipe)
             pipe.blocked = False
+
+    def leaving(self, pipe: Pipe) -> None:
+        """A connected endpoint goes; it may connect once more to write what waits, and no more."""
+        pipe.leaving = True
+        self.detach(pipe)
 
     def endpoint_removed(self, pipe: Pipe) -> None:
         """A connected endpoint is gone, with its link."""
