@@ -58,8 +58,11 @@ class Dialer:
         self.state: EndpointState = EndpointState.CONNECTING
         self.last_error: BaseException | None = None
         self.link: Link | None = None
-        #: The first attempt has succeeded or failed.
+        #: The attempt that was asked for, first by ``connect``, has succeeded or failed.
         self.settled: trio.Event = trio.Event()
+        #: Which attempt that is, and how many have begun.
+        self._asked_for = 1
+        self._attempts = 0
         #: It has ended for good, and its link has given the pipe back: who gave up the endpoint
         #: may now give up the pipe, and not before.
         self.done: trio.Event = trio.Event()
@@ -95,7 +98,8 @@ class Dialer:
             with self._scope:
                 while not self._over():
                     delay = await self._once_through()
-                    self.settled.set()
+                    if self._attempts >= self._asked_for:
+                        self.settled.set()
                     if not self._over():
                         await self._pause(delay)
         finally:
@@ -123,6 +127,18 @@ class Dialer:
         else:
             self._hurry.set()
 
+    def try_again(self) -> None:
+        """Unless connected, let `settled` mean an attempt that begins now or later.
+
+        What an earlier one met says nothing of now: the service may have come up since.
+        """
+        if self.pipe.hold is Hold.LENT:
+            return
+        if self.settled.is_set():
+            self.settled = trio.Event()
+        self._asked_for = self._attempts + 1
+        self._hurry.set()
+
     def redial(self) -> None:
         """Dial again at once after the present connection."""
         self._hurry.set()
@@ -140,6 +156,7 @@ class Dialer:
     async def _once_through(self) -> float:
         """Make one connection and see it to its end; return the pause after it, in seconds."""
         self.state = EndpointState.CONNECTING
+        self._attempts += 1
         try:
             stream = await self._open_stream()
         except (OSError, trio.BrokenResourceError) as error:

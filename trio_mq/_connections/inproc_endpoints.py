@@ -145,6 +145,14 @@ class InprocDialer:
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
             self.settled.set()
 
+    def try_again(self) -> None:
+        """Unless connected, look anew, also at somebody who did not suit us before."""
+        if self.link is None and not self._stopped:
+            if self.settled.is_set():
+                self.settled = trio.Event()
+            self._names.forget(self._name, self)
+            self.look()
+
     def found(self, binder: NameHolder) -> None:
         """The name is bound: join, if the two sides want each other."""
         if self._stopped:

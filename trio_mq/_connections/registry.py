@@ -169,7 +169,7 @@ class EndpointRegistry:
         if endpoint in self._connected:
             return await self._connect_again(endpoint, overrides, wait=wait)
         pipe = self._owner.new_pipe(endpoint, options)
-        pipe.routing_id = routing_id
+        pipe.given_id = pipe.routing_id = routing_id
         dial = self._make_dial(parsed, endpoint, options, pipe, open_stream, once=wait)
         self._connected[endpoint] = _Connected(given, dial, overrides)
         # Without a handshake, only an endpoint that was not waited for is a target already.
@@ -201,6 +201,7 @@ class EndpointRegistry:
                 f"({dict(entry.overrides)!r}); disconnect it first"
             )
         if wait:
+            entry.dial.try_again()
             await self._first_handshake(entry.dial)
         else:
             await trio.lowlevel.checkpoint()

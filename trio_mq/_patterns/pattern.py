@@ -169,6 +169,11 @@ class Pattern:
         yield from ()
 
     @property
+    def tasks_sending(self) -> int:
+        """Tasks that wait in ``send``."""
+        return len(self.senders)
+
+    @property
     def tasks_receiving(self) -> int:
         """Tasks that wait in ``receive``."""
         return len(self.receivers)

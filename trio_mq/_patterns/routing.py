@@ -51,11 +51,16 @@ class RouterPattern(Pattern):
     # -- pipes come and go --
 
     def admit(self, pipe: Pipe, properties: PeerProperties) -> None:
-        """Give the peer its routing id: the one it claims, ours for it, or an invented one."""
-        routing_id = pipe.routing_id or properties.routing_id
+        """Give the peer its routing id: ours for its endpoint, its own, or an invented one.
+
+        What waits for the program that was at this endpoint before is not for another one.
+        """
+        routing_id = pipe.given_id or properties.routing_id
         holder = self._table.find(routing_id) if routing_id else None
         if holder is not None and holder is not pipe:
             self._contest(holder, routing_id)
+        if pipe.routing_id and pipe.routing_id != routing_id:
+            self._forget_name(pipe, DropReason.UNROUTABLE)
         self._table.add(pipe, routing_id)
 
     def _contest(self, holder: Pipe, routing_id: bytes) -> None:
@@ -83,9 +88,18 @@ class RouterPattern(Pattern):
             pipe.put(_PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
-        """A handshake that failed late leaves no name behind."""
+        """Forget an invented name: nobody will claim it. Nor leaves a failed handshake a name."""
         if end.established is None and not pipe.attached:
             self._table.remove(pipe)
+        elif self._table.invented(pipe.routing_id):
+            self._forget_name(pipe, DropReason.PEER_LEFT)
+
+    def _forget_name(self, pipe: Pipe, reason: DropReason) -> None:
+        """The peer that had this name is gone for good, and so is what waits for it."""
+        self._table.remove(pipe)
+        pipe.routing_id = b""
+        pipe.drop_outgoing(reason)
+        self._serve_blocked(pipe)
 
     def room_opened(self, pipe: Pipe) -> None:
         """Complete the sends that wait for this peer."""
@@ -174,6 +188,11 @@ class RouterPattern(Pattern):
         self.ledger.log_drop("the queue of peer %r is full", frames[0])
         if on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")
+
+    @property
+    def tasks_sending(self) -> int:
+        """Tasks that wait in ``send``, in any line."""
+        return super().tasks_sending + sum(map(len, self._blocked.values()))
 
     def close(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""

@@ -21,6 +21,10 @@ while it is lent. The check stands in those very methods. An endpoint that ends 
 is waited for (its ``done``), and only then is its pipe given up: that is true of `disconnect`,
 `unbind`, a failed ``connect(wait=True)`` and the end of the socket alike.
 
+What was learnt from one connection says nothing about the next, which may be to another program.
+So what is of a connection is reset in `Pipe.give_back`, and every other attribute has a reason to
+stay (``tests/connections/test_lifetimes.py`` has them all).
+
 Two trio memory channels join the pipe to its link's tasks. They are unbounded and only ever used
 with ``send_nowait``, because they don't limit anything: they *announce batches*. Outbound, one
 item tells the writer task that something was queued since it last looked, however much that is by
@@ -123,7 +127,10 @@ class Pipe:
     hold: Hold = attrs.field(init=False, default=Hold.FREE)
     #: The peer behind the pipe while it is lent, and the last one afterwards.
     peer: Peer | None = attrs.field(init=False, default=None)
-    #: The name by which a routing table knows the peer.
+    #: The name that the program gave to the peers of a connected endpoint.
+    given_id: bytes = attrs.field(init=False, default=b"")
+    #: The name by which a routing table knows the peer. One that a peer claimed is kept until the
+    #: next one has introduced itself, since it may well be the same program again.
     routing_id: bytes = attrs.field(init=False, default=b"")
     #: A strategy may choose it.
     attached: bool = attrs.field(init=False, default=False)

@@ -335,7 +335,7 @@ class Membership:
             peers=tuple(peer.statistics() for peer in self.links),
             reconnects=self._reconnects,
             handshake_failures=MappingProxyType(dict(self._handshake_failures)),
-            tasks_waiting_send=len(self._pattern.senders),
+            tasks_waiting_send=self._pattern.tasks_sending,
             tasks_waiting_receive=self._pattern.tasks_receiving,
         )
 

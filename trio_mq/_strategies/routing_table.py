@@ -49,6 +49,11 @@ class RoutingTable:
             if pipe.routing_id != routing_id:
                 yield f"{routing_id!r} names {pipe!r}, which is called {pipe.routing_id!r}"
 
+    @staticmethod
+    def invented(routing_id: bytes) -> bool:
+        """Tell whether this is an id of ours, which no peer can claim."""
+        return routing_id.startswith(b"\x00")
+
     def _invent(self) -> bytes:
         while True:
             routing_id = b"\x00" + self._counter.to_bytes(4, "big")

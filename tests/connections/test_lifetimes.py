@@ -1,0 +1,184 @@
+"""What outlives a connection, and why: an entry for each attribute of a pipe and of a dialler.
+
+A connected endpoint keeps its pipe and its dialler over all reconnections. What was learnt from one
+connection must not be taken for the truth about the next, so each attribute is either as it was
+before the first connection when one has ended, or has a reason here to stay.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+import pytest
+
+from tests.joined import MemoryListener, bind, connect
+from tests.spec.meeting import eventually
+from trio_mq import Dealer, Socket
+from trio_mq._connections.dialer import Dialer
+from trio_mq._connections.inproc_endpoints import InprocDialer
+from trio_mq._pipes.inbound import Inbound
+from trio_mq._pipes.pipe import Hold, Pipe
+
+#: It is reset when the connection ends.
+CONNECTION: Final = ""
+
+GIVEN: Final = "given with the endpoint, and never changed"
+QUEUE: Final = "messages wait over the loss of a connection: the queue is the endpoint's"
+FIGURES: Final = "figures are the endpoint's; `Peer` subtracts what was before it"
+UNREAD: Final = "what a peer sent stays readable when it has gone; each batch knows whose it is"
+
+LIFETIMES: Mapping[type, Mapping[str, str]] = {
+    Pipe: {
+        "owner": GIVEN,
+        "endpoint": GIVEN,
+        "options": GIVEN,
+        "conflate": GIVEN,
+        "send_hwm": GIVEN,
+        "send_hwm_bytes": GIVEN,
+        "given_id": GIVEN,
+        "routing_id": "kept until the next peer has said its own, for it may be the same program",
+        "tally": FIGURES,
+        "_counted_out": FIGURES,
+        "_counted_out_bytes": FIGURES,
+        "finished": "drains wait for messages, whoever gets them",
+        "outgoing": QUEUE,
+        "outgoing_bytes": QUEUE,
+        "blocked": "somebody waits for room in the queue, which stays as full as it is",
+        "attached": "an endpoint may be chosen between connections, unless it is `immediate`",
+        "_announcements": "the channel; what is in it is taken out",
+        "outbound": "the channel; what is in it is taken out",
+        "inbound": UNREAD,
+        "peer": "whose what is dropped was; `hold` says whether it is still there",
+        "hold": CONNECTION,
+        "in_hand": CONNECTION,
+        "announced": CONNECTION,
+        "on_outgoing": CONNECTION,
+        "on_shared": CONNECTION,
+        "on_full": CONNECTION,
+        "append_below": CONNECTION,
+        "watched": CONNECTION,
+    },
+    Inbound: {
+        "options": GIVEN,
+        "_tally": FIGURES,
+        "_counted": FIGURES,
+        "_arrived": GIVEN,
+        "_dropped": GIVEN,
+        "_hwm": GIVEN,
+        "_part": GIVEN,
+        "_hwm_bytes": GIVEN,
+        "_conflate_all": GIVEN,
+        "batch": UNREAD,
+        "_batch_bytes": UNREAD,
+        "source": UNREAD,
+        "_announce": UNREAD,
+        "_announced": UNREAD,
+        "_later": UNREAD,
+        "_later_bytes": UNREAD,
+        "readable": UNREAD,
+        "reserved": "of a task that receives, and ends with its call",
+        "_paused": CONNECTION,
+        "_on_room": CONNECTION,
+        "on_look": CONNECTION,
+    },
+    Dialer: {
+        "endpoint": GIVEN,
+        "options": GIVEN,
+        "pipe": GIVEN,
+        "_owner": GIVEN,
+        "_open_stream": GIVEN,
+        "_make_connection": GIVEN,
+        "_scope": GIVEN,
+        "done": "the end of the endpoint",
+        "_finishing": "the end of the endpoint",
+        "_once": "until the first handshake: who waited for that was told of it then",
+        "state": "what the endpoint does now",
+        "last_error": "why there is no connection now; the next handshake takes it away",
+        "_next_retry": "set only in the pause before an attempt",
+        "_hurry": "a new one for each pause",
+        "_attempts": "a number that only grows",
+        "_asked_for": "the attempt that somebody waits for, which is never an earlier one",
+        "settled": "that attempt's outcome; `try_again` makes a new one",
+        "_backoff": "how the endpoint did before, so that a server that crashes is not hammered",
+        "link": CONNECTION,
+    },
+    InprocDialer: {
+        "endpoint": GIVEN,
+        "options": GIVEN,
+        "pipe": GIVEN,
+        "_owner": GIVEN,
+        "_name": GIVEN,
+        "_names": GIVEN,
+        "done": "the end of the endpoint",
+        "_finishing": "the end of the endpoint",
+        "_stopped": "the end of the endpoint",
+        "state": "what the endpoint does now",
+        "last_error": "why there is no connection now; the next join takes it away",
+        "settled": "the outcome that somebody waits for; `try_again` makes a new one",
+        "link": CONNECTION,
+    },
+}
+
+
+def attributes(kind: type) -> set[str]:
+    """Return the names of what an object of this class keeps."""
+    if attrs.has(kind):
+        return {field.name for field in attrs.fields(kind)}
+    source = inspect.getsource(vars(kind)["__init__"])
+    words = (word for line in source.splitlines() for word in line.split(maxsplit=1)[:1])
+    return {word[5:].rstrip(":") for word in words if word.startswith("self.")}
+
+
+@pytest.mark.parametrize("kind", LIFETIMES, ids=lambda kind: kind.__name__)
+def test_each_attribute_has_a_lifetime(kind: type) -> None:
+    """Who adds one says here how long it lives."""
+    assert attributes(kind) == set(LIFETIMES[kind])
+
+
+def connection_state(socket: Socket) -> dict[str, object]:
+    """Return what is to be reset at the end of a connection, of the only endpoint of a socket."""
+    assert socket._endpoints is not None
+    (entry,) = socket._endpoints._connected.values()
+    dial = entry.dial
+    state: dict[str, object] = {}
+    for holder in (dial, dial.pipe, dial.pipe.inbound):
+        for name, why in LIFETIMES[type(holder)].items():
+            if why == CONNECTION:
+                kind = "Dial" if holder is dial else type(holder).__name__
+                state[f"{kind}.{name}"] = getattr(holder, name)
+    return state
+
+
+@pytest.mark.parametrize("way", ["inproc", "memory", "tcp"])
+async def test_nothing_of_a_connection_is_left_when_it_has_ended(way: str) -> None:
+    """Whatever it was in the middle of, in both directions."""
+    async with (
+        Dealer(receive_hwm=4, linger=0, reconnect_interval=1000) as ours,
+        Dealer(receive_hwm=4, linger=0) as theirs,
+    ):
+        listener: MemoryListener = await bind(theirs, way)
+        await connect(ours, theirs, listener)
+        (peer,) = ours.peers
+        for _ in range(20):
+            theirs.send_nowait(bytes(1_000_000))
+            ours.send_nowait(bytes(1_000_000))
+        await eventually(lambda: connection_state(ours)["Inbound._paused"] is True)
+        during = connection_state(ours)
+        if way == "inproc":
+            await theirs.aclose()
+        peer.disconnect()
+        await eventually(lambda: connection_state(ours)["Dial.link"] is None)
+        after = connection_state(ours)
+        assert during["Pipe.hold"] is Hold.LENT
+        assert after == dict.fromkeys(after) | {
+            "Pipe.hold": Hold.FREE,
+            "Pipe.in_hand": 0,
+            "Pipe.announced": False,
+            "Pipe.append_below": 0,
+            "Inbound._paused": False,
+        }
+        assert {name for name in after if during[name] != after[name]} >= {"Pipe.hold"}
+        await listener.aclose()
