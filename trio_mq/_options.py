@@ -130,7 +130,8 @@ class Options:
     linger: float = attrs.field(default=10.0, validator=seconds(zero=True))
     #: Do not count a connected endpoint as a peer before its handshake is done.
     immediate: bool = attrs.field(default=False, validator=_flag)
-    #: First and longest upper bound of the random pause before a redial, in seconds.
+    #: First and longest upper bound of the random pause before a redial, in seconds. It grows to
+    #: the longest only when trouble has lasted: see :doc:`/explanation/reconnecting`.
     reconnect_interval: float = attrs.field(default=0.1, validator=seconds())
     reconnect_interval_max: float = attrs.field(default=5.0, validator=seconds())
     #: Seconds for one connection attempt over all addresses of a name; ``None``: the system's.

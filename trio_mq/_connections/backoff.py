@@ -1,9 +1,14 @@
 """How long to wait before dialling again.
 
-Full jitter: a random time up to a bound that doubles with each failure. Without it, a thousand
-clients of a server that restarts all come back in the same moment, and again after each failure.
-The bound falls back only after a handshake that *stood* for a while, because a half-dead server
-accepts connections and drops them.
+Programs start in any order, and a service that restarts is back soon: so an endpoint in trouble is
+first dialled often, with pauses of up to a tenth of a second, and who binds meanwhile is found at
+once. Only trouble that lasts is met with longer pauses, up to ``reconnect_interval_max``; and where
+a dial costs nothing, since it does not leave the machine, it must last longer for that.
+
+Every pause is random: short ones between half of their bound and all of it, long ones from zero on.
+Without that, a thousand clients of a server that restarts all come back in the same moment, and
+again after each failure. Trouble is over only after a handshake that *stood* for a while, because a
+half-dead server accepts connections and drops them.
 """
 
 from __future__ import annotations
@@ -15,6 +20,11 @@ from trio_mq._contract import Ending
 from trio_mq._errors import AuthenticationFailed, HandshakeError, ProtocolError, Refusal
 from trio_mq._options import Options
 
+#: The bound of a pause in young trouble, unless ``reconnect_interval`` is longer.
+_NEAR: Final = 0.1
+#: Seconds for which trouble is young: another program may just be starting, here or elsewhere.
+_YOUNG: Final = 10.0
+_YOUNG_NEARBY: Final = 60.0
 #: Seconds that a connection must have stood for the peer to count as well again.
 _STOOD: Final = 5.0
 #: After a protocol error: somebody else's service is on that port, perhaps for a moment.
@@ -30,28 +40,38 @@ class Backoff:
     Args:
         options: ``reconnect_interval`` and ``reconnect_interval_max``.
         random: Returns a number from 0 up to 1.
+        nearby: A dial does not leave this machine.
     """
 
-    def __init__(self, options: Options, random: Callable[[], float]) -> None:
+    def __init__(
+        self, options: Options, random: Callable[[], float], *, nearby: bool = False
+    ) -> None:
         self._first = options.reconnect_interval
         self._max = max(options.reconnect_interval_max, options.reconnect_interval)
         self._random = random
-        self._failures = 0
+        self._young = _YOUNG_NEARBY if nearby else _YOUNG
+        #: When the trouble began, on trio's clock, and the bound of the last pause since.
+        self._since: float | None = None
+        self._bound = 0.0
         self._faults = 0
 
-    def connection_failed(self) -> float:
+    def connection_failed(self, now: float) -> float:
         """Return the seconds to wait after an attempt that reached nobody."""
-        bound = min(self._max, self._first * 2.0 ** min(self._failures, 60))
-        self._failures += 1
-        return bound * self._random()
+        if self._since is None:
+            self._since = now
+        young = now - self._since < self._young
+        longest = max(self._first, min(_NEAR, self._max)) if young else self._max
+        self._bound = min(longest, 2 * self._bound or self._first)
+        part = self._random()
+        return self._bound * ((1 + part) / 2 if young else part)
 
     def link_ended(self, end: Ending, now: float) -> float:
         """Return the seconds to wait after a connection that ended in this way."""
         if end.established is not None and now - end.established >= _STOOD:
-            self._failures = self._faults = 0
+            self._since, self._bound, self._faults = None, 0.0, 0
         if is_fault(end):
             return self._after_fault(end)
-        return self.connection_failed()
+        return self.connection_failed(now)
 
     def _after_fault(self, end: Ending) -> float:
         if isinstance(end.error, AuthenticationFailed):

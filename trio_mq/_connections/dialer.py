@@ -39,6 +39,7 @@ class Dialer:
         open_stream: Makes one connection.
         make_connection: Makes its protocol state.
         once: Give up after the first attempt unless it succeeds.
+        nearby: A dial does not leave this machine.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Dialer:
         open_stream: OpenByteStream,
         make_connection: MakeConnection,
         once: bool = False,
+        nearby: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.options = options
@@ -70,7 +72,7 @@ class Dialer:
         self._open_stream = open_stream
         self._make_connection = make_connection
         self._once = once
-        self._backoff = Backoff(options, _RANDOM)
+        self._backoff = Backoff(options, _RANDOM, nearby=nearby)
         self._scope = trio.CancelScope()
         self._next_retry: float | None = None
         self._hurry = trio.Event()
@@ -161,7 +163,7 @@ class Dialer:
             stream = await self._open_stream()
         except (OSError, trio.BrokenResourceError) as error:
             self.state, self.last_error = EndpointState.RETRYING, error.with_traceback(None)
-            return self._backoff.connection_failed()
+            return self._backoff.connection_failed(trio.current_time())
         connection = self._make_connection(Role.CONNECTING, self.options)
         self.link = Link(stream, connection, self._owner, origin=self, pipe=self.pipe)
         end = await self.link.run()

@@ -251,6 +251,7 @@ class EndpointRegistry:
             open_stream=opener(parsed, endpoint, options, open_stream),
             make_connection=self._make_connection,
             once=once,
+            nearby=parsed is not None and parsed.nearby,
         )
 
     def _make_connection(self, role: Role, options: Options) -> Connection:

@@ -55,6 +55,11 @@ class TcpEndpoint:
     #: Where our own end of the connection is, if not left to the system (connect only).
     source: tuple[str, int] | None = None
 
+    @property
+    def nearby(self) -> bool:
+        """Whether the way there does not leave this machine, so that to look costs nothing."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
     def __str__(self) -> str:
         """Return the canonical endpoint string."""
         origin = f"{host_and_port(*self.source)};" if self.source is not None else ""
@@ -66,6 +71,7 @@ class IpcEndpoint:
     """A Unix-domain socket: a file, or a Linux abstract name, which vanishes with its listener."""
 
     scheme: ClassVar = "ipc"
+    nearby: ClassVar = True
 
     #: The path as written, or the name without its ``@``; ``None`` asks for a fresh path (bind).
     path: str | None
@@ -82,6 +88,7 @@ class InprocEndpoint:
     """A name within one context."""
 
     scheme: ClassVar = "inproc"
+    nearby: ClassVar = True
 
     #: Any text that is not empty.
     name: str
