@@ -223,5 +223,6 @@ async def test_libzmq_comes_back_after_we_disconnected_it(libzmq: Libzmq) -> Non
         with dealer.events() as events:
             dealer.peers[0].disconnect("a test")
             assert (await gone(events)).reason == "a test"
+        await theirs.events("DISCONNECTED")  # what it writes before it knows is lost
         await theirs.send(b"still here")
         assert await dealer.receive() == (b"still here",)
