@@ -47,6 +47,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "outgoing": QUEUE,
         "outgoing_bytes": QUEUE,
         "blocked": "somebody waits for room in the queue, which stays as full as it is",
+        "leaving": "the end of the endpoint",
         "attached": "an endpoint may be chosen between connections, unless it is `immediate`",
         "_announcements": "the channel; what is in it is taken out",
         "outbound": "the channel; what is in it is taken out",
