@@ -15,7 +15,7 @@ async def test_a_label_names_one_listener() -> None:
     async with Pull() as pull, Push() as push:
         listener, another = MemoryListener(), MemoryListener()
         await pull.bind("label", listener=listener)
-        with pytest.raises(OSError, match="label is bound already"):
+        with pytest.raises(OSError, match="label is bound already by this socket"):
             await pull.bind("label", listener=another)
         await connect_to(push, listener)
         await push.send(b"1")

@@ -85,7 +85,7 @@ class Binder:
             state=self._state(),
             last_error=self._last_error,
             queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
-            peers=len(self.links) - len(self._half_open),
+            peers=sum(link.peer is not None and not link.peer.closed for link in self.links),
         )
 
     def _state(self) -> EndpointState:

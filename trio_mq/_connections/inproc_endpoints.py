@@ -50,7 +50,7 @@ class InprocBinder:
             bound=True,
             state=EndpointState.LISTENING,
             queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
-            peers=len(self.links),
+            peers=sum(link.peer is not None and not link.peer.closed for link in self.links),
         )
 
     def close(self) -> None:

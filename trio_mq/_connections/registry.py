@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +13,7 @@ import trio
 from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
+from trio_mq._connections.waiting_calls import WaitingCalls
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options, override
@@ -72,9 +72,7 @@ class EndpointRegistry:
         self._connected: dict[str, _Connected] = {}
         #: Endpoints that were taken away and still write what waits.
         self._ending: set[AnyBound | AnyConnected] = set()
-        #: Calls that wait for something, and what they raise when the socket is closed.
-        self._calls: set[trio.CancelScope] = set()
-        self._make_error: Callable[[], BaseException] | None = None
+        self._calls = WaitingCalls()
 
     def statuses(self) -> tuple[EndpointStatus, ...]:
         """Return how each endpoint is doing, bound ones first."""
@@ -101,23 +99,34 @@ class EndpointRegistry:
         """Listen; return the resolved endpoint. Errors are `OSError`, and change nothing."""
         options = override(self._options, given, overrides)
         bound: AnyBound
-        if listener is not None:
-            listeners = listeners_of(listener)
-            await trio.lowlevel.checkpoint()
-            if given in self._bound:
-                raise OSError(errno.EADDRINUSE, f"{given} is bound already: give another label")
-            bound = self._bind_listeners(given, options, listeners)
-        else:
-            with self._until_closed():
+        with self._calls.until_closed():
+            if listener is not None:
+                listeners = listeners_of(listener)
+                await trio.lowlevel.checkpoint()
+                self._check_label(given)
+                bound = self._bind_listeners(given, options, listeners)
+            else:
                 bound = await self._bind(parse_bind(given), options)
-            if self._make_error is not None:
-                bound.stop()
-                raise self._make_error()
+        try:
+            # Once more: the system lets one port be bound twice (``reuse_port``).
+            self._check_label(bound.endpoint)
+        except BaseException:
+            bound.stop()
+            raise
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Binder):
             self._scope.spawn(bound.run, f"trio_mq bound to {bound.endpoint}")
         self._owner.listening(bound.endpoint)
         return bound.endpoint
+
+    def _check_label(self, endpoint: str) -> None:
+        """Raise if the socket was closed meanwhile, or has bound that endpoint: it names one."""
+        self._calls.check()
+        if endpoint in self._bound:
+            raise OSError(
+                errno.EADDRINUSE,
+                f"{endpoint} is bound already by this socket: unbind it first, or give another",
+            )
 
     async def _bind(self, endpoint: Endpoint, options: Options) -> AnyBound:
         if isinstance(endpoint, InprocEndpoint):
@@ -217,7 +226,7 @@ class EndpointRegistry:
         # The others watch the clock themselves, attempt for attempt; a name is only waited for.
         seconds = dial.options.connect_timeout if isinstance(dial, InprocDialer) else None
         nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
-        with self._until_closed(), attempting(nobody, seconds=seconds):
+        with self._calls.until_closed(), attempting(nobody, seconds=seconds):
             await dial.settled.wait()
         if dial.last_error is not None:
             raise dial.last_error
@@ -267,25 +276,9 @@ class EndpointRegistry:
             max_frames=options.max_frames,
         )
 
-    # -- the end of calls --
-
-    @contextmanager
-    def _until_closed(self) -> Iterator[None]:
-        """Let a call that waits raise when the socket is closed meanwhile."""
-        with trio.CancelScope() as scope:
-            self._calls.add(scope)
-            try:
-                yield
-            finally:
-                self._calls.discard(scope)
-        if scope.cancelled_caught and self._make_error is not None:
-            raise self._make_error()
-
     def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting call raise."""
-        self._make_error = make_error
-        for scope in self._calls:
-            scope.cancel()
+        self._calls.refuse(make_error)
 
     # -- the end of an endpoint --
 

@@ -21,8 +21,10 @@ class PushPattern(BalancedPattern):
     def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
         """Count and drop: a Pull has nothing to say. One that goes on talking is cut off."""
         pipe.inbound.discard(messages, payload, DropReason.FILTERED)
+        assert link.peer is not None  # noqa: S101  # the handshake is done
         limit = link.options.limits.max_unexpected_messages
-        if pipe.tally.decoded > limit:
+        # Of this connection: a connected endpoint's pipe has counted those of all before it.
+        if link.peer.statistics().decoded > limit:
             raise RemoteProtocolError(
                 ProtocolFault.UNEXPECTED_MESSAGE, f"more than {limit} messages to a Push"
             )

@@ -60,6 +60,8 @@ class Membership:
         self._options = options
         self._handshake_failures: Counter[str] = Counter()
         self._reconnects = 0
+        #: Connections that have a place: those with a handshake, and those about to end theirs.
+        self._admitted: set[AnyLink] = set()
         #: Pipes of connected endpoints that have been connected before.
         self._known: set[Pipe] = set()
         #: The socket is closing: what a peer did not get is dropped, and this is told in the log.
@@ -173,17 +175,18 @@ class Membership:
             raise contest.refusal from None
 
     def _admit(self, properties: PeerProperties, link: AnyLink) -> Pipe:
-        if len(self.links) >= link.options.max_peers:
+        if len(self._admitted) >= link.options.max_peers:
             raise Refusal(
                 "max-peers", f"there are max_peers={link.options.max_peers} peers already"
             )
         if link.own_pipe is not None:
             if link.own_pipe.hold is Hold.RETIRED:
                 raise Refusal("closed", f"{link.endpoint} was disconnected meanwhile")
-            self._pattern.admit(link.own_pipe, properties)
-            return link.own_pipe
-        pipe = Pipe(self, link.endpoint, link.options)
+            pipe = link.own_pipe
+        else:
+            pipe = Pipe(self, link.endpoint, link.options)
         self._pattern.admit(pipe, properties)
+        self._admitted.add(link)
         self.pipes[pipe] = None
         return pipe
 
@@ -203,6 +206,7 @@ class Membership:
     def disconnected(self, link: AnyLink, ending: Ending) -> None:
         """A connection is over, whether it had its handshake or not."""
         peer, pipe = link.peer, link.pipe
+        self._admitted.discard(link)
         if peer is None:
             self._handshake_failed(link, ending)
         else:

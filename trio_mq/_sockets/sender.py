@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
-from trio_mq._errors import MessageTooLarge
+from trio_mq._errors import MessageTooLarge, MQError
 from trio_mq._message import Frames, Sendable, size_of, to_frames
 from trio_mq._pipes.item import frames_of, payload_of_all
 from trio_mq._pipes.pipe import SMALL
@@ -124,7 +124,9 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         """Wait for room for the first message, hand over as many as fit, and return how many.
 
         The cheapest way to send much: the call is paid once. Send the rest again. Arguments and
-        errors as for `send`; an error in any message is raised before one is accepted.
+        errors as for `send`; none is raised once a message was accepted. What is wrong with a
+        message itself is raised before one is; one that its peer can't get ends the batch, and
+        raises when it is the first.
 
         Cancelled, it has queued nothing.
         """
@@ -165,8 +167,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
                     break
                 send(frames_of(batch[index]))
                 count = index
-        except trio.WouldBlock:
-            pass
+        except (trio.WouldBlock, MQError, ValueError):
+            pass  # what is wrong with it is raised when it is sent again, as the first
         return count
 
     def _append_what_fits(self, batch: list[bytes | Frames]) -> int:
