@@ -16,7 +16,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "typing", "docs", "chaos", "tests"]
+nox.options.sessions = ["lint", "typing", "docs", "chaos", "optimized", "tests"]
 # A Python that is not on this machine is named as skipped, with CI=true too, and none is fetched.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
@@ -130,7 +130,18 @@ def tests(session: nox.Session) -> None:
     """Run every test on the installed wheel; arguments after ``--`` go to pytest."""
     install(session, "tests")
     chdir_to_tests(session)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session(requires=["build"])
+def optimized(session: nox.Session) -> None:
+    """Run the tests of sockets and calls under ``python -O``: nothing hangs on an assertion."""
+    install(session, "tests")
+    chdir_to_tests(session)
+    # It warns that assertions are off; those of the tests and their helpers are rewritten, and on.
+    quiet = ("-W", "ignore::pytest.PytestConfigWarning")
+    parts = ("tests/sockets", "tests/connections", "tests/chaos", "tests/test_debug.py")
+    session.run("python", "-O", "-m", "pytest", *quiet, *(session.posargs or parts))
 
 
 # ------------------------------------------------------------------------------- parts and extras

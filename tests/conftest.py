@@ -13,7 +13,11 @@ import hypothesis
 import pytest
 import trio
 
-from trio_mq import lowlevel
+# Helpers assert too, and under `python -O` only what pytest has rewritten does.
+HELPERS = {f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()} - {"tests.conftest"}
+pytest.register_assert_rewrite(*HELPERS, "chaos", "fuzz")
+
+from trio_mq import lowlevel  # noqa: E402  # after that
 
 # Every test is one of the invariants too, here and in the processes that it starts.
 os.environ["TRIO_MQ_DEBUG"] = "1"
