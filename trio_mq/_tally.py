@@ -32,11 +32,11 @@ class DropReason(enum.Enum):
     CONNECTION_LOST = "connection_lost"
     #: A newer message took its place.
     CONFLATED = "conflated"
-    #: It waited longer than it was allowed to.
+    #: It waited longer than it was allowed to. Nothing is dropped for that yet: no option asks.
     EXPIRED = "expired"
     #: Nobody subscribed to it, or nobody had asked for it.
     FILTERED = "filtered"
-    #: It exceeded a size limit.
+    #: It exceeded a size limit of ours, which ended the connection with its peer.
     TOO_LARGE = "too_large"
     #: The socket or the endpoint was closed.
     CLOSED = "closed"
@@ -112,7 +112,8 @@ class TrafficStatistics:
     #: Messages accepted and neither written nor dropped yet, and their payload bytes.
     waiting_to_send: int
     waiting_to_send_bytes: int
-    #: Messages that arrived whole, and their payload bytes.
+    #: Messages that arrived whole, and their payload bytes; one that was refused for its size
+    #: counts as a message of no bytes.
     decoded: int
     decoded_bytes: int
     #: Messages that ``receive`` returned.

@@ -136,6 +136,12 @@ class Inbound:
         self._tally.drop_in(reason, len(messages))
         self._dropped(reason, len(messages))
 
+    def refuse(self, reason: DropReason) -> None:
+        """Count a message that arrived only as far as was needed to see that it is not wanted."""
+        self._tally.decoded += 1
+        self._tally.drop_in(reason)
+        self._dropped(reason, 1)
+
     def _conflate(self, messages: list[Message]) -> tuple[list[Message], int]:
         self.drop_all(DropReason.CONFLATED)
         *older, last = messages

@@ -36,10 +36,23 @@ from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._statistics import SocketStatistics
 from trio_mq._tally import DropReason, Waiting, traffic
-from trio_mq.zmtp import Event, PeerProperties, SocketType
+from trio_mq.zmtp import Event, PeerProperties, ProtocolFault, RemoteProtocolError, SocketType
 
+#: What is said of a message that exceeds a limit.
+_TOO_LARGE: Final = frozenset(
+    {
+        ProtocolFault.FRAME_TOO_LARGE,
+        ProtocolFault.MESSAGE_TOO_LARGE,
+        ProtocolFault.TOO_MANY_FRAMES,
+    }
+)
 #: Seconds in which the holder of a contested place must give a sign of life.
 _SIGN_OF_LIFE: Final = 3.0
+
+
+def _was_too_large(error: BaseException | None) -> bool:
+    """Tell whether a connection ended because of the size of a message."""
+    return isinstance(error, RemoteProtocolError) and error.fault in _TOO_LARGE
 
 
 class Membership:
@@ -212,6 +225,8 @@ class Membership:
         else:
             del self.links[peer]
         if pipe is not None:
+            if peer is not None and _was_too_large(ending.error):
+                pipe.inbound.refuse(DropReason.TOO_LARGE)
             self._pattern.disconnected(pipe, ending)
             if link.own_pipe is None:
                 self._peer_left(pipe, peer)
