@@ -7,7 +7,7 @@ rest is `Socket`, `Sender`, `Receiver` and `Membership`, which are the same for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from trio_mq._contract import AnyLink, Ending, Refusal
@@ -52,6 +52,8 @@ class Pattern:
     socket_type: ClassVar[SocketType]
     #: ``receive`` returns what the queue has, as it is: there is nothing to look at or to add.
     plain_queue: ClassVar[bool] = True
+    #: ``send`` may drop a message for the lack of room: see `lacking_room`.
+    may_drop: ClassVar[bool] = False
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -131,6 +133,10 @@ class Pattern:
     def send_in_turn(self, frames: Frames) -> None:
         """Do as `send` for a task whose turn has come in its line."""
         self.send(frames)
+
+    def lacking_room(self, frames: Frames) -> Collection[Pipe]:  # noqa: ARG002  # who drops looks
+        """Return the pipes for which `send` would drop the message, for the lack of room."""
+        return ()
 
     def take(self) -> Message:
         """Return the next message, or raise `trio.WouldBlock`."""

@@ -27,6 +27,7 @@ class PubPattern(Pattern):
     """Fanout to those who subscribed; what subscribers say beside that is not read."""
 
     socket_type = SocketType.PUB
+    may_drop = True
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -129,6 +130,10 @@ class PubPattern(Pattern):
     def _match_inverted(self, first_frame: bytes) -> Collection[Pipe]:
         found = self.subscriptions.match(first_frame)
         return [pipe for pipe in self.ledger.pipes if pipe.attached and pipe not in found]
+
+    def lacking_room(self, frames: Frames) -> Collection[Pipe]:
+        """Return those who want it and have no room."""
+        return self._fanout.lacking_room(frames, self._match(frames[0]))
 
     def send(self, frames: Frames) -> None:
         """Give it to everybody who wants it; nobody does: it is dropped, and counted."""

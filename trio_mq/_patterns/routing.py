@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import trio
@@ -40,6 +40,7 @@ class RouterPattern(Pattern):
 
     socket_type = SocketType.ROUTER
     plain_queue = False
+    may_drop = True
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -151,6 +152,11 @@ class RouterPattern(Pattern):
             pipe.put(frames[1:])
         else:
             self._full(pipe, frames)
+
+    def lacking_room(self, frames: Frames) -> Collection[Pipe]:
+        """Return the pipe of the peer that it names, if that has no room."""
+        pipe = self._table.find(frames[0])
+        return () if pipe is None or pipe.has_room() else (pipe,)
 
     def knows(self, routing_id: bytes) -> bool:
         """Tell whether a peer has that routing id."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from trio_mq._contract import AnyLink
 from trio_mq._message import Frames, Message, size_of
 from trio_mq._options import Options
@@ -17,6 +19,7 @@ class XSubPattern(Pattern):
     """Subscriptions go to every publisher; whatever they send comes in."""
 
     socket_type = SocketType.XSUB
+    may_drop = True
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -48,6 +51,10 @@ class XSubPattern(Pattern):
         if self.topics.remove(topic):
             for link in self.ledger.links.values():
                 link.send_cancel(topic)
+
+    def lacking_room(self, frames: Frames) -> Collection[Pipe]:
+        """Return the publishers that have no room."""
+        return self._fanout.lacking_room(frames, self._targets)
 
     def send(self, frames: Frames) -> None:
         """Send it to every publisher; one frame ``01`` or ``00`` and a topic subscribes."""

@@ -7,10 +7,11 @@ queued nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
     from trio_mq._context import Context
     from trio_mq._options import Options
     from trio_mq._patterns.pattern import Pattern
+    from trio_mq._pipes.pipe import Pipe
     from trio_mq._sockets.keywords import Endpoints
+
+
+#: Seconds that a peer with a full queue has to make room before `Sender.send_many` counts it slow.
+PATIENCE: Final = 0.05
 
 
 class Sender(Socket, trio.abc.SendChannel[Sendable]):
@@ -45,6 +51,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         self._sole_pipes = pattern.sole_pipes
         #: Not empty while others wait to send: newcomers queue up behind them.
         self._waiting = pattern.senders.waiters
+        #: Peers with a full queue for which `send_many` has waited in vain.
+        self._slow: set[Pipe] = set()
         #: A single frame up to this size needs no further look at the limits.
         self._small = min(
             limit
@@ -123,10 +131,14 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
     async def send_many(self, messages: Iterable[Sendable]) -> int:
         """Wait for room for the first message, hand over as many as fit, and return how many.
 
-        The cheapest way to send much: the call is paid once. Send the rest again. Arguments and
-        errors as for `send`; none is raised once a message was accepted. What is wrong with a
-        message itself is raised before one is; one that its peer can't get ends the batch, and
-        raises when it is the first.
+        The cheapest way to send much: the call is paid once. Send the rest again. Where `send`
+        would drop a message for a peer with a full queue (Pub, XPub, XSub, Router), that does not
+        fit either, so that peers that keep up lose nothing. For one whose queue stays full, though
+        others have had their turn, messages are dropped as by `send`: it holds up nobody.
+
+        Arguments and errors as for `send`; none is raised once a message was accepted. What is
+        wrong with a message itself is raised before one is; one that its peer can't get ends the
+        batch, and raises when it is the first.
 
         Cancelled, it has queued nothing.
         """
@@ -143,9 +155,10 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return 0
         first = frames_of(batch[0])
+        slow = await self._peers_that_lag(batch) if self._pattern.may_drop else ()
         if self._waiting or not self._try(first):
             await self._wait_to_send(first)
-        count = 1 if self._refusing else 1 + self._send_what_fits(batch)
+        count = 1 if self._refusing else 1 + self._send_what_fits(batch, slow)
         if self._slice.spent(count):
             await self._slice.end()
         return count
@@ -157,19 +170,39 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             return False
         return True
 
-    def _send_what_fits(self, batch: list[bytes | Frames]) -> int:
+    async def _peers_that_lag(self, batch: Sequence[bytes | Frames]) -> Collection[Pipe]:
+        """Return the peers that still have no room for the first message after some patience.
+
+        Each is waited for once: then not again until it has had room, since others wait with it.
+        """
+        lacking_room, first = self._pattern.lacking_room, frames_of(batch[0])
+        deadline = perf_counter() + PATIENCE
+        while not self._slow.issuperset(slow := lacking_room(first)):
+            if perf_counter() > deadline:
+                break
+            await trio.lowlevel.checkpoint()
+        self._slow = set(slow)
+        return slow
+
+    def _send_what_fits(self, batch: list[bytes | Frames], slow: Collection[Pipe]) -> int:
         """Send what comes after the first of a batch, and return how many that was."""
         count = self._append_what_fits(batch)
         send = self._send_frames
         try:
             for index in range(count + 1, len(batch)):
-                if self._waiting:
+                frames = frames_of(batch[index])
+                if self._waiting or (self._pattern.may_drop and self._would_drop(frames, slow)):
                     break
-                send(frames_of(batch[index]))
+                send(frames)
                 count = index
         except (trio.WouldBlock, MQError, ValueError):
             pass  # what is wrong with it is raised when it is sent again, as the first
         return count
+
+    def _would_drop(self, frames: Frames, slow: Collection[Pipe]) -> bool:
+        """Tell whether a peer that keeps up has no room; the slow ones hold up nobody."""
+        lacking = self._pattern.lacking_room(frames)
+        return bool(lacking) and not set(lacking).issubset(slow)
 
     def _append_what_fits(self, batch: list[bytes | Frames]) -> int:
         """Do the same in one step, if all that the count admits is admitted by its size too."""

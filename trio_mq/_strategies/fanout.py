@@ -56,6 +56,15 @@ class Fanout:
         if rest:
             self._put(item, size, rest)
 
+    def lacking_room(self, frames: Frames, pipes: Collection[Pipe]) -> list[Pipe]:
+        """Return the pipes that would not take the message."""
+        small = len(frames) == 1 and len(frames[0]) <= SMALL
+        return [
+            pipe
+            for pipe in pipes
+            if not (small and len(pipe.outgoing) < pipe.append_below) and not pipe.has_room()
+        ]
+
     def _put(self, item: Item, size: int, pipes: list[Pipe]) -> None:
         """Queue the message where there is room, and decide what it means where there is none."""
         if self._on_full == "block":
