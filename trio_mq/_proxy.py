@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import trio
@@ -10,12 +10,15 @@ import trio
 from trio_mq._errors import Unroutable, leaves
 from trio_mq._message import Message
 from trio_mq._patterns.pattern import Pattern
+from trio_mq._patterns.subscribe import XSubPattern
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import guarded_pattern
 from trio_mq._tally import DropReason
 from trio_mq._waiting import current_slice
 
+#: Seconds that a capture without a peer may hold up the beginning.
+CAPTURE_SECONDS: Final = 1.0
 #: What a proxy can stand between: Router and Dealer, XSub and XPub, Pull and Push.
 ProxySocket: TypeAlias = Sender | Receiver
 
@@ -34,7 +37,8 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
         backend: An open socket; messages from the frontend go there, and what it receives, if it
             receives, goes back to the frontend. The same socket twice echoes.
         capture: An open socket that gets a copy of every message, as far as it has room; what it
-            misses is counted, and it never holds anything up.
+            misses is counted. One that has no peer yet is waited for, for a second at most, and
+            then it never holds anything up.
 
     Raises:
         ValueError: Nothing can flow between these sockets.
@@ -51,6 +55,8 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
     ]
     if not directions:
         raise ValueError(f"nothing can flow between {frontend!r} and {backend!r}")
+    if capture is not None:
+        await _wait_for_room(capture)
     try:
         async with trio.open_nursery() as nursery:
             for direction in directions:
@@ -78,6 +84,14 @@ def _the_one(group: BaseExceptionGroup[BaseException]) -> BaseException:
             if isinstance(error, kind):
                 return error
     return errors[0]
+
+
+async def _wait_for_room(capture: Sender) -> None:
+    """Let a capture that has just been opened find its peer, where ``send`` would wait for one."""
+    pattern = guarded_pattern(capture)
+    if not pattern.may_drop and not any(pipe.attached for pipe in pattern.ledger.pipes):
+        with trio.move_on_after(CAPTURE_SECONDS):
+            await capture.wait_for_peers()
 
 
 def _never() -> None:
@@ -119,6 +133,10 @@ class _Direction:
     def _pass_on(message: Message, source: Pattern, sink: Pattern) -> None:
         try:
             sink.send(message)
+            if isinstance(sink, XSubPattern):
+                # It counts subscriptions, of which an XPub may report each, but only the last end.
+                for _ in range(1, source.stands_for):
+                    sink.send(message)
         except trio.WouldBlock:
             source.put_back(message)
             raise

@@ -12,7 +12,20 @@ import trio.testing
 import trio_mq
 from tests.spec.departures import Departure, departs
 from tests.spec.meeting import eventually, opened
-from trio_mq import Dealer, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub
+from trio_mq import (
+    Dealer,
+    DropReason,
+    Pub,
+    Pull,
+    Push,
+    Rep,
+    Req,
+    Router,
+    Sub,
+    Verbosity,
+    XPub,
+    XSub,
+)
 
 Middle = Push | Pull | Router | Dealer | XPub | XSub | Rep
 
@@ -151,3 +164,63 @@ async def test_proxy_with_a_full_capture() -> None:
             await source.send(b"%d" % number)
             assert await sink.receive() == (b"%d" % number,)
         assert tap.statistics().dropped == {trio_mq.DropReason.HIGH_WATER_MARK: 8}
+
+
+@pytest.mark.parametrize("verbose", ["none", "subscribe", "all"])
+async def test_the_last_subscriber_behind_a_proxy_ends_the_subscription_upstream(
+    place: str, verbose: Verbosity
+) -> None:
+    """However many subscriptions were reported: a publisher does not send to nobody for ever."""
+    async with (
+        XPub(verbose="all") as app,
+        XSub(connect=await app.bind(place)) as front,
+        XPub(verbose=verbose) as back,
+    ):
+        out = await back.bind(place.replace("meeting", "out"))
+        for _ in "12":  # a proxy that is stopped and started again knows what it passed on
+            async with running(front, back):
+                subs = [Sub(connect=out, topics="t") for _ in "12"]
+                async with opened(subs):
+                    await back.wait_for_subscribers(2)
+                    assert (await app.receive()).subscription == (True, b"t")
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+                    async with running(front, back):
+                        pass
+                assert (await app.receive()).subscription == (False, b"t")
+
+
+async def test_a_proxy_waits_for_the_first_peer_of_its_capture(place: str) -> None:
+    """The first copy is not lost because the two have just been opened."""
+    async with (
+        Pull() as source,
+        Push() as sink,
+        Push() as tap,
+        Push() as sender,
+        Pull() as receiver,
+    ):
+        await sender.connect(await source.bind(place), wait=True)
+        await receiver.connect(await sink.bind(place.replace("meeting", "sink")), wait=True)
+        tapped = await tap.bind(place.replace("meeting", "tap"))
+        await sender.send(b"first")
+        async with running(source, sink, tap):
+            await trio.testing.wait_all_tasks_blocked()
+            async with Pull(connect=tapped) as capture:
+                assert await receiver.receive() == (b"first",)
+                assert await capture.receive() == (b"first",)
+
+
+async def test_a_proxy_does_not_wait_for_its_capture_for_ever(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """After a second it goes on, and what the capture misses is counted."""
+    async with (
+        Pull(bind="inproc://in") as source,
+        Push(bind="inproc://out") as sink,
+        Push(bind="inproc://tap") as tap,
+        Push(connect="inproc://in") as sender,
+        Pull(connect="inproc://out") as receiver,
+        running(source, sink, tap),
+    ):
+        await sender.send(b"first")
+        assert await receiver.receive() == (b"first",)
+        assert tap.statistics().dropped_outgoing == {DropReason.HIGH_WATER_MARK: 1}

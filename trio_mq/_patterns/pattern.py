@@ -52,6 +52,8 @@ class Pattern:
     socket_type: ClassVar[SocketType]
     #: ``receive`` returns what the queue has, as it is: there is nothing to look at or to add.
     plain_queue: ClassVar[bool] = True
+    #: How many subscriptions the cancellation that was taken last ends; 1 for any other message.
+    stands_for: int = 1
     #: ``send`` may drop a message for the lack of room: see `lacking_room`.
     may_drop: ClassVar[bool] = False
 

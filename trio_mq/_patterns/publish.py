@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection
 from typing import TypeAlias
 
@@ -19,8 +19,8 @@ from trio_mq._strategies.subscriptions import Subscriptions
 from trio_mq._tally import DropReason
 from trio_mq.zmtp import Cancel, Event, SocketType, Subscribe
 
-#: Whether somebody subscribed or cancelled, to what, and who it was.
-_News: TypeAlias = tuple[bool, bytes, Peer]
+#: Whether somebody subscribed or cancelled, to what, who it was, and `Pattern.stands_for`.
+_News: TypeAlias = tuple[bool, bytes, Peer, int]
 
 
 class PubPattern(Pattern):
@@ -162,6 +162,8 @@ class XPubPattern(PubPattern):
         self._coalescing = options.verbose == "none" and not options.manual
         self._max_news = options.limits.max_subscriptions_total
         self._reports = 0
+        #: How many subscriptions to a topic were reported, where only the last cancellation is.
+        self._reported = Counter[bytes]() if options.verbose == "subscribe" else None
         self._source: Peer | None = None
         #: What was taken last, if that was news.
         self._taken: tuple[bytes | int, _News] | None = None
@@ -216,17 +218,25 @@ class XPubPattern(PubPattern):
         self._reports += 1
         key = topic if self._coalescing else self._reports
         if self._news.pop(key, None) is None:
-            self._news[key] = (subscribed, topic, peer)
+            self._news[key] = (subscribed, topic, peer, self._count_report(topic, subscribed))
             self.receivers.serve()
+
+    def _count_report(self, topic: bytes, subscribed: bool) -> int:  # noqa: FBT001  # as in `_News`
+        if self._reported is None:
+            return 1
+        if not subscribed:
+            return max(1, self._reported.pop(topic, 1))
+        self._reported[topic] += 1
+        return 1
 
     def take(self) -> Message:
         """Return the next news of a topic, as one frame, or else the next message."""
         if not self._news:
             message = self.queue.take()
-            self._taken, self._source = None, super().source
+            self._taken, self._source, self.stands_for = None, super().source, 1
             return message
         self._taken = self._news.popitem(last=False)
-        subscribed, topic, self._source = self._taken[1]
+        subscribed, topic, self._source, self.stands_for = self._taken[1]
         return Message((b"\x01" if subscribed else b"\x00") + topic)
 
     def put_back(self, message: Message) -> None:
