@@ -40,6 +40,22 @@ async def test_a_connection_is_told_from_its_beginning_to_its_end(way: str) -> N
     assert isinstance(told[0], Listening)
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_connection_says_who_dialled(way: str) -> None:
+    """The one that connected its endpoint, whatever it is over."""
+    async with Pull() as pull, Push() as push:
+        with pull.events() as at_pull, push.events() as at_push:
+            await join(pull, push, way)
+            await push.wait_for_peers()
+            await pull.aclose()
+            await push.aclose()
+            told = [
+                [event.dialled async for event in events if isinstance(event, Connected)]
+                for events in (at_pull, at_push)
+            ]
+    assert told == [[False], [True]]
+
+
 async def test_listening_and_its_end_are_told() -> None:
     """With the resolved endpoint."""
     async with Pull() as pull:

@@ -17,6 +17,7 @@ from trio_mq._errors import (
     AuthenticationFailed,
     IncompatiblePeer,
     MechanismMismatch,
+    ProtocolFault,
     Refusal as Refusal,
     RemoteProtocolError,
 )
@@ -129,6 +130,15 @@ class SilentPeer(trio.BrokenResourceError):
     """No byte came in time."""
 
 
+_TOO_LARGE: Final = frozenset(
+    {
+        ProtocolFault.FRAME_TOO_LARGE,
+        ProtocolFault.MESSAGE_TOO_LARGE,
+        ProtocolFault.TOO_MANY_FRAMES,
+    }
+)
+
+
 @attrs.frozen
 class Ending:
     """How a link ended."""
@@ -138,6 +148,11 @@ class Ending:
     error: BaseException | None
     #: When the handshake was done, on trio's clock; ``None``: it never was.
     established: float | None
+
+    @property
+    def too_large(self) -> bool:
+        """A message of the peer exceeded a limit."""
+        return isinstance(self.error, RemoteProtocolError) and self.error.fault in _TOO_LARGE
 
     @classmethod
     def by(cls, error: BaseException | None, established: float | None) -> Ending:

@@ -54,6 +54,8 @@ class Connected:
     """A handshake succeeded: the peer is there."""
 
     peer: Peer
+    #: We dialled, because of an endpoint of ours that is connected; else the peer did.
+    dialled: bool = False
 
 
 @attrs.frozen(kw_only=True)

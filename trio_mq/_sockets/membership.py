@@ -36,23 +36,10 @@ from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._statistics import SocketStatistics
 from trio_mq._tally import DropReason, Waiting, traffic
-from trio_mq.zmtp import Event, PeerProperties, ProtocolFault, RemoteProtocolError, SocketType
+from trio_mq.zmtp import Event, PeerProperties, SocketType
 
-#: What is said of a message that exceeds a limit.
-_TOO_LARGE: Final = frozenset(
-    {
-        ProtocolFault.FRAME_TOO_LARGE,
-        ProtocolFault.MESSAGE_TOO_LARGE,
-        ProtocolFault.TOO_MANY_FRAMES,
-    }
-)
 #: Seconds in which the holder of a contested place must give a sign of life.
 _SIGN_OF_LIFE: Final = 3.0
-
-
-def _was_too_large(error: BaseException | None) -> bool:
-    """Tell whether a connection ended because of the size of a message."""
-    return isinstance(error, RemoteProtocolError) and error.fault in _TOO_LARGE
 
 
 class Membership:
@@ -213,7 +200,7 @@ class Membership:
             self._known.add(pipe)
         self._pattern.connected(link, pipe)
         self.attach(pipe)
-        self.hub.emit(Connected(peer=peer))
+        self.hub.emit(Connected(peer=peer, dialled=link.own_pipe is not None))
         self.watchers.serve_all()
 
     def disconnected(self, link: AnyLink, ending: Ending) -> None:
@@ -225,7 +212,7 @@ class Membership:
         else:
             del self.links[peer]
         if pipe is not None:
-            if peer is not None and _was_too_large(ending.error):
+            if peer is not None and ending.too_large:
                 pipe.inbound.refuse(DropReason.TOO_LARGE)
             self._pattern.disconnected(pipe, ending)
             if link.own_pipe is None:
