@@ -20,6 +20,8 @@
             ├── RemoteProtocolError     the peer did
             └── LocalProtocolError      the user of `trio_mq.zmtp` did
 
+`UnencryptedWarning` is no error: it warns of an endpoint that strangers on the way can read.
+
 What trio has a word for keeps it: `trio.ClosedResourceError` (this socket was closed, by you),
 `trio.WouldBlock` (a ``_nowait`` call that would have to wait), `trio.BusyResourceError` (two
 tasks in turn-taking calls of one socket). What the system and the network do is `OSError`, with the
@@ -114,6 +116,14 @@ class Refusal(HandshakeError):
         self.reason = reason
 
 
+class UnencryptedWarning(UserWarning):
+    """A bound endpoint can be reached from other machines, and sends everything in the clear.
+
+    It comes once per process and endpoint. Where the network is yours alone, filter it:
+    ``warnings.filterwarnings("ignore", category=trio_mq.UnencryptedWarning)``.
+    """
+
+
 class ProtocolFault(enum.Enum):
     """What a peer did that ZMTP, or one of our limits, forbids."""
 
@@ -131,6 +141,10 @@ class ProtocolFault(enum.Enum):
     PING_FLOOD = "ping-flood"
     SUBSCRIPTION_LIMIT = "subscription-limit"
     ENVELOPE = "envelope"
+    #: Something was not sealed by our peer, or not for us.
+    CRYPTOGRAPHIC = "cryptographic"
+    #: Sealed frames are missing, doubled, or out of order.
+    SEQUENCE = "sequence"
     PEER_ERROR = "peer-error"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.zmtp.pair import GREETING, ConnectionPair, established, events_of, feed
+from tests.zmtp.pair import GREETING, ConnectionPair, established, events_of, feed, messages_of
 from trio_mq._errors import AuthenticationFailed, IncompatiblePeer, MechanismMismatch
 from trio_mq._limits import Limits
 from trio_mq.zmtp import (
@@ -363,3 +363,31 @@ def test_the_end_of_traffic_is_explained(received: bytes, words: str) -> None:
     connection = established()
     feed(connection, [received])
     assert words in connection.explain_end()
+
+
+def test_what_is_buffered_and_what_is_exhausted_is_known() -> None:
+    """A reader asks for no more than it can use, and is spared a call that would return nothing."""
+    connection = established()
+    connection.receive_data(b"\0\1a\0\3b")
+    assert connection.buffered == 6
+    assert messages_of(events_of(connection)) == [(b"a",)]
+    connection.receive_data(b"")
+    assert connection.buffered == 1
+    connection.receive_data(b"cd")
+    assert messages_of(events_of(connection)) == [(b"bcd",)]
+    connection.receive_data(b"\0\1e")
+    assert messages_of([connection.next_event()]) == [(b"e",)]  # type: ignore[list-item]
+    assert connection.exhausted
+
+
+@pytest.mark.parametrize(
+    ("received", "error"),
+    [(GREETING[:9], ConnectionAbortedError), (GREETING[:10], MechanismMismatch)],
+)
+def test_an_end_in_the_greeting_is_a_mismatch_where_libzmq_makes_it_one(
+    received: bytes, error: type[Exception]
+) -> None:
+    """It says ten bytes, looks at ours, and leaves without a word."""
+    connection = Connection(T.PULL, Role.ACCEPTING)
+    connection.receive_data(received)
+    assert type(connection.handshake_ended()) is error

@@ -241,7 +241,7 @@ class Connection:
         if self.established:
             where = "inside a message" if self.mid_frame else "between messages"
             return f"the peer ended the connection {where}"
-        return f"the peer left while the handshake waited for {self._handshake.state.value}"
+        return self._handshake.explain_end()
 
     def _fail(self) -> None:
         self._handshake.fail()
@@ -409,7 +409,8 @@ class Connection:
             return None
         self._asked = state
         if state is State.AUTHENTICATING:
-            return CredentialsReceived(self._mechanism_name, self._mechanism.credentials)
+            claimed = self._meet() if self._handshake.introduced else None
+            return CredentialsReceived(self._mechanism_name, self._mechanism.credentials, claimed)
         self._peer = self._with_user(self._meet())
         return PeerReady(self._peer)
 

@@ -43,11 +43,15 @@ class PeerProperties:
 class CredentialsReceived:
     """The mechanism wants a verdict on these credentials before the handshake can go on.
 
-    Answer with `Connection.authenticated` or `Connection.refuse`. NULL never asks.
+    Answer with `Connection.authenticated` or `Connection.refuse`. NULL never asks. Under PLAIN the
+    credentials are a user name and a password, under CURVE the client's public key, which it has
+    proven to be its own.
     """
 
     mechanism: str
     credentials: tuple[bytes, ...] = attrs.field(repr=False)
+    #: What the peer claims of itself, where it has done so already, as under CURVE.
+    properties: PeerProperties | None = None
 
 
 @attrs.frozen

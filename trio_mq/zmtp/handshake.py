@@ -75,9 +75,9 @@ class Move:
 
 Table: TypeAlias = Mapping[State, Mapping[Step, Move]]
 
-#: What the owner's verdict leads to, in every mechanism; who still owes a READY sends it here.
-_FAILED: Final = Move(State.FAILED)
-_TURNED_AWAY: Final = Move(State.FAILED, sends=Command.ERROR)
+#: Where the peer's ERROR, and a refusal of ours, lead in every mechanism.
+FAILED: Final = Move(State.FAILED)
+TURNED_AWAY: Final = Move(State.FAILED, sends=Command.ERROR)
 
 NULL_TABLES: Final[Mapping[Role, Table]] = {
     Role.CONNECTING: {
@@ -86,11 +86,11 @@ NULL_TABLES: Final[Mapping[Role, Table]] = {
         },
         State.EXPECT_READY: {
             Command.READY: Move(State.JUDGING),
-            Command.ERROR: _FAILED,
+            Command.ERROR: FAILED,
         },
         State.JUDGING: {
             Decision.ACCEPT: Move(State.ESTABLISHED),
-            Decision.REFUSE: _TURNED_AWAY,
+            Decision.REFUSE: TURNED_AWAY,
         },
     },
     Role.ACCEPTING: {
@@ -99,15 +99,22 @@ NULL_TABLES: Final[Mapping[Role, Table]] = {
         },
         State.EXPECT_READY: {
             Command.READY: Move(State.JUDGING),
-            Command.ERROR: _FAILED,
+            Command.ERROR: FAILED,
         },
         State.JUDGING: {
             # NULL has no credentials to ask about, but an address may belong to a user.
             Decision.AUTHENTICATE: Move(State.JUDGING),
             Decision.ACCEPT: Move(State.ESTABLISHED, sends=Command.READY),
-            Decision.REFUSE: _TURNED_AWAY,
+            Decision.REFUSE: TURNED_AWAY,
         },
     },
+}
+
+
+#: What it usually means when a peer leaves without a word.
+_WHY_LEFT: Final[Mapping[State, str]] = {
+    State.EXPECT_WELCOME: ", as a server does whose key is another one, or that has nobody to ask"
+    " about its clients",
 }
 
 
@@ -134,6 +141,17 @@ class Handshake:
     def fail(self) -> None:
         """End it, whatever the state: the peer broke the protocol."""
         self.state = State.FAILED
+
+    @property
+    def introduced(self) -> bool:
+        """Whether the peer has said who it is, for nothing is missing but a verdict on that."""
+        follows = self.table.get(self.state, {}).get(Decision.AUTHENTICATE)
+        return follows is not None and follows.state is State.JUDGING
+
+    def explain_end(self) -> str:
+        """Return what it means if the peer ends the stream here."""
+        left = f"the peer left while the handshake waited for {self.state.value}"
+        return left + _WHY_LEFT.get(self.state, "")
 
     def _refusal(self, step: Step) -> RemoteProtocolError | LocalProtocolError:
         if isinstance(step, Command):

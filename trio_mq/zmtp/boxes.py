@@ -1,0 +1,81 @@
+"""The boxes of CURVE: what PyNaCl does for us, loaded when the first key is made.
+
+A *box* is bytes that only the holders of two keys can make and open; whoever changes one bit of it
+makes it worthless. PyNaCl reports that by exceptions that keep their frames, and so keys, alive:
+here it is ``None``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+KEY_SIZE: Final = 32
+NONCE_SIZE: Final = 24
+#: Bytes that a box is longer than what is in it.
+TAG_SIZE: Final = 16
+
+_MISSING: Final = (
+    "CURVE needs PyNaCl, which is not installed: run 'python -m pip install \"trio-mq[curve]\"'"
+)
+
+
+@attrs.frozen
+class Boxes:
+    """The functions that CURVE needs, each as NaCl defines it."""
+
+    _crypto_error: type[Exception]
+    _scalarmult_base: Callable[[bytes], bytes]
+    _beforenm: Callable[[bytes, bytes], bytes]
+    _secretbox: Callable[[bytes, bytes, bytes], bytes]
+    _open_afternm: Callable[[bytes, bytes, bytes], bytes]
+    #: Makes a box of a message, a nonce and a shared key.
+    seal: Callable[[bytes, bytes, bytes], bytes]
+
+    def public_key(self, secret_key: bytes) -> bytes:
+        """Return the public half of a key."""
+        return self._scalarmult_base(secret_key)
+
+    def shared_key(self, public_key: bytes, secret_key: bytes) -> bytes | None:
+        """Return what seals between two keys; ``None`` for a public key that nobody can own."""
+        try:
+            return self._beforenm(public_key, secret_key)
+        except self._crypto_error:
+            return None
+
+    def open(self, box: bytes, nonce: bytes, shared_key: bytes) -> bytes | None:
+        """Return what is in a box; ``None`` if it was not made with this nonce and key."""
+        try:
+            return self._open_afternm(box, nonce, shared_key)
+        except self._crypto_error:
+            return None
+
+    def seal_for_oneself(self, message: bytes, nonce: bytes, key: bytes) -> bytes:
+        """Return a box that only its maker can open."""
+        return self._secretbox(message, nonce, key)
+
+
+@functools.cache
+def load_boxes() -> Boxes:
+    """Return the functions.
+
+    Raises:
+        ImportError: PyNaCl is not installed.
+    """
+    try:
+        # PLC0415: whoever has no use for CURVE needs no PyNaCl.
+        from nacl import bindings  # noqa: PLC0415
+        from nacl.exceptions import CryptoError  # noqa: PLC0415
+    except ImportError:
+        raise ImportError(_MISSING) from None
+    return Boxes(
+        CryptoError,
+        bindings.crypto_scalarmult_base,
+        bindings.crypto_box_beforenm,
+        bindings.crypto_secretbox,
+        bindings.crypto_box_open_afternm,
+        bindings.crypto_box_afternm,
+    )

@@ -1,0 +1,160 @@
+"""Every frame in a box, and the boxes counted: an established connection under CURVE (RFC 26).
+
+::
+
+    MESSAGE = name (8 bytes)  count (8)  box of: flags (1), the body of a frame
+
+One box per frame: the frames of a message, and commands such as PING, are told apart by the flags
+inside. What the frame around it says of itself is protected by nothing, and not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Final, TypeAlias
+
+import attrs
+
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
+
+from .boxes import TAG_SIZE, Boxes
+from .commands import Command, malformed
+from .handshake import Table
+from .mechanism import INNER_COMMAND, INNER_MORE
+
+#: Draws so many random bytes, such as `os.urandom`.
+RandomBytes: TypeAlias = Callable[[int], bytes]
+
+COUNT_SIZE: Final = 8
+MAX_COUNT: Final = 2**64 - 1
+
+_MESSAGE: Final = b"\x07MESSAGE"
+_BOX_START: Final = len(_MESSAGE) + COUNT_SIZE
+_MESSAGE_SIZE: Final = _BOX_START + TAG_SIZE + 1
+_KNOWN_FLAGS: Final = (0, INNER_MORE, INNER_COMMAND)
+_FLAGS: Final = tuple(bytes((flags,)) for flags in _KNOWN_FLAGS)
+
+
+@attrs.define(eq=False, repr=False)
+class Counter:
+    """Counts the boxes of one direction, so that no nonce is used or believed twice.
+
+    Args:
+        strict: Gaps are an attack too, not only what is doubled or out of order.
+    """
+
+    _last: int | None = None
+    _strict: bool = True
+
+    def next(self) -> bytes:
+        """Return the count for the next box of ours."""
+        count = 1 if self._last is None else self._last + 1
+        if count >= MAX_COUNT:
+            raise RemoteProtocolError(
+                ProtocolFault.SEQUENCE, "the connection has used up its nonces"
+            )
+        self._last = count
+        return count.to_bytes(COUNT_SIZE, "big")
+
+    def take(self, count: bytes) -> None:
+        """Judge the count of the peer's next box; its first may be anything.
+
+        Raises:
+            RemoteProtocolError: It is not what follows.
+        """
+        number, last = int.from_bytes(count, "big"), self._last
+        if last is not None and (number != last + 1 if self._strict else number <= last):
+            raise RemoteProtocolError(
+                ProtocolFault.SEQUENCE,
+                f"a box is number {number} after {last}: frames were dropped, doubled or moved",
+            )
+        self._last = number
+
+
+class SealedTraffic:
+    """What both roles of CURVE do alike: seal and open every frame once the key is agreed.
+
+    Args:
+        ours: Our metadata.
+        boxes: Make and open boxes.
+        random_bytes: Draws random bytes.
+        strict: Whether a gap in the peer's count ends the connection.
+    """
+
+    table: Table
+    clear: ClassVar[bool] = False
+    overhead: ClassVar[int] = _MESSAGE_SIZE
+    our_nonce: ClassVar[bytes]
+    their_nonce: ClassVar[bytes]
+
+    def __init__(
+        self, ours: bytes, boxes: Boxes, random_bytes: RandomBytes, *, strict: bool
+    ) -> None:
+        self.metadata: bytes = b""
+        self.credentials: tuple[bytes, ...] = ()
+        self.ours = ours
+        self.boxes = boxes
+        self.random_bytes = random_bytes
+        self.sent = Counter()
+        self._received = Counter(strict=strict)
+        #: What seals all from INITIATE on.
+        self.key = b""
+
+    def seal(self, flags: int, body: bytes, /) -> bytes:
+        """Return the body of the MESSAGE that carries a frame."""
+        count = self.sent.next()
+        box = self.boxes.seal(_FLAGS[flags] + body, self.our_nonce + count, self.key)
+        return b"".join((_MESSAGE, count, box))
+
+    def open(self, body: bytes, /) -> tuple[int, bytes]:
+        """Return the flags and the body of the frame that a MESSAGE carries.
+
+        Raises:
+            RemoteProtocolError: It is no MESSAGE, not our peer's, or not the next one.
+        """
+        if body[: len(_MESSAGE)] != _MESSAGE or len(body) < _MESSAGE_SIZE:
+            raise malformed(f"a frame of {len(body)} bytes is no MESSAGE, as all must be now")
+        count = body[len(_MESSAGE) : _BOX_START]
+        self._received.take(count)
+        plain = self.boxes.open(body[_BOX_START:], self.their_nonce + count, self.key)
+        if plain is None:
+            raise not_theirs("MESSAGE")
+        if plain[0] not in _KNOWN_FLAGS:
+            raise RemoteProtocolError(
+                ProtocolFault.RESERVED_FLAGS, f"sealed flags are {plain[0]:#04x}"
+            )
+        return plain[0], plain[1:]
+
+    def open_counted(self, command: Command, nonce: bytes, data: bytes) -> bytes:
+        """Return what is in the box of a command that begins with its count.
+
+        Raises:
+            RemoteProtocolError: It is not the next one, or not our peer's.
+        """
+        count, box = data[:COUNT_SIZE], data[COUNT_SIZE:]
+        self._received.take(count)
+        plain = self.boxes.open(box, nonce + count, self.key)
+        if plain is None:
+            raise not_theirs(command.name)
+        return plain
+
+    def agree(self, public_key: bytes, secret_key: bytes, whose: str) -> bytes:
+        """Return what seals between a key of the peer and one of ours.
+
+        Raises:
+            RemoteProtocolError: No secret key goes with the peer's, so that the result is known.
+        """
+        key = self.boxes.shared_key(public_key, secret_key)
+        if key is None:
+            raise RemoteProtocolError(
+                ProtocolFault.CRYPTOGRAPHIC, f"{whose} is one that nobody can own"
+            )
+        return key
+
+
+def not_theirs(what: str) -> RemoteProtocolError:
+    """Return the error for a box that does not open."""
+    return RemoteProtocolError(
+        ProtocolFault.CRYPTOGRAPHIC,
+        f"the box of a {what} does not open: it was changed on the way, or sealed with other keys",
+    )
