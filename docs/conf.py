@@ -54,6 +54,7 @@ napoleon_numpy_docstring = False
 # What other projects document, and type variables: named in signatures, not linked from here.
 nitpick_ignore_regex = [
     ("py:.*|any", r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)\..+"),
+    ("py:.*|any", r"pathlib\..+"),
     ("py:.*|any", "|".join(dir(builtins))),
     ("py:.*", r"trio_mq\._transports\..+"),
 ]

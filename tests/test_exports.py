@@ -16,14 +16,15 @@ from pathlib import Path
 import pytest
 
 import trio_mq
+import trio_mq.auth
 import trio_mq.lowlevel
 import trio_mq.zmtp
 
-MODULES = [trio_mq, trio_mq.lowlevel, trio_mq.zmtp]
+MODULES = [trio_mq, trio_mq.auth, trio_mq.lowlevel, trio_mq.zmtp]
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 
 #: A future statement leaves its name, and submodules theirs once anybody imports them.
-INCIDENTAL = {"annotations", "auth", "testing"}
+INCIDENTAL = {"annotations", "testing"}
 
 PROMISED = """
     Req Rep Dealer Router Pub Sub XPub XSub Push Pull Pair Downstream Upstream
@@ -31,7 +32,7 @@ PROMISED = """
     Peer EventStream SocketStatistics PeerStatistics DropReason
     MQError StateError Unroutable PeerLost MessageTooLarge TooManySockets TooManyThreads
     InternalError HandshakeError IncompatiblePeer MechanismMismatch AuthenticationFailed
-    zmtp lowlevel
+    zmtp lowlevel auth UnencryptedWarning
 """.split()  # noqa: SIM905  # reads better than forty pairs of quotes
 
 

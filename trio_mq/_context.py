@@ -11,9 +11,13 @@ from trio_mq._errors import TooManySockets, TooManyThreads
 from trio_mq._transports.inproc import Namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
+
+    from trio_mq.auth.request import Authenticator
 
 
+#: Where libzmq, too, looks for whom to ask about peers: ``inproc://zeromq.zap.01`` (RFC 27).
+ZAP_HANDLER: Final = "zeromq.zap.01"
 _DEFAULT_MAX_SOCKETS: Final = 1023
 
 
@@ -87,6 +91,10 @@ class Context:
             self._check(thread)
             self._sockets[socket] = thread
 
+    def zap_handler(self) -> Authenticator | None:
+        """Return what asks the ZAP handler here, if one is bound (the library's side)."""
+        return _askers[-1](self) if self.inproc.is_bound(ZAP_HANDLER) else None
+
     def _check(self, thread: int) -> None:
         if len(self._sockets) >= self.max_sockets:
             raise TooManySockets(
@@ -127,6 +135,15 @@ def checked(context: Context) -> Context:
         raise TypeError(f"context is a trio_mq.Context, not {context!r}")
     context.check()
     return context
+
+
+#: Asking a handler takes sockets, which are floors above: what does it is left here by `zap`.
+_askers: list[Callable[[Context], Authenticator]] = []
+
+
+def ask_handlers_by(asker: Callable[[Context], Authenticator]) -> None:
+    """Let this be what asks the handler of a context."""
+    _askers.append(asker)
 
 
 def _at_least_one(name: str, value: int) -> int:

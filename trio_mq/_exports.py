@@ -1,6 +1,6 @@
 """Every public name of the package, from where it lives; `trio_mq` itself hands them out."""
 
-from trio_mq import lowlevel as lowlevel, zmtp as zmtp
+from trio_mq import auth as auth, lowlevel as lowlevel, zmtp as zmtp
 from trio_mq._context import Context as Context
 from trio_mq._endpoint_status import (
     Endpoint as Endpoint,
@@ -22,6 +22,7 @@ from trio_mq._errors import (
     StateError as StateError,
     TooManySockets as TooManySockets,
     TooManyThreads as TooManyThreads,
+    UnencryptedWarning as UnencryptedWarning,
     Unroutable as Unroutable,
 )
 from trio_mq._events import (
@@ -45,6 +46,7 @@ from trio_mq._message import BytesLike as BytesLike, Message as Message, Sendabl
 from trio_mq._options import OnFull as OnFull, Options as Options, Verbosity as Verbosity
 from trio_mq._peer import Peer as Peer, PeerStatistics as PeerStatistics
 from trio_mq._proxy import proxy as proxy
+from trio_mq._sockets import zap as _zap  # noqa: F401  # lets every socket ask a handler
 from trio_mq._sockets.by_type import open_socket as open_socket
 from trio_mq._sockets.pair import Pair as Pair
 from trio_mq._sockets.pipeline import (
@@ -118,11 +120,13 @@ __all__ = [
     "TooManyThreads",
     "TrafficStatistics",
     "Undelivered",
+    "UnencryptedWarning",
     "Unroutable",
     "Upstream",
     "Verbosity",
     "XPub",
     "XSub",
+    "auth",
     "lowlevel",
     "open_socket",
     "proxy",

@@ -72,6 +72,8 @@ class Limits:
     max_metadata_properties: int = attrs.field(default=64, validator=count())
     #: Bytes of one metadata value.
     max_metadata_value: int = attrs.field(default=4 * KIB, validator=count())
+    #: Seconds that an authenticator may take over one peer; the peer is refused then.
+    auth_timeout: float = attrs.field(default=5.0, validator=seconds())
     #: Connections of one listener that have not finished their handshake.
     max_half_open: int = attrs.field(default=256, validator=count())
     #: Unknown but well-formed commands on one connection.
@@ -106,6 +108,7 @@ class Limits:
             max_metadata_bytes=2 * KIB,
             max_metadata_properties=16,
             max_metadata_value=1 * KIB,
+            auth_timeout=2.0,
             max_half_open=64,
             max_unknown_commands=0,
             max_subscriptions=1_000,

@@ -17,6 +17,7 @@ import attrs
 
 from trio_mq._limits import MIB, Limits, Validator, count, refuse, seconds
 from trio_mq._pyzmq_names import remedy
+from trio_mq.auth.request import Authenticator
 from trio_mq.zmtp import MechanismFactory
 
 #: What Pub, XPub and Router do with a message for a peer whose queue is full.
@@ -74,10 +75,34 @@ def _heartbeat_ttl(_: object, field: attrs.Attribute[Any], value: object) -> Non
 
 
 def _mechanism(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not all(hasattr(value, name) for name in ("name", "as_server", "start")):
+    if value is not None and (isinstance(value, type) or not _is_mechanism(value)):
         raise TypeError(
-            f"{field.name} is a security mechanism such as trio_mq.zmtp.Null(), not {value!r}"
+            f"{field.name} is an object such as auth.CurveServer(keys) or None, not {_named(value)}"
         )
+
+
+def _is_mechanism(value: object) -> bool:
+    return all(hasattr(value, name) for name in ("name", "as_server", "start"))
+
+
+def _authenticator(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and (isinstance(value, type) or not callable(value)):
+        raise TypeError(
+            f"{field.name} is an async function, one of trio_mq.auth such as auth.ALLOW_ANY, "
+            f"or None, not {_named(value)}"
+        )
+
+
+def _named(value: object) -> str:
+    # Not its repr: who mistakes a key or a password for an option need not see it in the error.
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def _zap_domain(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{field.name} is str, not {value!r}")
+    if len(value.encode()) > 255:
+        raise refuse(field, value, "at most 255 bytes (RFC 27)")
 
 
 def _limits(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -164,10 +189,13 @@ class Options:
     metadata: Mapping[str, bytes] = attrs.field(
         factory=dict, converter=_frozen_metadata, validator=_metadata
     )
-    #: The security mechanism, such as `trio_mq.zmtp.Null`; ``None`` is NULL.
-    mechanism: MechanismFactory | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_mechanism)
-    )
+    #: The security mechanism, such as `auth.CurveServer`; ``None`` is NULL.
+    mechanism: MechanismFactory | None = attrs.field(default=None, validator=_mechanism)
+    #: Says which peers may come in: an async function, or one of `trio_mq.auth`. It is asked about
+    #: peers that bound endpoints accept, and by servers of PLAIN and CURVE.
+    authenticator: Authenticator | None = attrs.field(default=None, validator=_authenticator)
+    #: A word that the authenticator is told, so that one can serve several sockets (RFC 27).
+    zap_domain: str = attrs.field(default="", validator=_zap_domain)
     #: Further bounds on what a peer may make us hold or do.
     limits: Limits = attrs.field(factory=Limits, validator=_limits)
 
@@ -230,7 +258,9 @@ class ConnectionOptions(TypedDict, total=False):
     reuse_port: bool
     max_peers: int | None
     metadata: Mapping[str, bytes | str]
-    mechanism: MechanismFactory
+    mechanism: MechanismFactory | None
+    authenticator: Authenticator | None
+    zap_domain: str
     limits: Limits
 
 

@@ -25,6 +25,7 @@ from typing import Final, Protocol
 
 import trio
 
+from trio_mq._connections.gate import Gate
 from trio_mq._connections.handshake_failure import Attempt
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.reader import FEW_BYTES, Reader
@@ -37,6 +38,7 @@ from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import (
     Connection,
+    CredentialsReceived,
     Event,
     PeerProperties,
     PeerReady,
@@ -85,6 +87,7 @@ class Link:
         "_error",
         "_established",
         "_finishing",
+        "_gate",
         "_heartbeat",
         "_hung_up",
         "_nursery",
@@ -121,6 +124,14 @@ class Link:
         self._connection = connection
         self._owner = owner
         self._origin = origin
+        self._gate = Gate(
+            connection,
+            origin.options,
+            endpoint=origin.endpoint,
+            address=stream.peer_address,
+            accepted=pipe is None,
+            on_revoked=self._revoked,
+        )
         self._reader: Reader | None = None
         self._writer: Writer | None = None
         self._heartbeat: Heartbeat | None = None
@@ -150,10 +161,14 @@ class Link:
                 end = Ending(self._hung_up or "closed", None, self._established)
             # In one step: who waited for the end of the peer must not find it among the peers.
             self._release()
+            self._gate.leave()
             self._owner.disconnected(self, end)
             with trio.CancelScope(shield=True):
                 await self._stream.aclose()
         return end
+
+    def _revoked(self) -> None:
+        self.hang_up("revoked")
 
     def hang_up(self, reason: str) -> None:
         """End the connection now."""
@@ -221,17 +236,22 @@ class Link:
 
     async def _handshake(self) -> tuple[Reader, Writer]:
         connection = self._connection
-        await self._flush_handshake()
         while not isinstance(event := connection.next_event(), PeerReady):
+            if isinstance(event, CredentialsReceived):
+                await self._gate.judge(event.credentials, event.properties, event.mechanism)
+                continue
+            await self._flush_handshake()
             data = await self._receive_in_handshake()
             if not data:
                 raise connection.handshake_ended()
             connection.receive_data(data)
-            await self._flush_handshake()
-        self.pipe = await self._owner.admit(event.properties, self)
+        await self._flush_handshake()
+        await self._gate.judge_unasked(event.properties)
+        properties = connection.peer or event.properties
+        self.pipe = await self._owner.admit(properties, self)
         connection.accept()
         await self._flush_handshake()
-        return self._begin(event.properties, self.pipe)
+        return self._begin(properties, self.pipe)
 
     async def _receive_in_handshake(self) -> bytes:
         if self._connection.withholds_version:

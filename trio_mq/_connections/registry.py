@@ -13,6 +13,7 @@ import trio
 from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
+from trio_mq._connections.protection import Protection, warn_if_open_to_others
 from trio_mq._connections.waiting_calls import WaitingCalls
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
@@ -68,6 +69,7 @@ class EndpointRegistry:
         self._options = options
         self._context = context
         self._scope = scope
+        self._protection = Protection(context, scope)
         self._bound: dict[str, _Bound] = {}
         self._connected: dict[str, _Connected] = {}
         #: Endpoints that were taken away and still write what waits.
@@ -99,6 +101,8 @@ class EndpointRegistry:
         """Listen; return the resolved endpoint. Errors are `OSError`, and change nothing."""
         options = override(self._options, given, overrides)
         bound: AnyBound
+        if listener is not None or not isinstance(parse_bind(given), InprocEndpoint):
+            options = self._protection.of(options, given, bound=True)
         with self._calls.until_closed():
             if listener is not None:
                 listeners = listeners_of(listener)
@@ -110,6 +114,8 @@ class EndpointRegistry:
         try:
             # Once more: the system lets one port be bound twice (``reuse_port``).
             self._check_label(bound.endpoint)
+            if listener is None:
+                warn_if_open_to_others(given, bound.endpoint, options)
         except BaseException:
             bound.stop()
             raise
@@ -175,6 +181,8 @@ class EndpointRegistry:
         options = override(self._options, given, overrides)
         parsed = None if checked(open_stream) is not None else parse_connect(given)
         endpoint = given if parsed is None else str(parsed)
+        if not isinstance(parsed, InprocEndpoint):
+            options = self._protection.of(options, given, bound=False)
         if endpoint in self._connected:
             return await self._connect_again(endpoint, overrides, wait=wait)
         pipe = self._owner.new_pipe(endpoint, options)

@@ -125,6 +125,12 @@ class Namespace:
         return bound.run if bound is not None else None
 
     @trio.lowlevel.enable_ki_protection
+    def is_bound(self, name: str) -> bool:
+        """Tell whether somebody is bound to a name."""
+        with self._lock:
+            return name in self._bound
+
+    @trio.lowlevel.enable_ki_protection
     def unbind(self, name: str) -> None:
         """Free a name; connections made through it are not touched."""
         with self._lock:

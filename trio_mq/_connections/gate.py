@@ -1,0 +1,159 @@
+"""The question whether a peer may come in, within its handshake.
+
+Whoever is to be asked is asked, and nobody comes in by a failure: an authenticator that raises,
+takes too long, or answers something else than `Granted` or `Refused` refuses with status 500, and
+the log says why in one line. What the peer showed never gets into the log or an event, nor does
+the exception itself, whose traceback holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+
+from trio_mq._errors import AuthenticationFailed
+from trio_mq._options import Options
+from trio_mq.auth.request import Authenticator, Granted, Refused, Request, Revocation, Verdict
+from trio_mq.zmtp import Connection, PeerProperties
+
+_log = logging.getLogger("trio_mq")
+
+
+class Gate:
+    """Where one peer waits for the authenticator's answer.
+
+    Args:
+        connection: Of the peer; is told the answer.
+        options: Those of the endpoint.
+        endpoint: The endpoint of ours.
+        address: Where the peer is.
+        accepted: The peer has connected to us.
+        on_revoked: Called when the grant is taken back.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_address",
+        "_connection",
+        "_endpoint",
+        "_on_revoked",
+        "_options",
+        "_passed",
+        "_revocations",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        options: Options,
+        *,
+        endpoint: str,
+        address: str,
+        accepted: bool,
+        on_revoked: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._options = options
+        self._endpoint = endpoint
+        self._address = address
+        self._accepted = accepted
+        self._on_revoked = on_revoked
+        self._passed = False
+        self._revocations: tuple[Revocation, ...] = ()
+
+    async def judge(
+        self, credentials: tuple[bytes, ...], claimed: PeerProperties | None, mechanism: str
+    ) -> None:
+        """Ask about what a peer has shown, and let the handshake go on.
+
+        Raises:
+            AuthenticationFailed: It may not come in; the connection has been told.
+        """
+        request = Request.of(
+            mechanism,
+            credentials,
+            claimed,
+            domain=self._options.zap_domain,
+            address=self._address,
+            endpoint=self._endpoint,
+        )
+        verdict = await self._verdict(request)
+        if isinstance(verdict, Refused):
+            raise self._refusal(verdict)
+        self._passed = True
+        self._connection.authenticated(verdict.user_id, verdict.metadata)
+        self._revocations = verdict.revocations
+        for revocation in self._revocations:
+            revocation.tell(self._on_revoked)
+
+    async def judge_unasked(self, claimed: PeerProperties) -> None:
+        """Ask about an accepted peer whose mechanism had no question, if anybody is there to ask.
+
+        Under NULL there are no credentials, and a server that connects to a client needs none;
+        but the authenticator may have something against the address.
+
+        Raises:
+            AuthenticationFailed: It may not come in; the connection has been told.
+        """
+        if self._accepted and not self._passed and self._options.authenticator is not None:
+            await self.judge((), claimed, claimed.mechanism)
+
+    def leave(self) -> None:
+        """The connection has ended: nobody need be told of a revocation any more."""
+        for revocation in self._revocations:
+            revocation.forget(self._on_revoked)
+
+    def _refusal(self, refused: Refused) -> AuthenticationFailed:
+        status = str(refused.status)
+        # Who may come again later is told nothing: after an ERROR libzmq never dials again.
+        if refused.status != 300:  # RFC 27, "temporary error"
+            self._connection.refuse(status)
+        why = f": {refused.reason}" if refused.reason else ""
+        return AuthenticationFailed(f"we refused {self._address} with status {status}{why}", status)
+
+    async def _verdict(self, request: Request) -> Verdict:
+        authenticator, timeout = self._options.authenticator, self._options.limits.auth_timeout
+        if authenticator is None:
+            return self._failed("there is none")
+        problem = ""
+        with trio.move_on_after(timeout):
+            try:
+                answer = await _ask(authenticator, request)
+            except Exception as error:  # noqa: BLE001  # whatever it is, nobody comes in by it
+                problem = f"it raised {_told(error, request)}"
+            else:
+                if isinstance(answer, (Granted, Refused)):
+                    return answer
+                problem = f"it returned a {type(answer).__name__}, not Granted or Refused"
+        return self._failed(problem or f"it took longer than auth_timeout={timeout:g} seconds")
+
+    def _failed(self, problem: str) -> Refused:
+        _log.error(
+            "%s refuses %s, since its authenticator failed: %s",
+            self._endpoint,
+            self._address,
+            problem,
+        )
+        return Refused(500, f"the authenticator failed: {problem}")
+
+
+@trio.lowlevel.disable_ki_protection
+async def _ask(authenticator: Authenticator, request: Request) -> object:
+    # Whatever it is, it is judged by the caller: types promise nothing about other people's code.
+    answer: Awaitable[object] = authenticator(request)
+    return await answer
+
+
+def _told(error: Exception, request: Request) -> str:
+    """Say which exception it was and where it came from, without what the peer showed."""
+    text = str(error)
+    for secret in (request.password, request.public_key):
+        if secret:
+            text = text.replace(secret, "***")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(text.split())
+    return f"{type(error).__name__}({text}) in {Path(frame.filename).name}, line {frame.lineno}"
