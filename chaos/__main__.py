@@ -24,8 +24,9 @@ Scenario: TypeAlias = Callable[[random.Random, float], Awaitable[str]]
 SCENARIOS: Final[dict[str, Scenario]] = {
     "pipeline": pipeline,
     "disconnecting": disconnecting,
-    "requests": partial(requests, correlate=False, binds=False),
-    "requests-of-a-bound-req": partial(requests, correlate=False, binds=True),
+    "requests": partial(requests, correlate=None, binds=False),
+    "requests-of-a-bound-req": partial(requests, correlate=None, binds=True),
+    "plain-requests": partial(requests, correlate=False, binds=False),
     "correlated-requests": partial(requests, correlate=True, binds=True),
     "publishing": publishing,
     "proxying": proxying,

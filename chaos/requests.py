@@ -66,7 +66,9 @@ class Asker:
                 await self.ask(_PATIENCE * 2)
 
 
-async def requests(chance: random.Random, seconds: float, *, correlate: bool, binds: bool) -> str:
+async def requests(
+    chance: random.Random, seconds: float, *, correlate: bool | None, binds: bool
+) -> str:
     """Run it, and return what was counted."""
     async with (
         Crowd.gathered(chance) as crowd,

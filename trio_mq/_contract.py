@@ -36,6 +36,8 @@ class AnyLink(Protocol):
     options: Options
     #: Where the peer is.
     address: str
+    #: The name under which it introduced us.
+    routing_id: bytes
     #: The pipe of a connected endpoint; ``None`` for an accepted peer.
     own_pipe: Pipe | None
     #: The pipe that it borrows, from its admission on, and the peer, from its handshake on.
@@ -60,6 +62,14 @@ class SocketSide(Protocol):
     @property
     def socket_type(self) -> SocketType:
         """Ours, for the handshake."""
+
+    @property
+    def routing_id(self) -> bytes:
+        """The name under which the next connection introduces us."""
+
+    @property
+    def correlates(self) -> bool:
+        """Our replies repeat the ids of their requests."""
 
     def listening(self, endpoint: str) -> None:
         """A bound endpoint came."""

@@ -19,6 +19,7 @@ from trio_mq._limits import MIB, Limits, Validator, count, refuse, seconds
 from trio_mq._pyzmq_names import remedy
 from trio_mq.auth.request import Authenticator
 from trio_mq.zmtp import MechanismFactory
+from trio_mq.zmtp.metadata import CORRELATE
 
 #: What Pub, XPub and Router do with a message for a peer whose queue is full.
 OnFull: TypeAlias = Literal["drop_newest", "drop_oldest", "block", "disconnect"]
@@ -65,6 +66,8 @@ def _metadata(_: object, field: attrs.Attribute[Any], value: Mapping[str, bytes]
             raise TypeError(f"{field.name} maps 'X-…' names to bytes or str, not {name!r}")
         if not name.startswith("X-") or len(name) > 255 or not set(name) <= _NAME_CHARACTERS:
             raise refuse(field, name, "names of the form X-…, of letters, digits and - _ . +")
+        if name.lower() == CORRELATE.lower():
+            raise refuse(field, name, "any other name: this one is the library's own")
 
 
 def _heartbeat_ttl(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -208,8 +211,9 @@ class Options:
     probe: bool = attrs.field(default=False, validator=_flag)
     #: Pub, XPub, Router: what to do when a peer's queue is full.
     on_full: OnFull = attrs.field(default="drop_newest", validator=_one_of(get_args(OnFull)))
-    #: Req: put a request id before the delimiter and accept only the reply that repeats it.
-    correlate: bool = attrs.field(default=False, validator=_flag)
+    #: Req: put a request id before the delimiter and accept only the reply that repeats it; for all
+    #: peers, for none, or (``None``) where they say that they repeat it or nothing else is safe.
+    correlate: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_flag))
     #: Push, Dealer: give what a lost peer did not get to another one.
     requeue: bool = attrs.field(default=True, validator=_flag)
     #: Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends.

@@ -100,6 +100,11 @@ class Peer:
         return self._properties.user_id
 
     @property
+    def correlates(self) -> bool:
+        """The peer, a Rep, repeats the ids of requests: any number may be out to it at once."""
+        return self._properties.correlates
+
+    @property
     def metadata(self) -> Mapping[str, bytes]:
         """Properties that the peer claims about itself; nobody has checked them."""
         return self._properties.metadata

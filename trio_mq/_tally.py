@@ -36,6 +36,8 @@ class DropReason(enum.Enum):
     EXPIRED = "expired"
     #: Nobody subscribed to it, or nobody had asked for it.
     FILTERED = "filtered"
+    #: It has not the form that a request needs: an empty frame, and a body after it.
+    MALFORMED = "malformed"
     #: It exceeded a size limit of ours, which ended the connection with its peer.
     TOO_LARGE = "too_large"
     #: The socket or the endpoint was closed.

@@ -250,7 +250,8 @@ async def client_of(rep: Rep) -> trio.SocketStream:
     port = int(rep.endpoints[0].endpoint.rpartition(":")[2])
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     await stream.send_all(wire.hello(b"REQ"))
-    await Service(stream).hear(wire.GREETING + wire.ready(b"REP"))
+    repeats_ids = wire.prop(b"X-Correlate", b"1")
+    await Service(stream).hear(wire.GREETING + wire.ready(b"REP", repeats_ids))
     await rep.wait_for_peers(len(rep.peers) or 1)
     return stream
 

@@ -10,7 +10,7 @@ import trio
 
 from tests.hostile.arena import PLACES, BadPeer, Place, arena, play
 from tests.hostile.good_peers import unread
-from tests.hostile.wire import command, hello, message, ping
+from tests.hostile.wire import command, hello, message, ping, prop
 from trio_mq import (
     Disconnected,
     DropReason,
@@ -166,7 +166,8 @@ async def test_b68_an_envelope_of_a_hundred_frames_comes_back(place: Place) -> N
         assert await ours.receive() == (b"request",)
         await ours.send(b"reply")
         reply = message(*envelope, b"", b"reply")
-        assert (await bad.hear(len(hello(b"REP") + reply))).endswith(reply)
+        said = hello(b"REP", prop(b"X-Correlate", b"1")) + reply
+        assert (await bad.hear(len(said))).endswith(reply)
         await bad.leave()
 
 

@@ -41,7 +41,7 @@ async def test_what_turns_out_to_be_no_request_is_dropped_also_after_its_sender_
         figures = rep.statistics()
         assert_adds_up(figures)
         assert (figures.decoded, figures.delivered) == (1, 0)
-        assert figures.dropped_incoming == {DropReason.FILTERED: 1}
+        assert figures.dropped_incoming == {DropReason.MALFORMED: 1}
 
 
 @pytest.mark.parametrize("way", WAYS)

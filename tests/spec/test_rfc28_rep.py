@@ -150,4 +150,4 @@ async def test_a_message_without_a_delimiter_is_no_request(place: str) -> None:
         await dealer.send([b"", b"proper"])
         assert await rep.receive() == (b"proper",)
         await rep.send(b"reply")
-        assert rep.statistics().dropped == {DropReason.FILTERED: 1}
+        assert rep.statistics().dropped == {DropReason.MALFORMED: 1}

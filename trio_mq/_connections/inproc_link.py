@@ -56,6 +56,7 @@ class InprocLink:
         self._origin = origin
         self.endpoint = self.address = origin.endpoint
         self.options = origin.options
+        self.routing_id = owner.routing_id
         self.own_pipe = own_pipe
         self.owner = owner
         self.pipe: Pipe | None = None
@@ -79,7 +80,8 @@ class InprocLink:
         """What the other side is to know about us."""
         return PeerProperties(
             socket_type=self.owner.socket_type,
-            routing_id=self.options.routing_id,
+            routing_id=self.routing_id,
+            correlates=self.owner.correlates,
             metadata=self.options.metadata,
         )
 

@@ -103,6 +103,7 @@ class Link:
         "own_pipe",
         "peer",
         "pipe",
+        "routing_id",
     )
 
     def __init__(
@@ -117,6 +118,8 @@ class Link:
         self.endpoint: str = origin.endpoint
         self.address: str = stream.peer_address
         self.options: Options = origin.options
+        # As it is now, which is when the connection was made.
+        self.routing_id: bytes = owner.routing_id
         self.own_pipe: Pipe | None = pipe
         self.pipe: Pipe | None = None
         self.peer: Peer | None = None

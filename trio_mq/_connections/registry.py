@@ -32,6 +32,7 @@ from trio_mq._transports.schemes import (
     wrap,
 )
 from trio_mq.zmtp import Connection, Null, Role
+from trio_mq.zmtp.metadata import CORRELATE
 
 if TYPE_CHECKING:
     from trio_mq._connections.scope import Scope
@@ -275,14 +276,20 @@ class EndpointRegistry:
         return Connection(
             self._owner.socket_type,
             role,
-            routing_id=options.routing_id,
-            metadata=options.metadata,
+            routing_id=self._owner.routing_id,
+            metadata=self._introduction(options),
             mechanism=options.mechanism or Null(),
             limits=options.limits,
             max_frame_size=options.max_frame_size,
             max_message_size=options.max_message_size,
             max_frames=options.max_frames,
         )
+
+    def _introduction(self, options: Options) -> Mapping[str, bytes]:
+        """Return what peers are to know of us beside our type and our name."""
+        if self._owner.correlates:
+            return {CORRELATE: b"1", **options.metadata}
+        return options.metadata
 
     def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting call raise."""

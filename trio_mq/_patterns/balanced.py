@@ -61,6 +61,5 @@ class BalancedPattern(Pattern):
         """Drop the return queue."""
         return self.balance.forget_returned()
 
-    def _dispatched(self, pipe: Pipe, item: Item) -> None:
+    def _dispatched(self, pipe: Pipe, item: Item) -> None:  # noqa: ARG002  # any message
         self.ledger.drains.dispatched(pipe)
-        self.redirected(pipe, item)

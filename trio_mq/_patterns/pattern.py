@@ -14,7 +14,6 @@ from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
 from trio_mq._patterns.ledger import Ledger
-from trio_mq._pipes.item import Item
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._strategies.load_balance import LoadBalance
@@ -50,6 +49,8 @@ class Pattern:
     """
 
     socket_type: ClassVar[SocketType]
+    #: Replies repeat what stood before the empty frame of their request, ids included.
+    correlates: ClassVar[bool] = False
     #: ``receive`` returns what the queue has, as it is: there is nothing to look at or to add.
     plain_queue: ClassVar[bool] = True
     #: How many subscriptions the cancellation that was taken last ends; 1 for any other message.
@@ -66,6 +67,11 @@ class Pattern:
         self.senders: WaitList[None] = WaitList()
         self.receivers: WaitList[Message] = WaitList()
         self.queue: FairQueue = FairQueue(direct=self.plain_queue)
+
+    @property
+    def routing_id(self) -> bytes:
+        """The name under which the next connection introduces us."""
+        return self.options.routing_id
 
     # -- pipes come and go --
 
@@ -99,9 +105,6 @@ class Pattern:
 
     def reroute(self, pipe: Pipe) -> None:
         """Its endpoint can't be reached for a while: give what waits to others, or let it wait."""
-
-    def redirected(self, pipe: Pipe, item: Item) -> None:
-        """A message left the return queue for another pipe."""
 
     # -- things happen on them --
 

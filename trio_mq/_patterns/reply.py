@@ -24,6 +24,7 @@ class RepPattern(Pattern):
     """Fair-queue in; out to the last requester, in its envelope."""
 
     socket_type = SocketType.REP
+    correlates = True
     plain_queue = False
 
     def __init__(self, options: Options) -> None:
@@ -86,7 +87,13 @@ class RepPattern(Pattern):
             opened = split_envelope(message)
             if opened is None:
                 # Not a request at all (RFC 28): nobody could be answered.
-                pipe.inbound.drop_taken(DropReason.FILTERED)
+                pipe.inbound.drop_taken(DropReason.MALFORMED)
+                self.ledger.log_drop(
+                    "%s sent %d frame(s) that are no request, for want of an empty frame and a "
+                    "body after it",
+                    self.queue.source,
+                    len(message),
+                )
                 continue
             envelope, body = opened
             self.requester.asked(Requester(pipe, self.queue.source, envelope))

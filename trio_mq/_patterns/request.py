@@ -5,118 +5,53 @@ answered by that pipe's peer or by nobody: if the connection ends after the requ
 written, the exchange fails with `PeerLost`; before that, the request is still ours and simply
 waits for the reconnection, or goes to another peer.
 
-Without ``correlate`` a reply carries nothing that says which request it answers, so a peer has at
-most one exchange at a time, and an abandoned one costs the connection: that is the only way to be
-sure that its late reply is not taken for the next one's. With ``correlate`` each request carries
-an id that the reply repeats, so any number can be out at once, and late replies are recognised.
+**A reply belongs to one request.** What ties them together is one of two things:
+
+* an id, which the request carries and the reply repeats. Any number of requests can be out at
+  once, and a late reply is known as such.
+* the connection. Of the *plain* requests, which have no id and are what a REQ of libzmq sends, at
+  most one is unanswered on it.
+
+A Rep of ours announces in its handshake that it repeats ids (`PeerProperties.correlates`). It gets
+its first request plain, and others with ids until that is answered, also when nobody waits for the
+answer any more. Who does not say so gets plain requests alone, one at a time; one that is abandoned
+costs the connection, since nothing else keeps its late reply from being taken for the next one's.
+``correlate=True`` gives ids to all.
+
+The connection does not do for partners that can answer over another one than the one that asked:
+`partners` says which these are, and why. Of them all together at most one has a plain request
+(`Turns.roaming`); and when that was left without its reply (`Turns.astray`), none gets another.
+
+A request is written in the form that its peer needs, and so gets its envelope when its pipe is
+chosen (`ReqPattern._assign`), and a new one when it changes pipes, or the peer behind it turns out
+to be of another kind (`ReqPattern._renew`).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Final
 
-import attrs
-import outcome
 import trio
 
 from trio_mq._contract import AnyLink, Ending
-from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.balanced import BalancedPattern
-from trio_mq._peer import Peer
-from trio_mq._pipes.item import Item, frames_of
+from trio_mq._patterns.exchange import Exchange, peer_lost
+from trio_mq._patterns.partners import Partner, partner_of
+from trio_mq._patterns.turns import Turns
+from trio_mq._pipes.item import Item, PartlyWritten, frames_of
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._pipes.watched import Watched
 from trio_mq._tally import DropReason, Waiting
 from trio_mq.zmtp import SocketType
 
 #: libzmq's REQ_CORRELATE uses four bytes too.
 _ID_BYTES: Final = 4
 _IDS: Final = 1 << (8 * _ID_BYTES)
-
-
-@attrs.define(eq=False)
-class Exchange:
-    """One request, and what came of it."""
-
-    #: As it is sent, in its envelope: the very tuple, by which it is found in a queue.
-    request: Frames
-    request_id: bytes
-    pipe: Pipe | None
-    reply: Message | None = None
-    #: Who sent the reply.
-    peer: Peer | None = None
-    error: BaseException | None = None
-    #: The task that waits for the reply.
-    task: trio.lowlevel.Task | None = None
-    #: Where a task waits for the reply by watching the connection.
-    watched: Watched | None = None
-
-    def is_over(self) -> bool:
-        """Tell whether there is a reply, or an error in its place."""
-        return self.reply is not None or self.error is not None
-
-    @property
-    def awaited(self) -> bool:
-        """A task waits for the reply."""
-        return self.task is not None or self.watched is not None
-
-    def result(self) -> Message:
-        """Return the reply, raise why there will be none, or raise `trio.WouldBlock`."""
-        if self.error is not None:
-            raise self.error
-        if self.reply is None:
-            raise trio.WouldBlock
-        return self.reply
-
-    async def watch(self) -> None:
-        """Wait for the reply at the connection that will bring it, if that is possible now.
-
-        Returns when it is over, or when the way is to `wait`. Cancelled: nothing was handed over.
-        """
-        watched = self.pipe.watched if self.pipe is not None else None
-        if watched is None or not watched.vacant:
-            return
-        self.watched = watched
-        try:
-            await watched.stand_in(self.is_over)
-        finally:
-            self.watched = None
-
-    async def wait(self) -> Message:
-        """Wait for what `hand_over` or `fail` brings; only one task can.
-
-        Cancelled: nothing was handed over.
-        """
-
-        def leave(_: object) -> trio.lowlevel.Abort:
-            self.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self.task = trio.lowlevel.current_task()
-        reply: Message = await trio.lowlevel.wait_task_rescheduled(leave)
-        return reply
-
-    def hand_over(self, reply: Message) -> None:
-        """Give the reply to the task that waits."""
-        self._resume(outcome.Value(reply))
-
-    def fail(self, error: BaseException) -> None:
-        """Let the exchange end in an error, and raise it in the task that waits, if one does."""
-        self.error = error
-        if self.task is not None:
-            self._resume(outcome.Error(error))
-        elif self.watched is not None:
-            self.watched.recall()
-
-    def _resume(self, result: outcome.Outcome[Message]) -> None:
-        task, self.task = self.task, None
-        assert task is not None  # noqa: S101  # the caller has looked
-        trio.lowlevel.reschedule(task, result)
 
 
 class ReqPattern(BalancedPattern):
@@ -127,20 +62,31 @@ class ReqPattern(BalancedPattern):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self._correlate = options.correlate
+        self.balance.prepare = self._readdress
+        #: Which pipes may be chosen.
+        self.turns = Turns(
+            self.balance,
+            self._opened,
+            Partner.NUMBERED if options.correlate else Partner.SETTLED,
+            named=bool(options.routing_id),
+        )
         # A random start, so that a reply to an earlier run's request fits none of ours.
         self._next_id = secrets.randbits(8 * _ID_BYTES)
         #: Exchanges that are out: by id, or by pipe where replies carry none.
         self._by_id: dict[bytes, Exchange] = {}
         self._by_pipe: dict[Pipe, Exchange] = {}
-        #: Exchanges whose request is in the return queue.
-        self._homeless: set[Exchange] = set()
-        #: Pipes that are out of the rotation because they owe a reply.
-        self._busy: set[Pipe] = set()
-        #: Replies that arrived and were not claimed yet.
-        self._unclaimed: deque[Message] = deque()
-        #: Ends a connection and dials again at once.
-        self.redial: Callable[[Pipe], None] = _no_redial
+        #: How many of the former each pipe has.
+        self._load: Counter[Pipe] = Counter()
+        #: Exchanges whose request is in the return queue, by the identity of the request.
+        self._homeless: dict[int, Exchange] = {}
+        #: Exchanges with a reply that was not claimed yet.
+        self._unclaimed: dict[Exchange, Message] = {}
+        self._make_closed: Callable[[], BaseException] = trio.ClosedResourceError
+
+    @property
+    def routing_id(self) -> bytes:
+        """The name to tell the next peer: none after a reply to it was left outstanding."""
+        return b"" if self.turns.astray else self.options.routing_id
 
     # -- calls --
 
@@ -148,23 +94,17 @@ class ReqPattern(BalancedPattern):
         """Send a request to the next peer, or raise `trio.WouldBlock`."""
         if self.balance.returned:
             raise trio.WouldBlock
-        if self._correlate:
-            pipe = self.balance.choose()
-            request_id = self._new_id()
-            exchange = Exchange((request_id, b"", *frames), request_id, pipe)
-            self._by_id[request_id] = exchange
-        else:
-            pipe = self.balance.take_out()
-            exchange = Exchange((b"", *frames), b"", pipe)
-            self._by_pipe[pipe] = exchange
-            self._busy.add(pipe)
-        pipe.put(exchange.request)
+        balance = self.balance
+        alone = balance.sole_pipe is not None
+        pipe = balance.choose() if alone else balance.choose_idle(self._has_work)
+        exchange = Exchange()
+        pipe.put(self._assign(exchange, frames, pipe))
         return exchange
 
     def claim(self, exchange: Exchange) -> Message:
         """Return the reply, which counts as delivered now, or raise as `Exchange.result`."""
         reply = exchange.result()
-        self._unclaimed.remove(reply)
+        del self._unclaimed[exchange]
         if exchange.pipe is not None:
             exchange.pipe.tally.delivered += 1
         return reply
@@ -176,83 +116,87 @@ class ReqPattern(BalancedPattern):
         its id; or, where there are no ids, the connection is ended and dialled anew.
         """
         pipe = exchange.pipe
-        if exchange.reply is not None and pipe is not None:
-            self._unclaimed.remove(exchange.reply)
+        if self._unclaimed.pop(exchange, None) is not None and pipe is not None:
             pipe.tally.drop_in(DropReason.FILTERED)
         if exchange.is_over():
             return
         if pipe is None:
-            self._homeless.discard(exchange)
+            del self._homeless[id(exchange.request)]
             if self.balance.withdraw(exchange.request):
                 self.ledger.drains.forgotten(1)
+        elif pipe.take_back(exchange.request) or exchange.request_id:
             self._close(exchange)
-        elif pipe.take_back(exchange.request) or self._correlate:
+        elif self.turns.partner(pipe) is Partner.RETURNING:
+            # To end the connection would not end the debt; from now on ids tell it.
+            self.turns.left_unanswered(exchange, pipe)
             self._close(exchange)
-        else:
+        elif self.turns.partner(pipe) is Partner.CORRELATES:
+            # Until that reply has come, requests to it bear ids.
             self._close(exchange, free=False)
-            self.redial(pipe)
+        else:
+            self.turns.left_unanswered(exchange, pipe)
+            self._close(exchange, free=False)
+            self.turns.redial(pipe)
 
     # -- pipes --
 
+    def attach(self, pipe: Pipe) -> None:
+        """Make the pipe a target, unless another has to be rid of its request first."""
+        if self.turns.attach(pipe):
+            super().attach(pipe)
+
     def detach(self, pipe: Pipe) -> None:
         """It is a target no longer."""
-        self._busy.discard(pipe)
+        self.turns.detach(pipe)
         super().detach(pipe)
-
-    def room_opened(self, pipe: Pipe) -> None:
-        """It can take messages again, unless it owes a reply."""
-        if pipe in self._busy:
-            return
-        super().room_opened(pipe)
-
-    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
-        """Send the probe, if one is wanted."""
-        if self.options.probe:
-            pipe.put((b"",))
-
-    def disconnected(self, pipe: Pipe, end: Ending) -> None:
-        """Fail the exchanges whose request this connection has wholly carried."""
-        waiting = {id(frames_of(item)) for item in pipe.outgoing}
-        for exchange in self._exchanges_of(pipe):
-            if id(exchange.request) not in waiting:
-                self._close(exchange)
-                exchange.fail(
-                    PeerLost(
-                        f"{pipe.endpoint} was asked and its connection ended before the reply "
-                        f"({end.reason}); it may or may not have acted on the request"
-                    )
-                )
-        if pipe in self._busy and pipe not in self._by_pipe:
-            self._release(pipe)
 
     def forget(self, pipe: Pipe) -> None:
         """The pipe is gone for good, and so are requests that were dropped with it."""
         super().forget(pipe)
         for exchange in self._exchanges_of(pipe):
             self._close(exchange, free=False)
+        self.turns.forget(pipe)
+        self._load.pop(pipe, None)
+
+    def room_opened(self, pipe: Pipe) -> None:
+        """It can take messages again, unless it owes a reply."""
+        if not self.turns.is_out(pipe):
+            super().room_opened(pipe)
+
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:
+        """Give what waits the form that this peer needs, and send the probe, if one is wanted."""
+        partner = partner_of(link, correlate=self.options.correlate)
+        fits = self.turns.meet(pipe, partner)
+        # It may have been told our name while that became unusable.
+        doomed = partner is Partner.ADDRESSING and self.turns.astray
+        if not fits:
+            for exchange in self._waiting_in(pipe):
+                self._renew(exchange, pipe, stays=not doomed)
+        if doomed:
+            self.turns.take_name_back(pipe)
+        elif self.options.probe:
+            pipe.put((b"",))
+
+    def disconnected(self, pipe: Pipe, end: Ending) -> None:
+        """Fail the exchanges whose request this connection has wholly carried."""
+        self._take_back_abandoned(pipe)
+        waiting = set(self._waiting_in(pipe))
+        for exchange in self._exchanges_of(pipe):
+            if exchange not in waiting:
+                # An answer out of form is an answer: it ended the connection, and the debt.
+                if not exchange.request_id and end.reason != ProtocolFault.ENVELOPE.value:
+                    self.turns.left_unanswered(exchange, pipe)
+                self._close(exchange)
+                exchange.fail(peer_lost(pipe, end))
+        self.turns.leave(pipe, owes=pipe in self._by_pipe)
 
     def reroute(self, pipe: Pipe) -> None:
         """Give requests that were not written to other peers; the end of the link fails others."""
-        waiting = {id(frames_of(item)) for item in pipe.outgoing}
-        for exchange in self._exchanges_of(pipe):
-            if id(exchange.request) in waiting:
-                self._by_pipe.pop(pipe, None)
-                exchange.pipe = None
-                self._homeless.add(exchange)
-        self._busy.discard(pipe)
+        for exchange in self._waiting_in(pipe):
+            self._close(exchange, free=False)
+            self._lodge(exchange)
+        self.turns.detach(pipe)
         super().reroute(pipe)
-
-    def redirected(self, pipe: Pipe, item: Item) -> None:
-        """A request that another peer did not get goes to this one."""
-        for exchange in self._homeless:
-            if exchange.request is frames_of(item):
-                self._homeless.remove(exchange)
-                exchange.pipe = pipe
-                if not self._correlate:
-                    self._by_pipe[pipe] = exchange
-                    self._busy.add(pipe)
-                    self.balance.remove(pipe)
-                return
 
     def deliver(
         self,
@@ -268,36 +212,130 @@ class ReqPattern(BalancedPattern):
     def close(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""
         super().close(make_error)
-        for exchange in (*self._by_id.values(), *self._by_pipe.values(), *self._homeless):
+        self._make_closed = make_error
+        out = [*self._by_id.values(), *self._by_pipe.values(), *self._homeless.values()]
+        for books in (self._by_id, self._by_pipe, self._homeless, self._load):
+            books.clear()
+        for exchange in out:
             exchange.fail(make_error())
 
     def waiting(self) -> Waiting:
         """Return what is in the return queue, and the replies that nobody has claimed."""
         return super().waiting() + Waiting(
-            into=len(self._unclaimed), into_bytes=sum(map(size_of, self._unclaimed))
+            into=len(self._unclaimed), into_bytes=sum(map(size_of, self._unclaimed.values()))
         )
 
     def forget_unread(self) -> int:
         """Drop the replies that nobody has claimed."""
         count = len(self._unclaimed)
+        for exchange in self._unclaimed:
+            exchange.error = self._make_closed()
         self._unclaimed.clear()
         return count
 
-    # -- the rest --
+    def faults(self) -> Iterator[str]:
+        """Say where the books on exchanges do not agree; the debug mode asks."""
+        yield from self.turns.faults()
+        for request_id, exchange in self._by_id.items():
+            if exchange.request_id != request_id or exchange.request[0] != request_id:
+                yield f"{request_id!r} and the request that bears it do not belong together"
+        for pipe, exchange in self._by_pipe.items():
+            if exchange.pipe is not pipe or exchange.request_id:
+                yield f"{pipe!r} and its plain request do not belong together"
+            if pipe in self._load and self.turns.is_out(pipe):
+                yield f"{pipe!r} has a plain request and others beside it"
+        out = [*self._by_id.values(), *self._by_pipe.values()]
+        if any(exchange.is_over() or exchange.pipe is None for exchange in out):
+            yield "a request is out that has its reply, or no pipe"
+        if self._load != Counter(exchange.pipe for exchange in self._by_id.values()):
+            yield "the requests of each pipe are not counted right"
+        if any(exchange.pipe is not None for exchange in self._homeless.values()):
+            yield "a request waits in the return queue and has a pipe"
+
+    # -- one exchange --
+
+    def _assign(self, exchange: Exchange, body: Frames, pipe: Pipe) -> Frames:
+        """Make the request as the peer of this pipe needs it, and note that it owes the reply."""
+        exchange.pipe = pipe
+        if self.turns.takes_id(pipe):
+            self._next_id = (self._next_id + 1) % _IDS
+            exchange.request_id = request_id = self._next_id.to_bytes(_ID_BYTES, "big")
+            exchange.request = request = (request_id, b"", *body)
+            self._by_id[request_id] = exchange
+            self._load[pipe] += 1
+            return request
+        exchange.request_id = b""
+        exchange.request = (b"", *body)
+        assert pipe not in self._by_pipe  # noqa: S101  # a reply belongs to one request
+        self._by_pipe[pipe] = exchange
+        self.turns.take_out(pipe, exchange)
+        return exchange.request
+
+    def _has_work(self, pipe: Pipe) -> bool:
+        return pipe in self._by_pipe or pipe in self._load
+
+    def _opened(self) -> None:
+        if self.senders.waiters:
+            self.senders.serve()
+
+    def _readdress(self, pipe: Pipe, item: Item) -> Item:
+        """A request that another peer did not get goes to this one."""
+        exchange = self._homeless.pop(id(frames_of(item)), None)
+        if exchange is None:
+            return item
+        request = self._assign(exchange, exchange.body, pipe)
+        return PartlyWritten(request) if isinstance(item, PartlyWritten) else request
+
+    def _renew(self, exchange: Exchange, pipe: Pipe, *, stays: bool) -> None:
+        """The peer is of another kind than the request was made for; it is not written yet."""
+        body = exchange.body
+        # Drains first: to leave the pipe must not look like having been written.
+        self.ledger.drains.handed_back(1)
+        pipe.take_back(exchange.request)
+        self._close(exchange, free=stays)
+        if not stays or self.turns.is_out(pipe):
+            self._lodge(exchange)
+            self.balance.reclaim([exchange.request])
+        else:
+            pipe.put(self._assign(exchange, body, pipe))
+            self.ledger.drains.dispatched(pipe)
+
+    def _lodge(self, exchange: Exchange) -> None:
+        """The request waits in the return queue."""
+        exchange.pipe = None
+        self._homeless[id(exchange.request)] = exchange
+
+    def _close(self, exchange: Exchange, *, free: bool = True) -> None:
+        """The pipe owes no reply any more."""
+        pipe = exchange.pipe
+        assert pipe is not None  # noqa: S101  # it is out
+        if exchange.request_id:
+            del self._by_id[exchange.request_id]
+            self._load[pipe] -= 1
+            if not self._load[pipe]:
+                del self._load[pipe]
+            return
+        del self._by_pipe[pipe]
+        self.turns.settle(exchange)
+        if free:
+            self.turns.release(pipe)
 
     def _deliver(self, link: AnyLink, pipe: Pipe, message: Message) -> None:
         request_id, body = _open_envelope(message)
         exchange = self._by_id.get(request_id) if request_id else self._by_pipe.get(pipe)
+        if exchange is None and not request_id:
+            self.turns.came_late(pipe)
         if not body or exchange is None or exchange.pipe is not pipe or _waits(exchange, pipe):
             pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
+        assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
         tally = pipe.tally
         tally.decoded += 1
         tally.decoded_bytes += size_of(message)
         exchange.reply = reply = to_message(body)
         exchange.peer = link.peer
         if exchange.task is None:
-            self._unclaimed.append(reply)
+            self._unclaimed[exchange] = reply
             if exchange.watched is not None:
                 exchange.watched.recall()
         else:
@@ -305,32 +343,30 @@ class ReqPattern(BalancedPattern):
             exchange.hand_over(reply)
         self._close(exchange)
 
-    def _new_id(self) -> bytes:
-        self._next_id = (self._next_id + 1) % _IDS
-        return self._next_id.to_bytes(_ID_BYTES, "big")
+    def _take_back_abandoned(self, pipe: Pipe) -> None:
+        """Remove requests that were given up while they were being written.
+
+        They must not be written again, to the next peer: nothing would tell their replies.
+        """
+        wanted = {id(exchange.request) for exchange in self._exchanges_of(pipe)}
+        for request in [frames_of(item) for item in pipe.outgoing]:
+            if id(request) not in wanted and len(request) > 1:
+                pipe.take_back(request)
 
     def _exchanges_of(self, pipe: Pipe) -> list[Exchange]:
-        if self._correlate:
-            return [exchange for exchange in self._by_id.values() if exchange.pipe is pipe]
-        exchange = self._by_pipe.get(pipe)
-        return [exchange] if exchange is not None else []
+        """Return those for which this pipe owes a reply."""
+        exchanges = [exchange for exchange in self._by_id.values() if exchange.pipe is pipe]
+        if (plain := self._by_pipe.get(pipe)) is not None:
+            exchanges.append(plain)
+        return exchanges
 
-    def _release(self, pipe: Pipe) -> None:
-        """Put a pipe that owes nothing back into the rotation, last in turn."""
-        self._busy.discard(pipe)
-        if pipe.attached:
-            self.balance.room_opened(pipe)
-            if self.senders.waiters:
-                self.senders.serve()
-
-    def _close(self, exchange: Exchange, *, free: bool = True) -> None:
-        """The exchange is over."""
-        if self._correlate:
-            self._by_id.pop(exchange.request_id, None)
-        elif exchange.pipe is not None and self._by_pipe.get(exchange.pipe) is exchange:
-            del self._by_pipe[exchange.pipe]
-            if free:
-                self._release(exchange.pipe)
+    def _waiting_in(self, pipe: Pipe) -> list[Exchange]:
+        """Return those whose request was not wholly written, in their order."""
+        if not pipe.outgoing:
+            return []
+        by_request = {id(exchange.request): exchange for exchange in self._exchanges_of(pipe)}
+        requests = [id(frames_of(item)) for item in pipe.outgoing]
+        return [by_request[request] for request in requests if request in by_request]
 
 
 def _open_envelope(message: Message) -> tuple[bytes, Frames]:
@@ -353,7 +389,3 @@ def _waits(exchange: Exchange, pipe: Pipe) -> bool:
     return bool(pipe.outgoing) and any(
         frames_of(item) is exchange.request for item in pipe.outgoing
     )
-
-
-def _no_redial(pipe: Pipe) -> None:
-    """Set by the socket before the first exchange."""

@@ -66,7 +66,7 @@ class RouterOptions(SocketOptions, total=False):
 class ReqOptions(SocketOptions, total=False):
     """What Req takes."""
 
-    correlate: bool
+    correlate: bool | None
     probe: bool
 
 

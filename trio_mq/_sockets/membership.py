@@ -80,6 +80,16 @@ class Membership:
         """Ours."""
         return self._pattern.socket_type
 
+    @property
+    def routing_id(self) -> bytes:
+        """The name under which the next connection introduces us."""
+        return self._pattern.routing_id
+
+    @property
+    def correlates(self) -> bool:
+        """Our replies repeat the ids of their requests."""
+        return self._pattern.correlates
+
     def new_pipe(self, endpoint: str, options: Options) -> Pipe:
         """Return a pipe that is counted but no target yet."""
         pipe = Pipe(self, endpoint, options)

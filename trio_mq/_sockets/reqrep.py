@@ -12,11 +12,19 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._context import Context
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, Sendable
+from trio_mq._options import Options
+from trio_mq._patterns.exchange import Exchange
 from trio_mq._patterns.reply import RepPattern
-from trio_mq._patterns.request import Exchange, ReqPattern
+from trio_mq._patterns.request import ReqPattern
 from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._sockets.keywords import Endpoints, ReqOptions, SocketOptions, make_options
+from trio_mq._sockets.keywords import (
+    BindOptions,
+    Endpoints,
+    ReqOptions,
+    SocketOptions,
+    make_options,
+)
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
@@ -122,9 +130,17 @@ class Req(Sender, Receiver):
     cancelled at any moment, and can be made by many tasks at once. ``send`` and ``receive`` in
     turns are there for programs that think in them.
 
-    A reply is only taken from the service that was asked; if that connection ends, `PeerLost` is
-    raised instead of waiting for ever. Arguments and errors as for `Push`; calls out of turn raise
-    `StateError`.
+    A reply is only taken from the service that was asked, and for the request that it answers; if
+    that connection ends, `PeerLost` is raised instead of waiting for ever. Arguments and errors as
+    for `Push`, and calls out of turn raise `StateError`.
+
+    Args:
+        correlate: Whether requests carry ids, which replies repeat, so that many can be out to one
+            service at once and late replies are told. ``None``: to a `Rep`, which announces that it
+            repeats them, and to services that connect to us where nothing else is safe. ``True``:
+            to every peer; a Router's program then sees one more frame, before the empty one.
+            ``False``: to none, for services that count frames; such a Req can't bind.
+            See :doc:`/explanation/requests`. (``ZMQ_REQ_CORRELATE``)
     """
 
     socket_type = SocketType.REQ
@@ -138,29 +154,45 @@ class Req(Sender, Receiver):
         **options: Unpack[ReqOptions],
     ) -> None:
         checked = make_options("Req", ReqOptions, options)
+        if bind:
+            _check_may_bind(checked)
         self._requests = ReqPattern(checked)
-        self._requests.redial = self._redial
+        self._requests.turns.redial = self._redial
         #: The exchange of ``send`` and ``receive``.
         self._current: Exchange | None = None
         self._sending = False
         super().__init__(self._requests, checked, bind=bind, connect=connect, context=context)
 
+    async def bind(self, endpoint: str, **overrides: Unpack[BindOptions]) -> str:
+        """Listen for services on an endpoint, and return it resolved; otherwise as `Push.bind`.
+
+        Raises:
+            ValueError: ``correlate=False``: a service that connects brings a late reply along when
+                it connects again, and only an id tells it from the reply to the next request.
+        """
+        _check_may_bind(self._requests.options)
+        return await super().bind(endpoint, **overrides)
+
     @enable_ki_protection
     async def request(self, message: Sendable) -> Message:
         """Send a request and wait for its reply.
 
-        Several calls may be out at once: each to a service that is not busy with another, or,
-        with ``correlate=True``, any number to the same one.
+        Any number of calls may be out at once. A `Rep` of this library gets as many as there are,
+        and so does every service with ``correlate=True``; a service that is idle is preferred.
+        Others (the REP and ROUTER of libzmq, our `Router`) get one at a time, so that ten calls to
+        one of them run one after the other, and ten services answer ten calls at once. At Routers
+        that were told our ``routing_id``, one call is out at a time among all of them.
 
         Args:
             message: As for `send`.
 
         Raises:
-            PeerLost: The service went away after it was asked.
+            PeerLost: The service went away after it was asked; its ``__cause__`` is what ended the
+                connection, if that was an error.
             trio.ClosedResourceError: The socket was closed meanwhile.
 
-        Cancelled, the request may have been sent, and its reply is never taken for another's: with
-        ``correlate`` it is told by its id, without it the connection is made anew.
+        Cancelled, the request may have been sent, and its reply is never taken for another's. It is
+        told by its id; or, where there are no ids, by a new connection, to which it can't come.
         """
         await checkpoint_if_cancelled()
         frames = self._checked(message)
@@ -324,6 +356,15 @@ class Req(Sender, Receiver):
             dial.redial()
         if pipe.peer is not None:
             pipe.peer.disconnect("its request was abandoned")
+
+
+def _check_may_bind(options: Options) -> None:
+    if options.correlate is False:
+        raise ValueError(
+            "a Req with correlate=False can't bind: a service that connects keeps its late reply "
+            "over a reconnection, and only an id tells that from the reply to the next request; "
+            "leave correlate out, or connect to the service"
+        )
 
 
 async def _send_first(socket: Req | Rep, messages: Iterable[Sendable]) -> int:

@@ -28,12 +28,14 @@ class LoadBalance:
         dispatched: Told of each message that leaves the return queue for a pipe.
     """
 
-    __slots__ = ("_dispatched", "_ready", "returned", "returned_bytes", "sole_pipe")
+    __slots__ = ("_dispatched", "_ready", "prepare", "returned", "returned_bytes", "sole_pipe")
 
     def __init__(self, dispatched: Callable[[Pipe, Item], None]) -> None:
         #: Pipes that may have room; the next one to choose is the first.
         self._ready: deque[Pipe] = deque()
         self._dispatched = dispatched
+        #: Makes of a message of the return queue what the pipe that was chosen for it needs.
+        self.prepare: Callable[[Pipe, Item], Item] = _as_it_is
         #: The only pipe that can be chosen; ``None`` if there are more, or none.
         self.sole_pipe: Pipe | None = None
         #: The return queue.
@@ -77,12 +79,27 @@ class LoadBalance:
             self._find_outlet()
         raise trio.WouldBlock
 
-    def take_out(self) -> Pipe:
-        """Do as `choose`, and leave the pipe out of the rotation until its `room_opened`."""
-        pipe = self.choose()
-        self._ready.pop()
-        self._find_outlet()
-        return pipe
+    def choose_idle(self, has_work: Callable[[Pipe], bool]) -> Pipe:
+        """Do as `choose`, but prefer the first in turn that has no work yet."""
+        ready = self._ready
+        if len(ready) > 1 and has_work(ready[0]):
+            for pipe in ready:
+                if not has_work(pipe) and pipe.has_room():
+                    ready.remove(pipe)
+                    ready.append(pipe)
+                    return pipe
+        return self.choose()
+
+    def take_out(self, pipe: Pipe) -> None:
+        """Leave the pipe out of the rotation until its `room_opened`.
+
+        It costs the same for any number of pipes if this one was chosen just now.
+        """
+        if self._ready and self._ready[-1] is pipe:
+            self._ready.pop()
+            self._find_outlet()
+        else:
+            self.remove(pipe)
 
     def send(self, frames: Frames) -> None:
         """Give the message to the next peer with room, or raise `trio.WouldBlock`."""
@@ -119,6 +136,7 @@ class LoadBalance:
                 return
             item = self.returned.popleft()
             self.returned_bytes -= payload_of(item)
+            item = self.prepare(pipe, item)
             pipe.put(item)
             self._dispatched(pipe, item)
 
@@ -147,3 +165,7 @@ class LoadBalance:
     def _find_outlet(self) -> None:
         ready = self._ready
         self.sole_pipe = ready[0] if len(ready) == 1 and not self.returned else None
+
+
+def _as_it_is(pipe: Pipe, item: Item) -> Item:  # noqa: ARG001  # it is the same for all
+    return item

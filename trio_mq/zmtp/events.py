@@ -27,6 +27,9 @@ class PeerProperties:
     socket_type: SocketType
     #: The name by which a Router is to know it; empty: the Router invents one.
     routing_id: bytes = b""
+    #: It says that its replies repeat whatever stood before the empty frame of their request, so
+    #: that an id put there tells which request a reply answers.
+    correlates: bool = False
     #: Further properties as the peer spelled them, unproven.
     metadata: Mapping[str, bytes] = _NOTHING
     #: Major and minor ZMTP version of the peer's greeting.

@@ -25,6 +25,9 @@ MAX_ROUTING_ID: Final = 255
 _NAME_CHARACTERS: Final = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+"
 )
+#: By this property a socket says that its replies repeat the ids of their requests. The name is of
+#: the kind that RFC 23 leaves to applications, and libzmq looks at none of these.
+CORRELATE: Final = "X-Correlate"
 #: Names that only an authenticator or we ourselves may fill: a peer's claim to them is dropped.
 _RESERVED: Final = frozenset({"user-id", "peer-address", "__fd"})
 _VALUE_LENGTH: Final = struct.Struct(">I")
@@ -97,10 +100,11 @@ def meet_peer(
         raise _invalid("there is no Socket-Type")
     theirs = _legal_peer(ours, by_name["socket-type"])
     routing_id = _routing_id(by_name.get("identity", b""))
-    hidden = _RESERVED | {"socket-type", "identity"}
+    hidden = _RESERVED | {"socket-type", "identity", CORRELATE.lower()}
     return PeerProperties(
         socket_type=theirs,
         routing_id=routing_id if theirs.announces_routing_id else b"",
+        correlates=by_name.get(CORRELATE.lower()) == b"1",
         metadata=MappingProxyType(
             {name: value for name, value in properties.items() if name.lower() not in hidden}
         ),

@@ -1,0 +1,119 @@
+"""An exchange: one request, and what comes of it."""
+
+from __future__ import annotations
+
+import attrs
+import outcome
+import trio
+
+from trio_mq._contract import Ending
+from trio_mq._errors import PeerLost
+from trio_mq._message import Frames, Message
+from trio_mq._peer import Peer
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.watched import Watched
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """One request, and what came of it."""
+
+    #: As it is sent, in its envelope: the very tuple, by which it is found in a queue.
+    request: Frames = ()
+    #: What a reply has to repeat; empty: nothing tells its reply from others.
+    request_id: bytes = b""
+    #: Whose peer is asked; ``None`` while it waits in the return queue.
+    pipe: Pipe | None = None
+    reply: Message | None = None
+    #: Who sent the reply.
+    peer: Peer | None = None
+    error: BaseException | None = None
+    #: The task that waits for the reply.
+    task: trio.lowlevel.Task | None = None
+    #: A task has the outcome in its hand, though it may not run before others do.
+    given: bool = False
+    #: Where a task waits for the reply by watching the connection.
+    watched: Watched | None = None
+
+    def is_over(self) -> bool:
+        """Tell whether there is a reply, or an error in its place."""
+        return self.reply is not None or self.error is not None
+
+    @property
+    def body(self) -> Frames:
+        """The request without its envelope."""
+        return self.request[2:] if self.request_id else self.request[1:]
+
+    @property
+    def awaited(self) -> bool:
+        """Some task waits for the reply, or has been given it: it is nobody else's."""
+        return self.task is not None or self.watched is not None or self.given
+
+    def result(self) -> Message:
+        """Return the reply, raise why there will be none, or raise `trio.WouldBlock`."""
+        if self.error is not None:
+            raise self.error
+        if self.reply is None:
+            raise trio.WouldBlock
+        return self.reply
+
+    async def watch(self) -> None:
+        """Wait for the reply at the connection that will bring it, if that is possible now.
+
+        Returns when it is over, or when the way is to `wait`. Cancelled: nothing was handed over.
+        """
+        watched = self.pipe.watched if self.pipe is not None else None
+        if watched is None or not watched.vacant:
+            return
+        self.watched = watched
+        try:
+            await watched.stand_in(self.is_over)
+        finally:
+            self.watched = None
+
+    async def wait(self) -> Message:
+        """Wait for what `hand_over` or `fail` brings; only one task can.
+
+        Cancelled: nothing was handed over.
+        """
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            self.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self.task = trio.lowlevel.current_task()
+        reply: Message = await trio.lowlevel.wait_task_rescheduled(leave)
+        return reply
+
+    def hand_over(self, reply: Message) -> None:
+        """Give the reply to the task that waits."""
+        self._resume(outcome.Value(reply))
+
+    def fail(self, error: BaseException) -> None:
+        """Let the exchange end in an error, and raise it in the task that waits, if one does."""
+        self.error = error
+        if self.task is not None:
+            self._resume(outcome.Error(error))
+        elif self.watched is not None:
+            self.watched.recall()
+
+    def _resume(self, result: outcome.Outcome[Message]) -> None:
+        task, self.task = self.task, None
+        self.given = True
+        assert task is not None  # noqa: S101  # the caller has looked
+        trio.lowlevel.reschedule(task, result)
+
+
+def peer_lost(pipe: Pipe, end: Ending) -> PeerLost:
+    """Return the error for who waits for a reply that this connection won't bring."""
+    peer = pipe.peer
+    where = pipe.endpoint
+    if peer is not None and peer.address and peer.address not in where:
+        where = f"{peer.address} ({where})"
+    why = end.reason if end.error is None else f"{end.reason}: {end.error}"
+    lost = PeerLost(
+        f"{where} was asked and its connection ended before the reply ({why}); "
+        "it may or may not have acted on the request"
+    )
+    lost.__cause__ = end.error
+    return lost

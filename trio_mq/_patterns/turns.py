@@ -1,0 +1,230 @@
+"""Which pipes of a Req may be chosen for a request: those that owe nothing, and not two that roam.
+
+A pipe leaves the rotation of `LoadBalance` for one of two reasons:
+
+* it is *busy*: it has a plain request, to which its next message will be the reply, and its peer
+  may not know what an id is; or its connection is about to be ended;
+* it *rests*: its Router was told our name, and so was another that has a plain request now (see
+  `partners`).
+
+It comes back when no reason is left. What is here decides nothing about requests and replies; the
+pattern tells it what became of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from trio_mq._patterns.ledger import log
+from trio_mq._patterns.partners import Partner
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.load_balance import LoadBalance
+
+if TYPE_CHECKING:
+    from trio_mq._patterns.exchange import Exchange
+
+
+class Turns:
+    """The pipes of a Req, by what their peers owe.
+
+    Args:
+        balance: Where pipes that may be chosen take their turns.
+        opened: Called when a pipe can be chosen again.
+        unknown: What a peer is taken for that was not met yet.
+        named: The socket has a routing id, which it tells its peers.
+    """
+
+    def __init__(
+        self,
+        balance: LoadBalance,
+        opened: Callable[[], None],
+        unknown: Partner,
+        *,
+        named: bool,
+    ) -> None:
+        self._balance = balance
+        self._opened = opened
+        self._unknown = unknown
+        self._named = named
+        #: What the peer behind each pipe is, or was when there was one.
+        self._partners: dict[Pipe, Partner] = {}
+        self._busy: set[Pipe] = set()
+        #: Pipes whose peer owes the reply to a plain request, and gets ids until then.
+        self._owing: set[Pipe] = set()
+        self._resting: set[Pipe] = set()
+        #: Pipes whose Router knows our name.
+        self._addressing: set[Pipe] = set()
+        #: The plain request that is out with a partner that roams; no other such may be.
+        self.roaming: Exchange | None = None
+        #: Such a one was left without its reply, which may come at any time, on any connection.
+        self.astray: bool = False
+        #: Ends a connection and dials again at once.
+        self.redial: Callable[[Pipe], None] = _no_redial
+
+    # -- who is there --
+
+    def partner(self, pipe: Pipe) -> Partner:
+        """Return what the peer behind a pipe is, or has to be taken for."""
+        return self._partners.get(pipe, self._unknown)
+
+    def takes_id(self, pipe: Pipe) -> bool:
+        """Tell whether the next request to it has to carry an id."""
+        partner = self._partners.get(pipe, self._unknown)
+        if partner is Partner.CORRELATES:
+            return pipe in self._owing
+        if partner is Partner.RETURNING:
+            return self.astray or self.roaming is not None
+        return partner is Partner.NUMBERED
+
+    def meet(self, pipe: Pipe, partner: Partner) -> bool:
+        """A handshake has shown who is there; return whether what waits keeps its form."""
+        before = self.partner(pipe)
+        self._partners[pipe] = partner
+        self._look_at_name(pipe)
+        if (before, partner) == (Partner.SETTLED, Partner.CORRELATES):
+            if pipe in self._busy:
+                # The plain request that waits is one that others may follow, with ids.
+                self._owing.add(pipe)
+                self._come_back(pipe)
+            return True
+        return partner is before
+
+    def attach(self, pipe: Pipe) -> bool:
+        """Return whether the pipe can be chosen at once."""
+        self._look_at_name(pipe)
+        return pipe not in self._resting
+
+    def detach(self, pipe: Pipe) -> None:
+        """It can't be chosen any more."""
+        self._busy.discard(pipe)
+        self._resting.discard(pipe)
+        self._addressing.discard(pipe)
+        self._owing.discard(pipe)
+
+    def leave(self, pipe: Pipe, *, owes: bool) -> None:
+        """Its connection is over: what roamed and is still in the pipe was never asked.
+
+        Args:
+            pipe: Which.
+            owes: A plain request still waits in it.
+        """
+        if self._partners.get(pipe) is Partner.ADDRESSING:
+            del self._partners[pipe]
+            self._look_at_name(pipe)
+        if self.roaming is not None and self.roaming.pipe is pipe:
+            self.settle(self.roaming)
+        if not owes:
+            self.release(pipe)
+
+    def forget(self, pipe: Pipe) -> None:
+        """The pipe is gone for good."""
+        self._partners.pop(pipe, None)
+
+    # -- who may be chosen --
+
+    def is_out(self, pipe: Pipe) -> bool:
+        """Tell whether a pipe is out of the rotation, whatever room it has."""
+        return pipe in self._busy or pipe in self._resting
+
+    def take_out(self, pipe: Pipe, exchange: Exchange) -> None:
+        """It was chosen, and has a plain request."""
+        partner = self._partners.get(pipe, self._unknown)
+        if partner is Partner.CORRELATES:
+            self._owing.add(pipe)
+            return
+        self._busy.add(pipe)
+        self._balance.take_out(pipe)
+        if partner.roams:
+            self.roaming = exchange
+            for other in self._addressing - self._busy:
+                self._rest(other)
+
+    def settle(self, exchange: Exchange) -> None:
+        """If that one roamed, others may."""
+        if exchange is self.roaming:
+            self.roaming = None
+            for pipe in tuple(self._resting):
+                self._come_back(pipe)
+
+    def release(self, pipe: Pipe) -> None:
+        """It owes nothing any more: put it back into the rotation, last in turn."""
+        self._owing.discard(pipe)
+        if pipe in self._busy:
+            self._come_back(pipe)
+
+    def came_late(self, pipe: Pipe) -> None:
+        """A plain reply came that nobody waits for any more."""
+        self._owing.discard(pipe)
+
+    def _come_back(self, pipe: Pipe) -> None:
+        self._busy.discard(pipe)
+        self._resting.discard(pipe)
+        if not pipe.attached:
+            return
+        if self.roaming is not None and pipe in self._addressing:
+            self._rest(pipe)
+            return
+        self._balance.room_opened(pipe)
+        self._opened()
+
+    # -- a reply that is still owed --
+
+    def left_unanswered(self, exchange: Exchange, pipe: Pipe) -> None:
+        """The peer of this pipe has a plain request, and its reply is not waited for any more."""
+        # A REP of libzmq does not answer to a name that it believes to have a connection already.
+        known = self._named and self.partner(pipe) is Partner.SETTLED
+        if not self.astray and (known or exchange is self.roaming):
+            self.astray = True
+            self._tell_and_forget_names(pipe)
+
+    def _tell_and_forget_names(self, pipe: Pipe) -> None:
+        log.info(
+            "Req got no reply from %s, which may come later, over another connection: %s",
+            pipe.endpoint,
+            "Routers are not told our routing_id any more (correlate=True keeps it)"
+            if self._named
+            else "requests to services that connect to us carry ids from now on",
+        )
+        for other in tuple(self._addressing):
+            if other is not pipe:
+                self.take_name_back(other)
+
+    def take_name_back(self, pipe: Pipe) -> None:
+        """End the connection with a Router that was told our name; the next one is told none."""
+        self._resting.discard(pipe)
+        self._busy.add(pipe)
+        self._balance.remove(pipe)
+        self.redial(pipe)
+
+    # -- the rest --
+
+    def _look_at_name(self, pipe: Pipe) -> None:
+        if pipe.attached and self._partners.get(pipe) is Partner.ADDRESSING:
+            self._addressing.add(pipe)
+            if self.roaming is not None and pipe not in self._busy:
+                self._rest(pipe)
+        else:
+            self._addressing.discard(pipe)
+            if pipe in self._resting:
+                self._come_back(pipe)
+
+    def _rest(self, pipe: Pipe) -> None:
+        self._resting.add(pipe)
+        self._balance.remove(pipe)
+
+    def faults(self) -> Iterator[str]:
+        """Say what does not agree; the debug mode asks."""
+        if self._busy & (self._resting | self._owing):
+            yield "a pipe is out of the rotation for two reasons"
+        for pipe in self._balance.targets():
+            if self.is_out(pipe):
+                yield f"{pipe!r} may be chosen, though it owes a reply or has to rest"
+        if self._resting and self.roaming is None:
+            yield f"{len(self._resting)} pipes rest for nobody"
+        if self._resting - self._addressing:
+            yield "a pipe rests whose peer does not know our name"
+
+
+def _no_redial(pipe: Pipe) -> None:
+    """Set by the socket before the first exchange."""
