@@ -185,7 +185,7 @@ class EndpointRegistry:
         if not isinstance(parsed, InprocEndpoint):
             options = self._protection.of(options, given, bound=False)
         if endpoint in self._connected:
-            return await self._connect_again(endpoint, overrides, wait=wait)
+            return await self._again(endpoint, overrides, wait=wait)
         pipe = self._owner.new_pipe(endpoint, options)
         pipe.given_id = pipe.routing_id = routing_id
         dial = self._make_dial(parsed, endpoint, options, pipe, open_stream, once=wait)
@@ -209,20 +209,18 @@ class EndpointRegistry:
             raise
         return endpoint
 
-    async def _connect_again(
-        self, endpoint: str, overrides: Mapping[str, object], *, wait: bool
-    ) -> str:
+    async def _again(self, endpoint: str, overrides: Mapping[str, object], *, wait: bool) -> str:
         entry = self._connected[endpoint]
         if dict(entry.overrides) != dict(overrides):
             raise ValueError(
                 f"{endpoint} is connected already with other options "
                 f"({dict(entry.overrides)!r}); disconnect it first"
             )
-        if wait:
-            entry.dial.try_again()
-            await self._first_handshake(entry.dial)
-        else:
+        if not wait:
             await trio.lowlevel.checkpoint()
+            return endpoint
+        entry.dial.try_again()
+        await self._first_handshake(entry.dial)
         return endpoint
 
     def _start(self, dial: AnyConnected) -> None:
