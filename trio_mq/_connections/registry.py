@@ -113,8 +113,7 @@ class EndpointRegistry:
             else:
                 bound = await self._bind(parse_bind(given), options)
         try:
-            # Once more: the system lets one port be bound twice (``reuse_port``).
-            self._check_label(bound.endpoint)
+            self._check_label(bound.endpoint)  # once more: ``reuse_port`` lets one be bound twice
             if listener is None:
                 warn_if_open_to_others(given, bound.endpoint, options)
         except BaseException:

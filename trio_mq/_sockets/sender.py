@@ -18,7 +18,7 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._errors import MessageTooLarge, MQError
 from trio_mq._message import Frames, Sendable, size_of, to_frames
-from trio_mq._pipes.item import frames_of, payload_of_all
+from trio_mq._pipes.item import frames_of
 from trio_mq._pipes.pipe import SMALL
 from trio_mq._sockets.socket import Socket
 
@@ -186,7 +186,8 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
 
     def _send_what_fits(self, batch: list[bytes | Frames], slow: Collection[Pipe]) -> int:
         """Send what comes after the first of a batch, and return how many that was."""
-        count = self._append_what_fits(batch)
+        sole_pipe = self._sole_pipes.sole_pipe
+        count = sole_pipe.append_what_fits(batch, 1) if sole_pipe is not None else 0
         send = self._send_frames
         try:
             for index in range(count + 1, len(batch)):
@@ -203,18 +204,6 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         """Tell whether a peer that keeps up has no room; the slow ones hold up nobody."""
         lacking = self._pattern.lacking_room(frames)
         return bool(lacking) and not set(lacking).issubset(slow)
-
-    def _append_what_fits(self, batch: list[bytes | Frames]) -> int:
-        """Do the same in one step, if all that the count admits is admitted by its size too."""
-        sole_pipe = self._sole_pipes.sole_pipe
-        if sole_pipe is None or not sole_pipe.announced or sole_pipe.conflate:
-            return 0
-        rest = batch[1 : max(1, 1 + sole_pipe.send_hwm - len(sole_pipe.outgoing))]
-        size = payload_of_all(rest)
-        if sole_pipe.outgoing_bytes + size >= sole_pipe.send_hwm_bytes:
-            return 0
-        sole_pipe.extend(rest, size)
-        return len(rest)
 
     async def _wait_to_send(self, frames: Frames) -> None:
         line = self._pattern.waiters_for(frames)
