@@ -50,8 +50,8 @@ class AnyLink(Protocol):
     def send_cancel(self, topic: bytes) -> None:
         """Tell the peer that we no longer want a topic."""
 
-    async def ping_for_life(self, seconds: float) -> bool:
-        """Ask the peer for a sign of life; False if no byte came within that time."""
+    async def shows_life(self, seconds: float) -> bool:
+        """Ask the peer for a sign of life; False if none came within that time, or its end did."""
 
 
 class SocketSide(Protocol):
@@ -158,6 +158,8 @@ class Ending:
     error: BaseException | None
     #: When the handshake was done, on trio's clock; ``None``: it never was.
     established: float | None
+    #: Bytes that were written and that the other kernel had not acknowledged; ``None``: unknown.
+    unacknowledged: int | None = None
 
     @property
     def too_large(self) -> bool:

@@ -77,6 +77,9 @@ class Disconnected:
     #: One word or two for programs, such as ``eof`` or ``frame-too-large``.
     reason: str
     error: BaseException | None
+    #: Bytes that count as written and that the peer's kernel had not acknowledged, as far as ours
+    #: knows: they are lost, and perhaps more that the peer had not read. ``None``: not known.
+    unacknowledged: int | None = None
 
 
 @attrs.frozen(kw_only=True)

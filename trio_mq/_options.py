@@ -155,6 +155,7 @@ class Options:
 
     # -- connections --
     #: Seconds to write what waits when the socket or an endpoint closes; `math.inf` has no end.
+    #: What is written needs none of it: the kernel goes on to send it.
     linger: float = attrs.field(default=10.0, validator=seconds(zero=True))
     #: Do not count a connected endpoint as a peer before its handshake is done.
     immediate: bool = attrs.field(default=False, validator=_flag)
@@ -168,13 +169,15 @@ class Options:
     handshake_timeout: float = attrs.field(default=10.0, validator=seconds())
     #: Seconds between PINGs; ``None`` sends none.
     heartbeat_interval: float | None = attrs.field(default=None, validator=seconds(optional=True))
-    #: Seconds without a byte after a PING before the connection is dropped; ``None``: the interval.
+    #: Seconds without a sign of life after a PING before the connection is dropped; ``None``: the
+    #: interval. A peer that is busy with our messages is left alone (Linux; see "Reconnecting").
     heartbeat_timeout: float | None = attrs.field(default=None, validator=seconds(optional=True))
     #: Seconds of silence after which the peer should drop us, sent with each PING.
     heartbeat_ttl: float | None = attrs.field(default=None, validator=_heartbeat_ttl)
     #: Connections that the kernel keeps for us before we accept them.
     backlog: int = attrs.field(default=1024, validator=count())
-    #: Kernel probes that find a peer whose host vanished; seconds, seconds, number.
+    #: Find a peer whose host vanished: after idle + interval * count seconds without an
+    #: acknowledgement, also with data on the way (Linux).
     tcp_keepalive: bool = attrs.field(default=True, validator=_flag)
     tcp_keepalive_idle: int = attrs.field(default=60, validator=count())
     tcp_keepalive_interval: int = attrs.field(default=10, validator=count())
@@ -205,7 +208,8 @@ class Options:
     # -- patterns --
     #: Router: raise `Unroutable` where it would otherwise drop and count.
     mandatory: bool = attrs.field(default=False, validator=_flag)
-    #: Router: a newcomer with a known routing id takes it over at once.
+    #: Router: a newcomer with a known routing id takes it over at once, where it would otherwise be
+    #: turned away as long as the holder's program exists.
     handover: bool = attrs.field(default=False, validator=_flag)
     #: Req, Dealer, Router: send one empty message on each new connection.
     probe: bool = attrs.field(default=False, validator=_flag)

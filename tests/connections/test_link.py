@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.hostile import wire
 from tests.joined import MemoryListener, bind, join
 from trio_mq import (
     Disconnected,
@@ -189,3 +191,61 @@ async def test_what_waits_for_a_connected_peer_survives_its_restart(
             received = [bytes(await late.receive()) for _ in range(messages)]
         assert received == [b"%d" % number for number in range(messages)]
         assert push.statistics().reconnects == 1
+
+
+class Tls(trio.abc.Stream):
+    """A stream that can't shut one direction."""
+
+    def __init__(self, inner: trio.abc.Stream) -> None:
+        self._inner = inner
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send."""
+        await self._inner.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait."""
+        await self._inner.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receive."""
+        return await self._inner.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        """Close both directions."""
+        await self._inner.aclose()
+
+
+@pytest.mark.parametrize("linger", [10, math.inf])
+async def test_a_stream_that_can_not_be_half_closed_takes_no_linger(
+    linger: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    """When everything is written, its close is all that can tell the peer."""
+    async with Pull() as pull:
+        listener = await bind(pull, "memory")
+
+        async def dial() -> ByteStream:
+            return TrioStream(Tls((await listener.dial())._stream))
+
+        async with Push(linger=linger) as push:
+            await push.connect("memory", open_stream=dial, wait=True)
+            await push.send(b"x")
+        assert trio.current_time() < 0.1
+        assert await pull.receive() == (b"x",)
+
+
+async def test_a_peer_that_does_not_read_our_last_words_gets_a_second(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It may still say something, which would reset the connection after our close."""
+    async with Pair(linger=math.inf) as pair:
+        listener = await bind(pair, "memory")
+        stream = (await listener.dial())._stream
+        await stream.send_all(wire.hello(b"PAIR"))
+        await pair.wait_for_peers()
+        await pair.send(b"x")
+        start = trio.current_time()
+        with pair.events() as events:
+            await pair.aclose()
+            assert (await next_of(events, Disconnected)).reason == "closed"
+        assert 1 <= trio.current_time() - start < 1.2

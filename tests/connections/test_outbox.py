@@ -44,7 +44,7 @@ class Kernel(ByteStream):
         """The outbox never waits."""
         raise NotImplementedError
 
-    async def shutdown_write(self) -> None:
+    async def shutdown_write(self) -> bool:
         """The outbox never ends."""
         raise NotImplementedError
 

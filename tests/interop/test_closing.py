@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -10,6 +11,7 @@ import trio
 
 import trio_mq
 from tests.interop.accounts import assert_accounted_for
+from tests.interop.conftest import Programs
 from tests.interop.libzmq import Frames, Libzmq
 from tests.interop.libzmq_worker import pattern
 from tests.interop.pairs import PAIRS, Conversation, Link, Pair, join, open_ours, open_theirs
@@ -130,3 +132,23 @@ async def test_unbinding_writes_what_waits_for_libzmq_first(libzmq: Libzmq) -> N
         await push.unbind(endpoint)
         assert await theirs.receive_many(500) == messages
         assert not push.peers
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("Push", "PULL"), ("Dealer", "DEALER")])
+@each_link
+async def test_who_has_written_everything_is_not_held_by_one_that_does_not_read(
+    programs: Programs, ours: str, theirs: str, link: Link
+) -> None:
+    """Linger is the time to write; the rest is the kernel's, and arrives."""
+    program = await programs.start()
+    busy = await program.open(theirs, RCVHWM=1)
+    load = [(b"%d" % number, bytes(10_000)) for number in range(100)]
+    async with getattr(trio_mq, ours)(linger=math.inf) as leaver:
+        await join(leaver, busy, link, "tcp://127.0.0.1:*")
+        await leaver.wait_for_peers()
+        program.stop()
+        for message in load:
+            await leaver.send(message)
+    assert assert_accounted_for(leaver).written == len(load)
+    program.resume()
+    assert await busy.receive_many(len(load)) == load

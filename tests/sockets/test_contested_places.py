@@ -5,6 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
+from tests.hostile.wire import hello, message
 from tests.joined import MemoryListener, bind, connect
 from trio_mq import (
     Connected,
@@ -151,3 +152,55 @@ async def test_one_peer_more_than_allowed_is_refused_until_another_leaves(
             assert len(pull.peers) == 1
         await late.send(b"hello")
         assert await pull.receive() == (b"hello",)
+
+
+async def test_twenty_who_claim_a_place_at_once_ask_its_holder_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Its one sign of life counts against all of them."""
+    claim = hello(b"DEALER", b"\x08Identity\0\0\0\x02me")
+    async with Router(linger=0) as router, trio.open_nursery() as nursery:
+        listener = await bind(router, "memory")
+        holder = (await listener.dial())._stream
+        await holder.send_all(claim)
+        await router.wait_for_peers()
+        (peer,) = router.peers
+
+        async def turned_away() -> None:
+            stranger = (await listener.dial())._stream
+            await stream_end(stranger, claim)
+
+        for _ in range(20):
+            nursery.start_soon(turned_away)
+        await trio.sleep(2)
+        await holder.send_all(message(b"alive"))
+        await trio.sleep(10)
+        assert router.peers == (peer,)
+        assert router.statistics().handshake_failures == {"routing-id-in-use": 20}
+        assert (await holder.receive_some()).count(b"\4PING") == 1
+
+
+async def stream_end(stream: trio.abc.Stream, said: bytes) -> None:
+    """Say something, and wait for the end of the stream."""
+    await stream.send_all(said)
+    async with stream:
+        while await stream.receive_some():
+            pass
+
+
+async def test_one_who_leaves_a_contest_leaves_it_to_the_next(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The question is still open: the next one asks it anew."""
+    async with (
+        Router(linger=0, handshake_timeout=2) as router,
+        Dealer(routing_id=b"me", linger=0) as holder,
+        Dealer(routing_id=b"me", linger=0) as newcomer,
+    ):
+        listener = await bind(router, "memory")
+        (stream,) = await connect_mute(holder, listener)
+        stream.silenced = True
+        await connect(newcomer, router, listener, wait=False)
+        with router.events() as events:
+            assert await refused_reason(events) == "timeout"
+        assert len(router.peers) == 1

@@ -5,6 +5,17 @@ kill its own connection. The task sleeps until the earliest of three moments: th
 end of the peer's patience with us that it asked for (its PING's time to live), and the end of our
 own patience after a PING of ours.
 
+*Silence and death.* A program that does not answer may be dead, or busy: libzmq stops reading when
+its queue is full, and then reads no PING either. So one rule (`_is_silent`) decides for all:
+
+* If its kernel owes us an acknowledgement for all that time, it is gone. (`Vital`)
+* If its kernel has acknowledged, its program exists; for it takes the connection along when it
+  ends. That is enough to keep a place that somebody else claims (`shows_life`).
+* A heartbeat asks for more: the program is to answer. It may be behind with its reading as long as
+  messages of ours that it may not have read stand between its last PONG and the PING in question.
+  With nothing before the PING but what it has read, a program that does not answer hangs.
+* Where nobody can tell of the other kernel, silence is death.
+
 PINGs and PONGs wait in a place for one of each, and are encoded when the writer takes them: a peer
 that makes them due and does not read them can't pile them up.
 """
@@ -12,6 +23,7 @@ that makes them due and does not read them can't pile them up.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -21,15 +33,22 @@ from trio_mq._contract import SilentPeer
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer
+from trio_mq._transports.kernel_view import Vital
 from trio_mq.zmtp import Connection
 
 #: A timer that fires after the program was stopped for a while finds input that nobody had time to
 #: read; so it looks again this many seconds later, and only then believes in the silence.
 _SECOND_LOOK: Final = 0.02
-#: Seconds between PINGs to a peer that had no room with us before its own PINGs were heard.
-_BLIND_PINGS: Final = 0.4
 #: PINGs are at least so many seconds apart, whatever the peer's rhythm seems to ask of us.
 _CLOSEST_PINGS: Final = 0.02
+#: The same where strangers make us ask: a peer may be strict about the number of PINGs.
+_CLOSEST_QUESTIONS: Final = 0.25
+#: Seconds between two looks at the other kernel while a sign of life is waited for.
+_LOOK: Final = 0.05
+#: The longest time after which a peer that seems busy is judged anew, in seconds.
+_NEXT_VERDICT: Final = 1.0
+#: PINGs without a PONG whose place among the messages is remembered.
+_MOST_ASKED: Final = 64
 
 
 class Heartbeat:
@@ -40,6 +59,8 @@ class Heartbeat:
         connection: Encodes PINGs and PONGs.
         wake_writer: Lets the writer take what is due.
         peer: Learns its round-trip time.
+        vital: Looks at the other kernel; see `ByteStream.vital`.
+        written: Tells how many messages were written to the peer so far.
     """
 
     def __init__(
@@ -48,6 +69,9 @@ class Heartbeat:
         connection: Connection,
         wake_writer: Callable[[], None],
         peer: Peer | None,
+        *,
+        vital: Callable[[float], Vital],
+        written: Callable[[], int],
     ) -> None:
         self._interval = options.heartbeat_interval or math.inf
         self._timeout = options.heartbeat_timeout or options.heartbeat_interval or math.inf
@@ -56,6 +80,8 @@ class Heartbeat:
         self._connection = connection
         self._wake_writer = wake_writer
         self._peer = peer
+        self._vital = vital
+        self._written = written
         now = trio.current_time()
         self._heard = now
         self._next_ping = now + self._interval
@@ -70,7 +96,16 @@ class Heartbeat:
         #: PINGs that the peer may still send at once.
         self._allowance = float(self._limits.max_ping_burst)
         self._paused = False
-        self._life = trio.Event()
+        #: Who waits for a sign of life, each for one of its own.
+        self._lives: set[trio.Event] = set()
+        self._next_question = now
+        self._over = False
+        #: How many messages were written before each PING that has no PONG yet, and before the
+        #: last one that has one: those the peer has read.
+        self._asked: deque[int] = deque()
+        self._read = 0
+        #: When a peer that seems busy is judged anew.
+        self._reprieve = -math.inf
         self._changed = trio.Event()
         #: A PING of ours is due, and the context of the last one that went out.
         self._ping_due = False
@@ -84,8 +119,8 @@ class Heartbeat:
         """Bytes arrived."""
         self._heard = trio.current_time()
         self._unanswered = None
-        if not self._life.is_set():
-            self._life.set()
+        for life in self._lives:
+            life.set()
 
     def pinged(self, ttl: float, context: bytes) -> None:
         """A PING arrived: a PONG is due.
@@ -114,6 +149,8 @@ class Heartbeat:
 
     def ponged(self, context: bytes) -> None:
         """A PONG arrived: if it answers our last PING, it took a round trip since then."""
+        if self._asked:
+            self._read = self._asked.popleft()
         if self._peer is not None and context and context == self._context:
             self._peer.round_trip_time = trio.current_time() - self._last_sent
 
@@ -136,20 +173,60 @@ class Heartbeat:
             with trio.move_on_at(self._next_moment()):
                 await self._changed.wait()
             self._changed = trio.Event()
-            if self._overdue():
+            if self._is_silent():
                 await trio.sleep(_SECOND_LOOK)
-                if self._overdue():
+                if self._is_silent():
                     raise SilentPeer("the peer was silent for too long (heartbeat)")
             if trio.current_time() >= self._next_ping_due():
                 self._ping()
 
-    async def ping_for_life(self, seconds: float) -> bool:
-        """Send a PING now; False if no byte comes within that time."""
-        self._life = trio.Event()
-        self._ping()
-        with trio.move_on_after(seconds):
-            await self._life.wait()
-        return self._life.is_set() or self._paused
+    async def shows_life(self, seconds: float) -> bool:
+        """Ask the peer for a sign of life, and tell whether one came that is younger than that.
+
+        A byte from the program, or an acknowledgement from its kernel; see the head of this file.
+        """
+        began = trio.current_time()
+        life = trio.Event()
+        self._lives.add(life)
+        asked = False
+        try:
+            with trio.move_on_after(seconds):
+                while not (life.is_set() or self._acknowledged_since(began)):
+                    if not asked and trio.current_time() >= self._next_question:
+                        asked = True
+                        self._next_question = trio.current_time() + _CLOSEST_QUESTIONS
+                        self._ping()
+                    with trio.move_on_after(_LOOK):
+                        await life.wait()
+        finally:
+            self._lives.discard(life)
+        return not self._over and (life.is_set() or self._may_live(seconds))
+
+    @property
+    def peer_pings(self) -> bool:
+        """The peer sends PINGs by itself."""
+        return self._peer_interval < math.inf
+
+    def end(self) -> None:
+        """The connection is over: nobody needs to wait for signs of life any more."""
+        self._over = True
+        for life in self._lives:
+            life.set()
+
+    def _acknowledged_since(self, moment: float) -> bool:
+        # Half a look less: what was acknowledged just before does not count.
+        seconds = trio.current_time() - moment - _LOOK / 2
+        return seconds > 0 and self._vital(seconds) is Vital.SPOKE
+
+    def _may_live(self, seconds: float) -> bool:
+        match self._vital(seconds):
+            case Vital.SPOKE | Vital.OWES_NOTHING:
+                return True
+            case Vital.SILENT:
+                return False
+            case Vital.UNKNOWN:
+                # We do not read: then nothing could be heard.
+                return self._paused
 
     def _ping(self) -> None:
         now = trio.current_time()
@@ -176,6 +253,8 @@ class Heartbeat:
             now = trio.current_time()
             self._last_sent = now
             self._context = f"{now:.6f}"[-16:].encode() if self._knows_contexts else b""
+            if len(self._asked) < _MOST_ASKED:
+                self._asked.append(self._written())
             frames += self._connection.ping(self._ttl, self._context)
         return frames
 
@@ -190,18 +269,31 @@ class Heartbeat:
             return self._next_ping
         # A peer that sends two PINGs at once has no rhythm, but would set us one without a pause.
         pause = max(self._peer_interval / 2, _CLOSEST_PINGS)
-        if pause == math.inf:
-            pause = _BLIND_PINGS
         return min(self._next_ping, self._last_sent + pause)
 
     def _silence_ends(self) -> float:
         if self._paused:
             return math.inf
-        asked = math.inf if self._unanswered is None else self._unanswered + self._timeout
-        return min(asked, self._heard + self._remote_ttl)
+        return min(max(self._answer_due(), self._reprieve), self._heard + self._remote_ttl)
 
-    def _overdue(self) -> bool:
-        return trio.current_time() >= self._silence_ends()
+    def _answer_due(self) -> float:
+        return math.inf if self._unanswered is None else self._unanswered + self._timeout
+
+    def _is_silent(self) -> bool:
+        """Tell whether the peer counts as dead; the rule is at the head of this file."""
+        now = trio.current_time()
+        if self._paused or now < self._silence_ends():
+            return False
+        if now >= self._heard + self._remote_ttl or not self._is_behind():
+            return True
+        if self._vital(self._timeout) in (Vital.SILENT, Vital.UNKNOWN):
+            return True
+        self._reprieve = now + min(self._timeout, _NEXT_VERDICT)
+        return False
+
+    def _is_behind(self) -> bool:
+        """Tell whether the peer may not have come to our PING yet for messages before it."""
+        return self._ping_due or (bool(self._asked) and self._asked[0] > self._read)
 
     def _next_moment(self) -> float:
         return min(self._next_ping_due(), self._silence_ends())

@@ -164,7 +164,7 @@ class InprocLink:
         self._finishing = True
         self._transfer_all()
 
-    async def ping_for_life(self, seconds: float) -> bool:  # noqa: ARG002  # as a link's
+    async def shows_life(self, seconds: float) -> bool:  # noqa: ARG002  # as a link's
         """Tell that the other side lives: it would have ended with its socket."""
         await trio.lowlevel.checkpoint()
         return True

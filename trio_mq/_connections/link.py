@@ -13,21 +13,24 @@ Nothing that a peer sends or does leaves `Link.run` as an exception: it becomes 
 reason, which the socket turns into an event and, for a connected endpoint, into a decision when to
 dial again. Only `trio.Cancelled` passes: the socket is closing.
 
-*Ending in order* (`Link.finish`): write what waits, shut our direction, then read and discard
-until the peer has closed too. Closing with unread input would reset the connection, and a reset
-destroys what the peer has not read yet.
+*Ending in order* (`Link.finish`): write what waits, shut our direction, and go when that can reset
+nothing (`leaving`). A stream that can't shut one direction (TLS) is closed when all is written.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from functools import partial
 from typing import Final, Protocol
 
+import attrs
 import trio
 
 from trio_mq._connections.gate import Gate
 from trio_mq._connections.handshake_failure import Attempt
 from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._connections.leaving import wait_while_at_risk
 from trio_mq._connections.reader import FEW_BYTES, Reader
 from trio_mq._connections.writer import Writer
 from trio_mq._contract import Ending, SocketSide
@@ -97,6 +100,8 @@ class Link:
         "_scope",
         "_stream",
         "_writer",
+        "_written_before",
+        "_written_out",
         "address",
         "endpoint",
         "options",
@@ -144,6 +149,10 @@ class Link:
         self._established: float | None = None
         self._error: Exception | None = None
         self._finishing = False
+        #: All was written, and nothing follows.
+        self._written_out = False
+        #: What had been written through this pipe before this link had it.
+        self._written_before = 0
 
     def __repr__(self) -> str:
         return f"<Link {self.endpoint} to {self.address}>"
@@ -162,12 +171,13 @@ class Link:
         finally:
             if end is None:
                 end = Ending(self._hung_up or "closed", None, self._established)
+            end = attrs.evolve(end, unacknowledged=self._stream.unacknowledged())
             # In one step: who waited for the end of the peer must not find it among the peers.
             self._release()
             self._gate.leave()
             self._owner.disconnected(self, end)
             with trio.CancelScope(shield=True):
-                await self._stream.aclose()
+                await (self._stream.farewell() if self._written_out else self._stream.aclose())
         return end
 
     def _revoked(self) -> None:
@@ -201,9 +211,25 @@ class Link:
         if self._writer is not None:
             self._writer.write_once()
 
-    async def ping_for_life(self, seconds: float) -> bool:
-        """Ask the peer for a sign of life; False if no byte came within that time."""
-        return await self._keep_heartbeat().ping_for_life(seconds)
+    async def shows_life(self, seconds: float) -> bool:
+        """Ask the peer for a sign of life; False if none came within that time, or its end did."""
+        if self._reader is None or self.peer is None:
+            return True
+        if self._stream.ended():
+            self._reader.look()
+            with trio.move_on_after(seconds):
+                await self.peer.wait_closed()
+            return not self.peer.closed
+        return await self._keep_heartbeat().shows_life(seconds)
+
+    def look_at_window(self) -> None:
+        """Let a peer that does not read be, unless its host has vanished."""
+        if self._stream.has_vanished():
+            error = trio.BrokenResourceError(
+                f"{self.address} has not acknowledged anything for the time of tcp_keepalive"
+            )
+            error.__cause__ = TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            self._end(error)
 
     # -- its life --
 
@@ -220,6 +246,8 @@ class Link:
                 self._keep_heartbeat()
             self._end(await reader.run())
         self._nursery = None
+        if self._hung_up is not None:
+            return Ending(self._hung_up, None, self._established)
         return Ending.by(self._error, self._established)
 
     def _attempt(self) -> Attempt:
@@ -278,16 +306,16 @@ class Link:
             pipe,
             deliver=partial(self._owner.deliver, self, pipe),
             handle=self._handle,
-            on_long_pause=self._keep_heartbeat,
             patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now: until here that is a failed handshake.
-        writer = Writer(stream, connection, pipe, self._end)
+        writer = Writer(stream, connection, pipe, self._end, self._all_written)
         peer = Peer(properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up)
         pipe.lend(peer)
         self.peer = peer
         self._reader, self._writer = reader, writer
         self._established = trio.current_time()
+        self._written_before = pipe.tally.written
         pipe.watched = reader.watch
         pipe.on_outgoing = writer.write_through
         pipe.on_shared = pipe.announce
@@ -298,11 +326,15 @@ class Link:
 
     def _release(self) -> None:
         """Give the pipe back, with everything that was not wholly written in it."""
-        pipe, writer = self.pipe, self._writer
+        pipe, writer, reader = self.pipe, self._writer, self._reader
         # Who still knows this link, as its endpoint does for a moment, can't make it write again.
         self._reader = self._writer = None
         if pipe is not None and writer is not None:
             pipe.give_back(partly_written=writer.partly_written)
+        if reader is not None:
+            reader.leave()
+        if self._heartbeat is not None:
+            self._heartbeat.end()
 
     async def _farewell(self, error: Exception) -> None:
         """Let a peer that is refused with an ERROR read it, for a moment."""
@@ -317,6 +349,23 @@ class Link:
                     pass
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass
+
+    def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
+        """All is with the kernel, which will see to it: leave when that can reset nothing."""
+        self._written_out = True
+        if self._nursery is not None:
+            self._nursery.start_soon(self._leave, shut, name=f"trio_mq farewell {self.address}")
+
+    async def _leave(self, shut: bool) -> None:  # noqa: FBT001  # from a plain callback
+        if shut and self._written():
+            pings = self._heartbeat is not None and self._heartbeat.peer_pings
+            await wait_while_at_risk(self._stream, self._owner.socket_type, peer_pings=pings)
+        self._hung_up = "closed"
+        self._end(None)
+
+    def _written(self) -> int:
+        """Return how many messages this connection has carried to the peer's door."""
+        return 0 if self.pipe is None else self.pipe.tally.written - self._written_before
 
     # -- what arrives --
 
@@ -344,10 +393,17 @@ class Link:
         """Return the heartbeat, starting it with the first reason to have one."""
         if self._heartbeat is None:
             self._heartbeat = Heartbeat(
-                self.options, self._connection, self._wake_writer, self.peer
+                self.options,
+                self._connection,
+                self._wake_writer,
+                self.peer,
+                vital=self._stream.vital,
+                written=self._written,
             )
             if self._reader is not None and self._writer is not None:
                 self._reader.heartbeat = self._writer.heartbeat = self._heartbeat
+                if self._reader.paused:
+                    self._heartbeat.pause()
             if self._nursery is not None:
                 self._nursery.start_soon(
                     self._beat, self._heartbeat, name=f"trio_mq heartbeat {self.address}"

@@ -4,6 +4,18 @@ The reader decodes only as many messages as the pipe has room for, and then stop
 TCP itself holds the peer back. While it is stopped it sees no PINGs either; see `heartbeat` for
 what follows from that.
 
+It does see the end. A reader that has been stopped for a while looks now and then whether the
+peer's end has arrived, behind whatever is unread (`ByteStream.ended`); a stream that can't tell
+is read ahead, up to a bound. A peer that is known to have left is gone, as far as anybody can
+see; what it sent is not: the reader takes the rest from the kernel, which is as much as the
+kernel had kept, and leaves it, undecoded, with the pipe as a *tail*. It is decoded from the stack
+of the receive that makes the room, as ever, without a task or a connection. The next connection of
+the same pipe is read when the tail is used up.
+
+What the end hides behind is not looked for by writing to the peer: a program may have left while
+its kernel still had to send what we had no room for, and a byte of ours would make that kernel
+reset the connection and forget it. So only a peer that sends PINGs gets any while we don't read.
+
 One read may bring more small messages than there is room for, by far. So when half of the room is
 free, the next batch is decoded *from the stack of the receive that freed it*, and the reader's task
 sleeps until everything that was read is decoded. That costs no turn of the scheduler; and since
@@ -39,8 +51,10 @@ FEW_BYTES: Final = 8 * 1024
 #: row brought little, for a stream of large messages has small reads in between.
 _STEP: Final = 8
 _IN_A_ROW: Final = 16
-#: Seconds without room after which a peer that was never heard to PING gets signs of life.
+#: Seconds without room after which it is looked whether the peer is still there, and then again.
 _LONG_PAUSE: Final = 0.2
+#: Bytes that are read without room from a stream that can't tell of its end otherwise.
+_READ_AHEAD: Final = 64 * 1024
 #: At most this many messages are decoded between two schedule points.
 _MAX_DECODED: Final = 1000
 
@@ -64,7 +78,6 @@ class Reader:
         deliver: Takes messages and their payload.
         handle: Takes everything else that is decoded.
         patience: Seconds that the rest of a frame may keep us waiting; ``None`` is for ever.
-        on_long_pause: Told when there has been no room for a while, and returns the heartbeat.
     """
 
     __slots__ = (
@@ -74,7 +87,8 @@ class Reader:
         "_ended",
         "_fault",
         "_handle",
-        "_on_long_pause",
+        "_left",
+        "_looking_ahead",
         "_patience",
         "_pipe",
         "_small_reads",
@@ -93,7 +107,6 @@ class Reader:
         *,
         deliver: Callable[[list[Message], int], None],
         handle: Callable[[Event], None],
-        on_long_pause: Callable[[], Heartbeat],
         patience: float | None,
     ) -> None:
         self._stream = stream
@@ -101,7 +114,6 @@ class Reader:
         self._pipe = pipe
         self._deliver = deliver
         self._handle = handle
-        self._on_long_pause = on_long_pause
         #: Seconds without a byte inside an unfinished frame.
         self._patience = patience
         #: What arrives is of no interest any more, only the end is.
@@ -114,6 +126,10 @@ class Reader:
         #: What was wrong with something that was decoded meanwhile, and whether the end was found.
         self._fault: Exception | None = None
         self._ended = False
+        #: While the stream is read without room.
+        self._looking_ahead: trio.CancelScope | None = None
+        #: The end was found behind what is not decoded yet.
+        self._left = False
         #: Where a kernel socket is read: lets the task that waits for a reply read it.
         self.watch: Watch | None = (
             Watch(stream, self._stand_in) if isinstance(stream, SocketStream) else None
@@ -123,8 +139,9 @@ class Reader:
     async def run(self) -> Exception | None:
         """Read until the stream ends, and return why if it was not a plain end."""
         try:
+            await self._wait_for_tail()
             await self._work_off()
-            while await self._receive():
+            while not self._left and await self._receive():
                 if self._decode() is not _Stop.NO_DATA:
                     await self._work_off()
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
@@ -134,8 +151,47 @@ class Reader:
     def discard(self) -> None:
         """Read on, only to find the end."""
         self._discarding = True
-        if self._worked_off is not None:
-            self._worked_off.set()
+        self._wake()
+
+    @property
+    def paused(self) -> bool:
+        """It does not read for want of room."""
+        return self._worked_off is not None
+
+    def look(self) -> None:
+        """See now whether the peer has left, if that is not seen anyway."""
+        if self.paused and self.watch is not None and self._stream.ended():
+            self._take_rest(self.watch.stream)
+            self._wake()
+
+    def leave(self) -> None:
+        """The link is over: let the pipe keep what has arrived and is not decoded."""
+        if self._left and not self._discarding:
+            # What the peer wants of us is of no interest any more.
+            self._handle = _ignore
+            self._pipe.inbound.tail = trio.Event()
+            self._decode_tail()
+
+    def _decode_tail(self) -> None:
+        """Decode what there is room for of what the link has left."""
+        try:
+            while (stop := self._decode(self._decode_tail)) is _Stop.BREAK:
+                pass
+        except Exception:  # noqa: BLE001  # it is the peer's, which is gone
+            stop = _Stop.NO_DATA
+        if stop is _Stop.NO_DATA:
+            self._pipe.inbound.end_tail()
+
+    async def _wait_for_tail(self) -> None:
+        """Wait until what an earlier connection of this pipe has left is used up."""
+        self._worked_off = self._pipe.inbound.tail
+        if self._worked_off is not None and not self._discarding:
+            if self.heartbeat is not None:
+                self.heartbeat.pause()
+            await self._worked_off.wait()
+            if self.heartbeat is not None:
+                self.heartbeat.resume()
+        self._worked_off = None
 
     async def _receive(self) -> bool:
         """Wait for bytes and feed them to the protocol; False at the end of the stream."""
@@ -199,14 +255,14 @@ class Reader:
 
     async def _work_off(self) -> None:
         """Handle everything that has arrived, waiting for room where there is none."""
-        while (stop := self._decode()) is not _Stop.NO_DATA:
+        while not self._left and (stop := self._decode()) is not _Stop.NO_DATA:
             if stop is _Stop.NO_ROOM:
                 await self._sleep()
             else:
                 await trio.lowlevel.checkpoint()
 
-    def _decode(self) -> _Stop:
-        """Handle what has arrived as far as there is room."""
+    def _decode(self, on_room: Callable[[], None] | None = None) -> _Stop:
+        """Handle what has arrived as far as there is room; ``on_room`` goes on later."""
         if self._discarding:
             return _Stop.NO_DATA
         pipe, connection = self._pipe, self._connection
@@ -214,7 +270,7 @@ class Reader:
         while left > 0:
             room, room_bytes = pipe.inbound.room()
             if room <= 0 or room_bytes <= 0:
-                pipe.inbound.pause(self._go_on)
+                pipe.inbound.pause(on_room or self._go_on)
                 return _Stop.NO_ROOM
             event = connection.next_event(min(room, left), room_bytes)
             if event is None:
@@ -236,23 +292,63 @@ class Reader:
                 return
         except Exception as error:  # noqa: BLE001  # it is the peer's, and not for who receives
             self._fault = error
+        self._wake()
+
+    def _wake(self) -> None:
         if self._worked_off is not None:
             self._worked_off.set()
+        if self._looking_ahead is not None:
+            self._looking_ahead.cancel()
 
     async def _sleep(self) -> None:
-        """Wait until all is decoded, or it is time for others."""
+        """Wait until all is decoded, or it is time for others, or the peer has left."""
         worked_off = self._worked_off = trio.Event()
-        if self.heartbeat is None:
-            # A peer may have sent PINGs that we have not read, and wait for a sign of life.
+        if self.heartbeat is not None:
+            self.heartbeat.pause()
+        while not (worked_off.is_set() or self._left):
             with trio.move_on_after(_LONG_PAUSE):
                 await worked_off.wait()
             if not worked_off.is_set():
-                self._on_long_pause()
-        if self.heartbeat is not None:
-            self.heartbeat.pause()
-        await worked_off.wait()
+                await self._look_for_end(worked_off)
         self._worked_off = None
         if self._fault is not None:
             raise self._fault
         if self.heartbeat is not None:
             self.heartbeat.resume()
+
+    async def _look_for_end(self, worked_off: trio.Event) -> None:
+        """There has been no room for a while: is the peer still there?"""
+        if self.watch is None:
+            await self._look_ahead()
+            if not (worked_off.is_set() or self._left):
+                await worked_off.wait()
+        elif self._stream.ended():
+            self._take_rest(self.watch.stream)
+
+    def _take_rest(self, stream: SocketStream) -> None:
+        """Read what a peer that has left had sent."""
+        self._left = True
+        try:
+            while data := stream.read_now(_MANY_BYTES):
+                self._connection.receive_data(data)
+        except Exception as error:  # noqa: BLE001  # a reset is an end too
+            self._fault = error
+
+    async def _look_ahead(self) -> None:
+        """Read a little without room, until the end is found or it is enough."""
+        with trio.CancelScope() as self._looking_ahead:
+            while self._connection.buffered < _READ_AHEAD:
+                try:
+                    data = await self._stream.receive_some(FEW_BYTES)
+                except trio.BrokenResourceError as error:
+                    self._left, self._fault = True, error
+                    break
+                if not data:
+                    self._left = True
+                    break
+                self._connection.receive_data(data)
+        self._looking_ahead = None
+
+
+def _ignore(event: Event) -> None:
+    """Do nothing."""

@@ -50,11 +50,14 @@ class Writer:
         connection: Encodes.
         pipe: Where messages wait.
         fail: Told of a bug that ended the writer.
+        finished: Told, after `finish`, that all is written, and whether the peer can see that
+            nothing follows.
     """
 
     __slots__ = (
         "_fail",
         "_failed",
+        "_finished",
         "_finishing",
         "_last_write",
         "_one_by_one",
@@ -71,10 +74,12 @@ class Writer:
         connection: Connection,
         pipe: Pipe,
         fail: Callable[[Exception], None],
+        finished: Callable[[bool], None],
     ) -> None:
         self._stream = stream
         self._pipe = pipe
         self._fail = fail
+        self._finished = finished
         self._outbox = Outbox(stream, connection, pipe)
         self._slice = current_slice()
         # Nobody knows how much of a failed ``write_all`` arrived: so it gets one message only.
@@ -111,7 +116,7 @@ class Writer:
                     await self._gather()
                 self._pipe.writer_is_idle()
                 if self._finishing and self._outbox.empty:
-                    await self._stream.shutdown_write()
+                    self._finished(await self._stream.shutdown_write())
         except _BROKEN:
             self._failed = True
         except Exception as error:  # noqa: BLE001  # a bug ends this link alone

@@ -52,6 +52,9 @@ class Inbound:
     _on_room: Callable[[], None] | None = attrs.field(init=False, default=None)
     #: Brings in what an inproc sender has put off sending; set by the join.
     on_look: Callable[[], None] | None = attrs.field(init=False, default=None)
+    #: Set when what a connection that is gone has left undecoded is used up; ``None``: there is
+    #: nothing of the kind.
+    tail: trio.Event | None = attrs.field(init=False, default=None)
     #: 1 while the message that was taken last may be put back: its room is not free yet.
     reserved: int = attrs.field(init=False, default=0)
     #: The pipe is in the fair queue's rotation.
@@ -83,6 +86,11 @@ class Inbound:
         return sum(map(size_of, self.batch)) + self._later_bytes
 
     @property
+    def used_up(self) -> bool:
+        """Nothing is here to receive, and nothing will be of what has arrived."""
+        return not self.count and self.tail is None
+
+    @property
     def holds(self) -> bool:
         """There is something to receive, and a newer message does not take its place."""
         return self.count > 0 and not self._conflate_all
@@ -108,9 +116,17 @@ class Inbound:
         self._on_room = on_room
 
     def link_ended(self) -> None:
-        """Nobody waits for room any more."""
-        self._paused = False
-        self._on_room = None
+        """Nobody waits for room any more, but for an earlier link's tail."""
+        if self.tail is None:
+            self._paused = False
+            self._on_room = None
+
+    def end_tail(self) -> None:
+        """What the link left is decoded, or will never be."""
+        if self.tail is not None:
+            self.tail.set()
+            self.tail = None
+            self.link_ended()
 
     def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
         """Queue what a link decoded; the link has seen the room for it."""

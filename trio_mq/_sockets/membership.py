@@ -11,7 +11,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Final
 
 import trio
 
@@ -34,12 +33,10 @@ from trio_mq._patterns.ledger import log
 from trio_mq._patterns.pattern import Contested, Pattern
 from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Hold, Pipe
+from trio_mq._sockets.contests import Contests
 from trio_mq._statistics import SocketStatistics
 from trio_mq._tally import DropReason, Waiting, traffic
 from trio_mq.zmtp import Event, PeerProperties, SocketType
-
-#: Seconds in which the holder of a contested place must give a sign of life.
-_SIGN_OF_LIFE: Final = 3.0
 
 
 class Membership:
@@ -67,6 +64,8 @@ class Membership:
         #: The socket is closing: what a peer did not get is dropped, and this is told in the log.
         self._closing = False
         self._warn = False
+        #: What is being found out about the holders of places that newcomers claim.
+        self._contests = Contests(self.links)
         # The pattern's own methods: a call less for every batch, of which most hold one message.
         #: Messages were decoded.
         self.deliver: Callable[[AnyLink, Pipe, list[Message], int], None] = pattern.deliver
@@ -163,15 +162,7 @@ class Membership:
             try:
                 return self._admit(properties, link)
             except Contested as contest:
-                await self._settle(contest)
-
-    async def _settle(self, contest: Contested) -> None:
-        peer = contest.holder.peer
-        holder = self.links.get(peer) if peer is not None else None
-        if peer is None or holder is None or await holder.ping_for_life(_SIGN_OF_LIFE):
-            raise contest.refusal
-        peer.disconnect("silent while a newcomer claimed its place")
-        await peer.wait_closed()
+                await self._contests.settle(contest)
 
     def admit_now(self, properties: PeerProperties, link: AnyLink) -> Pipe:
         """Judge a peer at once; the holder of a contested place keeps it.
@@ -233,7 +224,24 @@ class Membership:
         if peer is not None:
             peer.mark_closed()
             # Last, so that a thousand subscriptions that end with it don't push it out.
-            self.hub.emit(Disconnected(peer=peer, reason=ending.reason, error=ending.error))
+            self._tell_end(peer, ending)
+
+    def _tell_end(self, peer: Peer, ending: Ending) -> None:
+        if ending.unacknowledged and ending.reason == "heartbeat":
+            log.warning(
+                "%s gave up %s, which was silent: %d bytes that were written had not arrived",
+                self._name,
+                peer.address or peer.endpoint,
+                ending.unacknowledged,
+            )
+        self.hub.emit(
+            Disconnected(
+                peer=peer,
+                reason=ending.reason,
+                error=ending.error,
+                unacknowledged=ending.unacknowledged,
+            )
+        )
 
     def _handshake_failed(self, link: AnyLink, ending: Ending) -> None:
         self._handshake_failures[ending.reason] += 1
@@ -277,7 +285,7 @@ class Membership:
 
     def _forget_if_read(self, pipe: Pipe) -> None:
         """Forget a retired pipe, if its last message has been read."""
-        if not pipe.inbound.count and pipe in self.pipes:
+        if pipe.inbound.used_up and pipe in self.pipes:
             self.ledger.forget(pipe)
             self._pattern.forget(pipe)
 
@@ -382,6 +390,7 @@ class Membership:
             self.ledger.departed.drop_in(DropReason.CLOSED, unread)
         for pipe in tuple(self.pipes):
             pipe.inbound.drop_all(DropReason.CLOSED)
+            pipe.inbound.end_tail()
             if pipe.hold is Hold.RETIRED:
                 self._forget_if_read(pipe)
             else:

@@ -25,11 +25,19 @@ from typing import Final
 import trio
 from trio.lowlevel import wait_readable, wait_writable
 
+from . import kernel_view
+from .kernel_view import Patience, Vital
+
 #: Buffers that one system call gathers; more are left for the next call.
 MAX_BUFFERS: Final = os.sysconf("SC_IOV_MAX")
 
 _CLOSED: Final = "this stream was closed"
 _TRIOS_WORDS: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+#: What is read and thrown away before a close: more than a kernel keeps of one connection.
+_DISCARDED_AT_ONCE: Final = 256 * 1024
+_MOST_DISCARDED: Final = 256
+#: Seconds for a stream's own farewell.
+_GOODBYE_SECONDS: Final = 1.0
 
 
 class ByteStream(abc.ABC):
@@ -82,11 +90,39 @@ class ByteStream(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def shutdown_write(self) -> None:
+    async def shutdown_write(self) -> bool:
         """Tell the peer that nothing follows, where the stream can; reading goes on.
 
         Never raises for a peer that is dead already.
+
+        Returns:
+            False if the stream cannot: then only its close tells the peer.
         """
+
+    # What a stream can say of its other end without reading; one that can't, says nothing.
+
+    def vital(self, seconds: float) -> Vital:  # noqa: ARG002  # for those that know
+        """Tell what the other end has shown of itself in the last so many seconds."""
+        return Vital.UNKNOWN
+
+    def ended(self) -> bool:
+        """Tell whether the peer's end has arrived, perhaps behind what we have not read."""
+        return False
+
+    def unacknowledged(self) -> int | None:
+        """Return how many written bytes have not arrived at the other kernel; ``None``: unknown."""
+        return None
+
+    def has_vanished(self) -> bool:
+        """Look whether the other host has gone while it did not read; asked now and then."""
+        return False
+
+    async def farewell(self) -> None:
+        """Close after everything was written, in a way that resets nothing if that can be done.
+
+        What was written is on its way; what the peer still sends is of no interest.
+        """
+        await self.aclose()
 
     @abc.abstractmethod
     async def aclose(self) -> None:
@@ -100,12 +136,21 @@ class SocketStream(ByteStream):
         sock: A connected stream socket; made non-blocking.
         local_address: Our end as text.
         peer_address: The peer's end as text.
+        patience: How long data may be on the way; ``None``: as long as the system likes.
     """
 
-    __slots__ = ("_fileno", "_recv", "_send", "_sendmsg", "_socket")
+    __slots__ = ("_fileno", "_recv", "_send", "_sendmsg", "_socket", "patience")
 
-    def __init__(self, sock: socket.socket, *, local_address: str, peer_address: str) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        local_address: str,
+        peer_address: str,
+        patience: Patience | None = None,
+    ) -> None:
         sock.settimeout(0)
+        self.patience: Patience | None = patience
         self.local_address = local_address
         self.peer_address = peer_address
         self._socket = sock
@@ -200,10 +245,42 @@ class SocketStream(ByteStream):
             if self._fileno < 0:
                 raise
 
-    async def shutdown_write(self) -> None:
+    async def shutdown_write(self) -> bool:
         """See `ByteStream.shutdown_write`."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
+        return True
+
+    def vital(self, seconds: float) -> Vital:
+        """See `ByteStream.vital`."""
+        return kernel_view.vital(self._socket, seconds) if self._fileno >= 0 else Vital.UNKNOWN
+
+    def ended(self) -> bool:
+        """See `ByteStream.ended`."""
+        return self._fileno >= 0 and kernel_view.ended(self._socket)
+
+    def unacknowledged(self) -> int | None:
+        """See `ByteStream.unacknowledged`."""
+        return kernel_view.unacknowledged(self._socket) if self._fileno >= 0 else None
+
+    def has_vanished(self) -> bool:
+        """See `ByteStream.has_vanished`: meanwhile the kernel must not give up either."""
+        patience = self.patience
+        return patience is not None and self._fileno >= 0 and patience.is_over(self._socket)
+
+    async def farewell(self) -> None:
+        """See `ByteStream.farewell`: the kernel goes on to send what it was given.
+
+        A close with unread input would be a reset, and a kernel that is to give up on a shut window
+        would take what waits behind it along.
+        """
+        with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            if self._socket.family != socket.AF_UNIX:
+                kernel_view.set_user_timeout(self._socket, 0)
+            for _ in range(_MOST_DISCARDED):
+                if not self.read_now(_DISCARDED_AT_ONCE):
+                    break
+        await self.aclose()
 
     async def aclose(self) -> None:
         """See `ByteStream.aclose`. Tasks waiting on the stream get `trio.ClosedResourceError`."""
@@ -274,11 +351,22 @@ class TrioStream(ByteStream):
         except Exception as error:
             raise self._failure(error) from error
 
-    async def shutdown_write(self) -> None:
+    async def shutdown_write(self) -> bool:
         """See `ByteStream.shutdown_write`; streams that cannot (TLS) stay as they are."""
-        if isinstance(self._stream, trio.abc.HalfCloseableStream):
-            with contextlib.suppress(Exception):
-                await self._stream.send_eof()
+        if not isinstance(self._stream, trio.abc.HalfCloseableStream):
+            return False
+        with contextlib.suppress(Exception):
+            await self._stream.send_eof()
+        return True
+
+    async def farewell(self) -> None:
+        """See `ByteStream.farewell`: in the stream's own way, which for TLS says good-bye."""
+        with (
+            trio.move_on_after(_GOODBYE_SECONDS),
+            contextlib.suppress(Exception),
+        ):
+            await self._stream.aclose()
+        await self.aclose()
 
     async def aclose(self) -> None:
         """See `ByteStream.aclose`: no farewell is waited for."""

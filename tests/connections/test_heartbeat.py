@@ -1,0 +1,195 @@
+"""The rule by which silence is taken for death, in virtual time and with a kernel made up."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+import trio
+import trio.testing
+
+from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._contract import SilentPeer
+from trio_mq._options import Options
+from trio_mq._transports.kernel_view import TcpView, Vital
+from trio_mq.zmtp import Connection
+
+
+class Encoder:
+    """Encodes as little as can be."""
+
+    peer_version = (3, 1)
+
+    def ping(self, ttl: float, context: bytes) -> bytes:
+        """Return a PING."""
+        return b"PING" + context
+
+    def pong(self, context: bytes) -> bytes:
+        """Return a PONG."""
+        return b"PONG" + context
+
+
+class World:
+    """One heartbeat with its surroundings: a writer that writes at once, and another kernel."""
+
+    def __init__(self, vital: Vital = Vital.SPOKE, *, writes: bool = True) -> None:
+        self.vital = vital
+        self.written = 0
+        self.writes = writes
+        self.pings = 0
+        self.heartbeat = Heartbeat(
+            Options(heartbeat_interval=5, heartbeat_timeout=2),
+            cast("Connection", Encoder()),
+            self.write,
+            None,
+            vital=lambda _: self.vital,
+            written=lambda: self.written,
+        )
+
+    def write(self) -> None:
+        """Take what is due, as the writer does that is not held up."""
+        if self.writes and self.heartbeat.due:
+            self.pings += self.heartbeat.take_due().count(b"PING")
+
+    async def silent_after(self, seconds: float) -> float | None:
+        """Return when the peer is taken for dead, or ``None`` if it is not in that time."""
+        with trio.move_on_after(seconds):
+            with pytest.raises(SilentPeer):
+                await self.heartbeat.run()
+            return trio.current_time()
+        return None
+
+
+async def test_a_program_that_has_read_everything_and_does_not_answer_hangs(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Its kernel acknowledges, which is not what was asked for."""
+    silent = await World(Vital.SPOKE).silent_after(60)
+    assert silent is not None
+    assert 7 <= silent < 7.1
+
+
+@pytest.mark.parametrize("vital", [Vital.SPOKE, Vital.OWES_NOTHING])
+async def test_a_program_with_messages_before_the_ping_may_be_busy(
+    vital: Vital, autojump_clock: trio.testing.MockClock
+) -> None:
+    """For as long as its kernel is there."""
+    world = World(vital)
+    world.written = 1
+    assert await world.silent_after(3600) is None
+
+
+@pytest.mark.parametrize("vital", [Vital.SPOKE, Vital.OWES_NOTHING])
+async def test_a_ping_that_could_not_be_written_is_not_unanswered(
+    vital: Vital, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The window is shut, so it can't have arrived."""
+    assert await World(vital, writes=False).silent_after(3600) is None
+
+
+@pytest.mark.parametrize("vital", [Vital.SILENT, Vital.UNKNOWN])
+async def test_a_busy_program_whose_kernel_is_not_heard_is_dead(
+    vital: Vital, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A vanished host, or a stream of which nothing can be known."""
+    world = World(vital)
+    world.written = 1
+    silent = await world.silent_after(60)
+    assert silent is not None
+    assert 7 <= silent < 7.1
+
+
+async def test_the_end_of_a_busy_program_s_kernel_is_noticed_soon(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A verdict holds for a second, not for ever."""
+    world = World(Vital.SPOKE)
+    world.written = 1
+    assert await world.silent_after(600.5) is None
+    world.vital = Vital.SILENT
+    silent = await world.silent_after(60)
+    assert silent is not None
+    assert silent < 602
+
+
+async def test_a_pong_says_that_what_was_written_before_its_ping_is_read(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What was written before that can't keep the program busy any more."""
+    world = World(Vital.SPOKE)
+    world.written = 1
+    assert await world.silent_after(6) is None
+    world.heartbeat.heard()
+    world.heartbeat.ponged(b"")
+    silent = await world.silent_after(60)
+    assert silent is not None
+    assert 12 <= silent < 13
+
+
+async def test_each_who_waits_for_life_gets_a_sign_of_its_own(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """One byte serves all who asked before it, and none who asks after it."""
+    world = World(Vital.UNKNOWN)
+    lives: list[tuple[int, bool]] = []
+
+    async def ask(number: int) -> None:
+        await trio.sleep(number)
+        lives.append((number, await world.heartbeat.shows_life(3)))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(6):
+            nursery.start_soon(ask, number)
+        await trio.sleep(2.5)
+        world.heartbeat.heard()
+    assert sorted(lives) == [(number, number < 3) for number in range(6)]
+
+
+async def test_questions_of_strangers_are_no_flood_of_pings(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Four in a second are the most, however many ask."""
+    world = World(Vital.UNKNOWN)
+    async with trio.open_nursery() as nursery:
+        for _ in range(1000):
+            nursery.start_soon(world.heartbeat.shows_life, 1)
+    assert 1 <= world.pings <= 5
+
+
+async def test_an_acknowledgement_is_a_sign_of_life_for_a_place(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The other kernel has the connection, so a program has it; no need to wait for more."""
+    assert await World(Vital.SPOKE).heartbeat.shows_life(3)
+    assert trio.current_time() < 0.2
+
+
+async def test_the_end_of_the_connection_ends_the_waiting(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """And is no sign of life."""
+    world = World(Vital.UNKNOWN)
+
+    async def end() -> None:
+        await trio.sleep(1)
+        world.heartbeat.end()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end)
+        assert not await world.heartbeat.shows_life(3)
+        assert trio.current_time() < 1.1
+
+
+@pytest.mark.parametrize(
+    ("view", "vital"),
+    [
+        (TcpView(in_flight=0, unanswered_probes=0, since_last_ack=0.5), Vital.SPOKE),
+        (TcpView(in_flight=9, unanswered_probes=0, since_last_ack=0.5), Vital.SPOKE),
+        (TcpView(in_flight=0, unanswered_probes=0, since_last_ack=60.0), Vital.OWES_NOTHING),
+        (TcpView(in_flight=1, unanswered_probes=0, since_last_ack=60.0), Vital.SILENT),
+        (TcpView(in_flight=0, unanswered_probes=1, since_last_ack=60.0), Vital.SILENT),
+    ],
+)
+def test_what_the_kernel_s_figures_say_of_the_last_second(view: TcpView, vital: Vital) -> None:
+    """A shut window alone says nothing: the probes of it do."""
+    assert view.vital(1.0) is vital

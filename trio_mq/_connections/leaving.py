@@ -1,0 +1,48 @@
+"""How long a connection that has written everything stays, so that its close resets nothing.
+
+A reset destroys what the peer has not read yet, and comes of input that we have not read, or that
+arrives after our close. So we read and discard
+
+* until the peer has closed too, which it does when it has read everything, or else
+* until the other kernel has acknowledged everything, if the peer is not expected to send anything,
+  or else
+* for a second in which it takes nothing. A peer that does not read can't hold us for longer: linger
+  is the time to write what waits, and all is written. Our kernel goes on to send it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from trio_mq._transports.stream import ByteStream
+from trio_mq.zmtp import SocketType
+
+#: Seconds that a peer has to take more of what we wrote.
+_LAST_WORDS_SECONDS: Final = 1.0
+#: Seconds between two looks whether it has: the first, and the longest.
+_FIRST_LOOK: Final = 0.001
+_LONGEST_LOOK: Final = 0.05
+#: Whose peers have no more to say than a subscription now and then.
+_TALK_ALONE: Final = (SocketType.PUSH, SocketType.PUB, SocketType.XPUB)
+
+
+async def wait_while_at_risk(stream: ByteStream, ours: SocketType, *, peer_pings: bool) -> None:
+    """Wait until closing destroys nothing any more, or the peer has had its time.
+
+    Args:
+        stream: Where all is written, and the peer was told that nothing follows.
+        ours: What we are.
+        peer_pings: The peer sends PINGs by itself.
+    """
+    talks = peer_pings or ours not in _TALK_ALONE
+    before = stream.unacknowledged()
+    until = trio.current_time() + _LAST_WORDS_SECONDS
+    pause = _FIRST_LOOK
+    while (talks or before != 0) and trio.current_time() < until:
+        await trio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_LOOK)
+        left = stream.unacknowledged()
+        if left != before:
+            before, until = left, trio.current_time() + _LAST_WORDS_SECONDS

@@ -1,0 +1,154 @@
+"""What the kernel knows of the other end of a connection without asking the program there.
+
+A program that is busy, or stopped, answers nothing, and its kernel still acknowledges what we send.
+And a kernel keeps a connection open only while a program has it: the end of the program is a FIN
+or a reset on the wire. So as long as the other *kernel* acknowledges, the other program exists.
+
+Linux tells with ``TCP_INFO`` (tcp(7)) when the last acknowledgement came, whether anything is on
+the way unacknowledged, and how many probes of a shut window had no answer. A local socket needs
+none of that: there is one kernel, and the end of the other program is at hand when it happens.
+Elsewhere nothing is known (`Vital.UNKNOWN`).
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import enum
+import fcntl
+import select
+import socket
+import struct
+import sys
+import termios
+from typing import Final
+
+import attrs
+
+_ON_LINUX: Final = sys.platform == "linux"
+#: The first fields of ``struct tcp_info``, which have been the same since Linux 2.4: eight bytes
+#: and thirteen numbers.
+_TCP_INFO: Final = struct.Struct("=8B13I")
+_PROBES, _UNACKED, _LAST_ACK = 3, 12, 20
+#: Not every version of the socket module has the name.
+_TCP_USER_TIMEOUT: Final[int] = getattr(socket, "TCP_USER_TIMEOUT", 18)
+#: What it takes at most, in milliseconds.
+_LONGEST: Final = 2**31 - 1
+#: The peer has shut its direction, however much of what it sent is still unread.
+_ENDED: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+
+
+class Vital(enum.Enum):
+    """What can be known of the other end without an answer from its program."""
+
+    #: Its kernel has acknowledged something in the time asked about, so its program exists.
+    SPOKE = enum.auto()
+    #: It owes nothing: all is acknowledged, or its window is shut and it has answered our probes.
+    OWES_NOTHING = enum.auto()
+    #: Something has been on the way to it for longer than that, without an acknowledgement.
+    SILENT = enum.auto()
+    #: This kind of stream, or this system, can't tell.
+    UNKNOWN = enum.auto()
+
+
+@attrs.frozen
+class TcpView:
+    """One look at ``TCP_INFO``."""
+
+    #: Segments on their way.
+    in_flight: int
+    #: Probes of a shut window that followed the last acknowledgement.
+    unanswered_probes: int
+    #: Seconds since the last acknowledgement.
+    since_last_ack: float
+
+    def vital(self, seconds: float) -> Vital:
+        """Judge the last so many seconds."""
+        if self.since_last_ack < seconds:
+            return Vital.SPOKE
+        if self.in_flight or self.unanswered_probes:
+            return Vital.SILENT
+        return Vital.OWES_NOTHING
+
+
+def tcp_view(sock: socket.socket) -> TcpView | None:
+    """Look; ``None`` where that is not possible."""
+    if not _ON_LINUX:
+        return None
+    try:
+        raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        fields = _TCP_INFO.unpack(raw)
+    except (OSError, struct.error):
+        return None
+    return TcpView(fields[_UNACKED], fields[_PROBES], fields[_LAST_ACK] / 1000)
+
+
+def vital(sock: socket.socket, seconds: float) -> Vital:
+    """Tell what the other end has shown of itself in the last so many seconds."""
+    if sock.family == socket.AF_UNIX:
+        return Vital.SPOKE
+    view = tcp_view(sock)
+    return Vital.UNKNOWN if view is None else view.vital(seconds)
+
+
+def ended(sock: socket.socket) -> bool:
+    """Tell whether the peer's end has arrived, perhaps behind what we have not read."""
+    if not hasattr(select, "POLLRDHUP"):
+        return False  # elsewhere it shows only when everything before it was read
+    poll = select.poll()
+    poll.register(sock, _ENDED)
+    return bool(poll.poll(0))
+
+
+def unacknowledged(sock: socket.socket) -> int | None:
+    """Return the bytes that the other kernel (ipc: the other program) has not taken yet."""
+    if not _ON_LINUX:
+        return None
+    answer = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock, termios.TIOCOUTQ, answer)
+    except OSError:
+        return None
+    return answer[0]
+
+
+def set_user_timeout(sock: socket.socket, seconds: float) -> None:
+    """Let the kernel give up when data has been unacknowledged for so long; 0: its own patience.
+
+    Raises:
+        OSError: The connection is over by now.
+    """
+    if _ON_LINUX:  # elsewhere there is no such option for all connections
+        milliseconds = min(round(seconds * 1000), _LONGEST)
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, milliseconds)
+
+
+@attrs.define
+class Patience:
+    """How long data on one tcp connection may be unacknowledged, not counting shut windows.
+
+    The kernel counts those too: see `_connections.vigil` for what follows from that.
+    """
+
+    seconds: float
+    #: The kernel's own count is switched off, as the window was found shut.
+    _lifted: bool = False
+    #: The last look found a probe without an answer.
+    _doubtful: bool = False
+
+    def is_over(self, sock: socket.socket) -> bool:
+        """Look, and tell whether the other host has vanished behind its shut window."""
+        waiting = unacknowledged(sock)
+        if not waiting and not self._lifted:
+            return False
+        view = tcp_view(sock)
+        if view is None:
+            return False
+        shut = bool(waiting) and not view.in_flight
+        if shut is not self._lifted:
+            self._lifted = shut
+            with contextlib.suppress(OSError):
+                set_user_timeout(sock, 0 if shut else self.seconds)
+        # A probe that was sent just now is no silence: only one that is unanswered at two looks.
+        before, self._doubtful = self._doubtful, shut and view.unanswered_probes > 0
+        return before and self._doubtful and view.since_last_ack > self.seconds
