@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 from tests.transports.over_tcp import connected, listening
 from trio_mq._options import Options
@@ -29,6 +30,9 @@ async def test_both_ends_send_at_once_and_find_vanished_hosts() -> None:
             assert option(stream, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
             assert option(stream, socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 8
             assert option(stream, socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 9
+            if sys.platform == "linux":
+                # 7 and 9 times 8 seconds, also for data that is on the way.
+                assert option(stream, socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 79_000
 
 
 async def test_keepalive_can_be_left_off() -> None:
@@ -40,6 +44,8 @@ async def test_keepalive_can_be_left_off() -> None:
     ):
         for stream in ends:
             assert option(stream, socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+            if sys.platform == "linux":
+                assert option(stream, socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
 
 
 async def test_buffer_sizes_reach_both_ends() -> None:

@@ -93,6 +93,11 @@ class Dialer:
             peers=int(self.pipe.hold is Hold.LENT),
         )
 
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The connection, if there is one."""
+        return () if self.link is None else (self.link,)
+
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Dial, over and over, until `stop` or, with `finish`, until nothing waits any more."""

@@ -26,6 +26,7 @@ from . import kernel_socket
 from .endpoint import TcpEndpoint
 from .failure import attempting
 from .happy_eyeballs import race
+from .kernel_view import Patience, set_user_timeout
 from .listener import Listener, Listening
 from .resolve import Address, SocketAddress, resolve, show
 from .stream import SocketStream
@@ -240,19 +241,43 @@ def _listener(sock: socket.socket, options: Options) -> Listener:
 
 
 def _stream(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
+    seconds = patience_of(options)
+    patience = None if seconds is None else Patience(seconds)
     # A connection that is reset by now may refuse options; the first read will tell.
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _set_keepalive(sock, options)
-    return SocketStream(sock, local_address=show(sock.getsockname()), peer_address=show(peer))
+        if patience is not None:
+            # Keep-alive is for idle connections; this is for those with data on the way.
+            set_user_timeout(sock, patience.seconds)
+    return SocketStream(
+        sock,
+        local_address=show(sock.getsockname()),
+        peer_address=show(peer),
+        patience=patience,
+    )
+
+
+def patience_of(options: Options) -> float | None:
+    """Return after how many seconds without an acknowledgement a host counts as vanished."""
+    if not options.tcp_keepalive:
+        return None
+    idle, interval, count = _keepalive_times(options)
+    return idle + interval * count
+
+
+def _keepalive_times(options: Options) -> tuple[int, int, int]:
+    return (
+        min(options.tcp_keepalive_idle, _LONGEST_KEEPALIVE),
+        min(options.tcp_keepalive_interval, _LONGEST_KEEPALIVE),
+        min(options.tcp_keepalive_count, _MOST_KEEPALIVES),
+    )
 
 
 def _set_keepalive(sock: socket.socket, options: Options) -> None:
     if not options.tcp_keepalive:
         return
-    idle = min(options.tcp_keepalive_idle, _LONGEST_KEEPALIVE)
-    interval = min(options.tcp_keepalive_interval, _LONGEST_KEEPALIVE)
-    count = min(options.tcp_keepalive_count, _MOST_KEEPALIVES)
+    idle, interval, count = _keepalive_times(options)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_KEEPIDLE, idle)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)

@@ -1,0 +1,55 @@
+"""Hosts that vanish, and windows that are shut: how long the kernel is to wait for an answer.
+
+Keep-alive probes an idle connection. One with data on the way it leaves alone, and then waits for a
+quarter of an hour. So ``TCP_USER_TIMEOUT`` (tcp(7)) gives data that is on the way no longer than an
+idle connection. But Linux counts the time that a peer does not read as well, and would cut a peer
+that is only busy, with every probe of its shut window answered. So somebody has to look, and lift
+that limit while the window is shut: one task for all connections of a socket, a few times in the
+limit. Who answers no probes any more is given up here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import trio
+
+from trio_mq._connections.binder import Binder
+from trio_mq._connections.dialer import Dialer
+from trio_mq._connections.link import Link
+from trio_mq._transports.tcp import patience_of
+
+#: Looks in the time after which the kernel would give up, and the bounds of the pause between two.
+_LOOKS: Final = 4
+_SHORTEST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 30.0
+#: Connections that are looked at between two schedule points.
+_AT_ONCE: Final = 100
+
+
+async def keep_vigil(endpoints: Callable[[], Iterable[object]]) -> None:
+    """Look after the tcp connections of one socket until cancelled.
+
+    Args:
+        endpoints: Returns the endpoints that there are.
+    """
+    while True:
+        await trio.sleep(_pause(endpoints()))
+        for number, link in enumerate(tuple(_links(endpoints())), 1):
+            link.look_at_window()
+            if number % _AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+
+
+def _pause(endpoints: Iterable[object]) -> float:
+    """Return the seconds until the next look: often enough for the least patient endpoint."""
+    limits = [patience_of(each.options) for each in endpoints if isinstance(each, (Binder, Dialer))]
+    least = min((limit for limit in limits if limit is not None), default=_LONGEST_PAUSE)
+    return min(max(least / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+
+def _links(endpoints: Iterable[object]) -> Iterator[Link]:
+    for each in endpoints:
+        if isinstance(each, (Binder, Dialer)):
+            yield from each.links
