@@ -183,12 +183,14 @@ async def test_the_end_of_the_connection_ends_the_waiting(
 @pytest.mark.parametrize(
     ("view", "vital"),
     [
-        (TcpView(in_flight=0, unanswered_probes=0, since_last_ack=0.5), Vital.SPOKE),
-        (TcpView(in_flight=9, unanswered_probes=0, since_last_ack=0.5), Vital.SPOKE),
-        (TcpView(in_flight=0, unanswered_probes=0, since_last_ack=60.0), Vital.OWES_NOTHING),
-        (TcpView(in_flight=1, unanswered_probes=0, since_last_ack=60.0), Vital.SILENT),
-        (TcpView(in_flight=0, unanswered_probes=1, since_last_ack=60.0), Vital.SILENT),
+        (TcpView(0, 0, since_last_sent=0.6, since_last_ack=0.5), Vital.SPOKE),
+        (TcpView(9, 0, since_last_sent=0.1, since_last_ack=0.5), Vital.SPOKE),
+        (TcpView(0, 0, since_last_sent=60.1, since_last_ack=60.0), Vital.OWES_NOTHING),
+        (TcpView(1, 0, since_last_sent=60.1, since_last_ack=60.0), Vital.OWES_NOTHING),
+        (TcpView(1, 0, since_last_sent=30.0, since_last_ack=60.0), Vital.SILENT),
+        (TcpView(0, 1, since_last_sent=60.1, since_last_ack=60.0), Vital.SILENT),
     ],
+    ids=["idle", "busy", "shut", "dropping", "gone", "gone-while-shut"],
 )
 def test_what_the_kernel_s_figures_say_of_the_last_second(view: TcpView, vital: Vital) -> None:
     """A shut window alone says nothing: the probes of it do."""

@@ -80,6 +80,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "_later": UNREAD,
         "_later_bytes": UNREAD,
         "readable": UNREAD,
+        "tail": UNREAD,
         "reserved": "of a task that receives, and ends with its call",
         "_paused": CONNECTION,
         "_on_room": CONNECTION,

@@ -14,7 +14,7 @@ from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
 from trio_mq._connections.protection import Protection, warn_if_open_to_others
-from trio_mq._connections.vigil import keep_vigil
+from trio_mq._connections.vigil import Vigil
 from trio_mq._connections.waiting_calls import WaitingCalls
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
@@ -77,7 +77,7 @@ class EndpointRegistry:
         #: Endpoints that were taken away and still write what waits.
         self._ending: set[AnyBound | AnyConnected] = set()
         self._calls = WaitingCalls()
-        self._keeps_vigil = False
+        self._vigil = Vigil(scope, self.everything)
 
     def statuses(self) -> tuple[EndpointStatus, ...]:
         """Return how each endpoint is doing, bound ones first."""
@@ -123,7 +123,8 @@ class EndpointRegistry:
             raise
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Binder):
-            self._spawn(bound, f"trio_mq bound to {bound.endpoint}")
+            self._vigil.begin(options)
+            self._scope.spawn(bound.run, f"trio_mq bound to {bound.endpoint}")
         self._owner.listening(bound.endpoint)
         return bound.endpoint
 
@@ -228,7 +229,8 @@ class EndpointRegistry:
         if isinstance(dial, InprocDialer):
             dial.look()
         else:
-            self._spawn(dial, f"trio_mq connecting to {dial.endpoint}")
+            self._vigil.begin(dial.options)
+            self._scope.spawn(dial.run, f"trio_mq connecting to {dial.endpoint}")
 
     async def _first_handshake(self, dial: AnyConnected) -> None:
         # The others watch the clock themselves, attempt for attempt; a name is only waited for.
@@ -289,13 +291,6 @@ class EndpointRegistry:
         if self._owner.correlates:
             return {CORRELATE: b"1", **options.metadata}
         return options.metadata
-
-    def _spawn(self, endpoint: Binder | Dialer, name: str) -> None:
-        """Start an endpoint, and with the first one that wants it, the vigil."""
-        if endpoint.options.tcp_keepalive and not self._keeps_vigil:
-            self._keeps_vigil = True
-            self._scope.spawn(partial(keep_vigil, self.everything), "trio_mq vigil")
-        self._scope.spawn(endpoint.run, name)
 
     def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting call raise."""

@@ -11,14 +11,19 @@ limit. Who answers no probes any more is given up here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.link import Link
+from trio_mq._options import Options
 from trio_mq._transports.tcp import patience_of
+
+if TYPE_CHECKING:
+    from trio_mq._connections.scope import Scope
 
 #: Looks in the time after which the kernel would give up, and the bounds of the pause between two.
 _LOOKS: Final = 4
@@ -28,7 +33,27 @@ _LONGEST_PAUSE: Final = 30.0
 _AT_ONCE: Final = 100
 
 
-async def keep_vigil(endpoints: Callable[[], Iterable[object]]) -> None:
+class Vigil:
+    """The vigil of one socket, which begins with the first endpoint that wants one.
+
+    Args:
+        scope: Runs the task.
+        endpoints: Returns the endpoints that there are.
+    """
+
+    def __init__(self, scope: Scope, endpoints: Callable[[], Iterable[object]]) -> None:
+        self._scope = scope
+        self._endpoints = endpoints
+        self._begun = False
+
+    def begin(self, options: Options) -> None:
+        """There is an endpoint with these options."""
+        if options.tcp_keepalive and not self._begun:
+            self._begun = True
+            self._scope.spawn(partial(_keep_vigil, self._endpoints), "trio_mq vigil")
+
+
+async def _keep_vigil(endpoints: Callable[[], Iterable[object]]) -> None:
     """Look after the tcp connections of one socket until cancelled.
 
     Args:

@@ -29,7 +29,7 @@ _ON_LINUX: Final = sys.platform == "linux"
 #: The first fields of ``struct tcp_info``, which have been the same since Linux 2.4: eight bytes
 #: and thirteen numbers.
 _TCP_INFO: Final = struct.Struct("=8B13I")
-_PROBES, _UNACKED, _LAST_ACK = 3, 12, 20
+_PROBES, _UNACKED, _LAST_SENT, _LAST_ACK = 3, 12, 17, 20
 #: Not every version of the socket module has the name.
 _TCP_USER_TIMEOUT: Final[int] = getattr(socket, "TCP_USER_TIMEOUT", 18)
 #: What it takes at most, in milliseconds.
@@ -59,16 +59,27 @@ class TcpView:
     in_flight: int
     #: Probes of a shut window that followed the last acknowledgement.
     unanswered_probes: int
-    #: Seconds since the last acknowledgement.
+    #: Seconds since the last segment of data was sent, or sent again, and since the last
+    #: acknowledgement.
+    since_last_sent: float
     since_last_ack: float
+
+    @property
+    def unanswered(self) -> bool:
+        """What was sent last has had no answer yet.
+
+        A kernel whose buffers are full drops what comes, and says so: then something is in flight
+        for long, and sent again at ever longer intervals, and each time there is an answer.
+        """
+        if self.in_flight:
+            return self.since_last_ack > self.since_last_sent
+        return self.unanswered_probes > 0
 
     def vital(self, seconds: float) -> Vital:
         """Judge the last so many seconds."""
         if self.since_last_ack < seconds:
             return Vital.SPOKE
-        if self.in_flight or self.unanswered_probes:
-            return Vital.SILENT
-        return Vital.OWES_NOTHING
+        return Vital.SILENT if self.unanswered else Vital.OWES_NOTHING
 
 
 def tcp_view(sock: socket.socket) -> TcpView | None:
@@ -80,7 +91,12 @@ def tcp_view(sock: socket.socket) -> TcpView | None:
         fields = _TCP_INFO.unpack(raw)
     except (OSError, struct.error):
         return None
-    return TcpView(fields[_UNACKED], fields[_PROBES], fields[_LAST_ACK] / 1000)
+    return TcpView(
+        in_flight=fields[_UNACKED],
+        unanswered_probes=fields[_PROBES],
+        since_last_sent=fields[_LAST_SENT] / 1000,
+        since_last_ack=fields[_LAST_ACK] / 1000,
+    )
 
 
 def vital(sock: socket.socket, seconds: float) -> Vital:
@@ -144,11 +160,11 @@ class Patience:
         view = tcp_view(sock)
         if view is None:
             return False
-        shut = bool(waiting) and not view.in_flight
+        shut = bool(waiting) and not (view.in_flight and view.unanswered)
         if shut is not self._lifted:
             self._lifted = shut
             with contextlib.suppress(OSError):
                 set_user_timeout(sock, 0 if shut else self.seconds)
         # A probe that was sent just now is no silence: only one that is unanswered at two looks.
-        before, self._doubtful = self._doubtful, shut and view.unanswered_probes > 0
+        before, self._doubtful = self._doubtful, shut and view.unanswered
         return before and self._doubtful and view.since_last_ack > self.seconds
