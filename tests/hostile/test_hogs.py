@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import trio
 
 from tests.hostile.wire import command, hello, message
@@ -46,3 +48,22 @@ async def test_who_uses_up_the_topic_lengths_is_turned_out_not_who_comes_last() 
                     assert (await next_end(events)).peer is hogging
                     await pub.send(b"A message")
                     assert await honest.receive() == (b"A message",)
+
+
+async def test_strangers_with_little_each_do_not_push_out_who_was_there_before() -> None:
+    """A subscriber that came while there was plenty has more than each of them, and stays."""
+    async with Pub(linger=0, limits=Limits(max_topic_lengths=12)) as pub:
+        endpoint = await pub.bind("tcp://127.0.0.1:*")
+        async with Sub(topics=["A", "BB", "CCC"], connect=endpoint) as honest:
+            await pub.wait_for_subscribers(1, topic="CCC")
+            (known,) = pub.peers
+            async with AsyncExitStack() as strangers:
+                with pub.events() as events:
+                    for index in range(12):
+                        stranger = await strangers.enter_async_context(await connect(endpoint))
+                        two = [command(b"SUBSCRIBE", bytes(10 + 2 * index + n)) for n in range(2)]
+                        await stranger.send_all(hello(b"SUB") + b"".join(two))
+                    assert (await next_end(events)).peer is not known
+                await pub.send(b"A message")
+                assert await honest.receive() == (b"A message",)
+                assert not known.closed

@@ -17,6 +17,7 @@ from typing import Final
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._limits import Limits
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.blame import Blame
 
 _NOBODY: Final[dict[Pipe, None]] = {}
 
@@ -55,7 +56,17 @@ class Subscriptions:
     CANCEL.
     """
 
-    __slots__ = ("_by_pipe", "_bytes", "_lengths", "_limits", "_pipes", "_total")
+    __slots__ = (
+        "_blame_for_lengths",
+        "_blame_for_topics",
+        "_by_pipe",
+        "_bytes",
+        "_first_with",
+        "_lengths",
+        "_limits",
+        "_pipes",
+        "_total",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -65,6 +76,11 @@ class Subscriptions:
         self._bytes: dict[Pipe, int] = {}
         self._lengths = _Lengths()
         self._total = 0
+        # What was taken of the two limits that all peers share, from the half of each on, and who
+        # brought each of those lengths.
+        self._blame_for_topics = Blame()
+        self._blame_for_lengths = Blame()
+        self._first_with: dict[int, Pipe] = {}
 
     def add(self, pipe: Pipe, topic: bytes) -> bool:
         """Subscribe the peer; True if nobody had subscribed to the topic before.
@@ -81,13 +97,27 @@ class Subscriptions:
         topics[topic] = None
         self._bytes[pipe] = self._bytes.get(pipe, 0) + len(topic)
         self._total += 1
+        if self._total * 2 > self._limits.max_subscriptions_total:
+            self._blame_for_topics.add(pipe)
         pipes = self._pipes.get(topic)
         if pipes is not None:
             pipes[pipe] = None
             return False
         self._pipes[topic] = {pipe: None}
-        self._lengths.add(len(topic))
+        self._add_length(pipe, len(topic))
         return True
+
+    def _add_length(self, pipe: Pipe, length: int) -> None:
+        new = length not in self._lengths
+        self._lengths.add(length)
+        if new and len(self._lengths) * 2 > self._limits.max_topic_lengths:
+            self._blame_for_lengths.add(pipe)
+            self._first_with[length] = pipe
+
+    def _remove_length(self, length: int) -> None:
+        self._lengths.remove(length)
+        if length in self._first_with and length not in self._lengths:
+            self._blame_for_lengths.remove(self._first_with.pop(length))
 
     def remove(self, pipe: Pipe, topic: bytes) -> tuple[bool, bool]:
         """Cancel a subscription: whether the peer had it, and whether it was the topic's last."""
@@ -97,6 +127,7 @@ class Subscriptions:
         del topics[topic]
         self._bytes[pipe] -= len(topic)
         self._total -= 1
+        self._blame_for_topics.remove(pipe)
         if not topics:
             del self._by_pipe[pipe], self._bytes[pipe]
         pipes = self._pipes[topic]
@@ -104,7 +135,7 @@ class Subscriptions:
         if pipes:
             return True, False
         del self._pipes[topic]
-        self._lengths.remove(len(topic))
+        self._remove_length(len(topic))
         return True, True
 
     def remove_all(self, pipe: Pipe) -> list[tuple[bytes, bool]]:
@@ -121,7 +152,9 @@ class Subscriptions:
             removed.append((topic, not pipes))
             if not pipes:
                 del self._pipes[topic]
-                self._lengths.remove(len(topic))
+                self._remove_length(len(topic))
+        self._blame_for_topics.forget(pipe)
+        self._blame_for_lengths.forget(pipe)
         return removed
 
     def has(self, pipe: Pipe, topic: bytes) -> bool:
@@ -173,26 +206,20 @@ class Subscriptions:
             self._exceeded("more topic bytes of one peer", limits.max_subscription_bytes)
         if self._total >= limits.max_subscriptions_total:
             what, limit = "more subscriptions of all peers", limits.max_subscriptions_total
-            self._turn_out(pipe, max(self._by_pipe, key=self._count_of), what, limit)
+            self._turn_out(self._blame_for_topics, pipe, what, limit)
         if len(topic) not in self._lengths and len(self._lengths) >= limits.max_topic_lengths:
             what, limit = "more distinct topic lengths", limits.max_topic_lengths
-            self._turn_out(pipe, max(self._by_pipe, key=self._lengths_of), what, limit)
+            self._turn_out(self._blame_for_lengths, pipe, what, limit)
 
-    def _count_of(self, pipe: Pipe) -> int:
-        return len(self._by_pipe[pipe])
-
-    def _lengths_of(self, pipe: Pipe) -> int:
-        return len(set(map(len, self._by_pipe[pipe])))
-
-    def _turn_out(self, newest: Pipe, largest: Pipe, what: str, limit: int) -> None:
-        """End the connection of whoever holds the most of what all share.
-
-        The newest is not to blame: else one peer could use up the limit and lock out all others.
-        """
-        if largest is newest or largest.peer is None:
+    def _turn_out(self, blame: Blame, newest: Pipe, what: str, limit: int) -> None:
+        """End the connection of whoever used up what all share."""
+        culprit = blame.culprit(newest)
+        if culprit is newest or culprit.peer is None:
             self._exceeded(what, limit)
         else:
-            largest.peer.disconnect(ProtocolFault.SUBSCRIPTION_LIMIT.value)
+            # It goes in a moment; the next one who needs room is not to blame it again.
+            blame.forget(culprit)
+            culprit.peer.disconnect(ProtocolFault.SUBSCRIPTION_LIMIT.value)
 
     @staticmethod
     def _exceeded(what: str, limit: int) -> None:
