@@ -54,7 +54,10 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
         if isinstance(source, Receiver) and isinstance(sink, Sender)
     ]
     if not directions:
-        raise ValueError(f"nothing can flow between {frontend!r} and {backend!r}")
+        raise ValueError(
+            f"nothing can flow between {frontend!r} and {backend!r}: give one that receives and "
+            "one that sends, as Pull and Push, Router and Dealer, XSub and XPub"
+        )
     if capture is not None:
         await _wait_for_room(capture)
     try:

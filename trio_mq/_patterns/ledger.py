@@ -6,12 +6,10 @@ Patterns and the membership both write here; neither needs to know the other for
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING
 
-import trio
-
 from trio_mq._events import Dropped, EventHub
+from trio_mq._patterns.drop_log import DropLog
 from trio_mq._pipes.drains import Drains
 from trio_mq._tally import DropReason, Tally
 from trio_mq._waiting import WaitList
@@ -41,26 +39,28 @@ class Ledger:
         self.pipes: dict[Pipe, None] = {}
         #: Figures of pipes that are gone, and of messages that never had one.
         self.departed: Tally = Tally()
-        self._quiet_until = -math.inf
+        self.drop_log: DropLog = DropLog(name)
 
     def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
         """Messages went no further."""
+        self.drop_log.add(reason, count, pipe.peer or pipe.endpoint if pipe is not None else None)
         if self.hub:
             peer = pipe.peer if pipe is not None else None
             self.hub.emit(Dropped(peer=peer, reason=reason, count=count))
 
-    def drop_unqueued(self, reason: DropReason, count: int = 1) -> None:
-        """Count messages that were accepted and never had a pipe to wait in."""
+    def drop_unqueued(self, reason: DropReason, count: int = 1, whose: object = None) -> None:
+        """Count messages that were accepted and never had a pipe to wait in.
+
+        Args:
+            reason: Why they go no further.
+            count: How many.
+            whose: Whom they named, for the log.
+        """
         self.departed.accepted += count
         self.departed.drop_out(reason, count)
-        self.dropped(None, reason, count)
-
-    def log_drop(self, why: str, *args: object) -> None:
-        """Log that messages are being dropped; at most a line a second, the statistics have all."""
-        now = trio.current_time()
-        if now >= self._quiet_until:
-            self._quiet_until = now + 1.0
-            log.warning("%s dropped a message: " + why, self.name, *args)  # noqa: G003  # not data
+        self.drop_log.add(reason, count, whose)
+        if self.hub:
+            self.hub.emit(Dropped(peer=None, reason=reason, count=count))
 
     def forget(self, pipe: Pipe) -> None:
         """A pipe is gone: whoever still knows it, and counts something there, counts it here."""

@@ -174,8 +174,7 @@ class RouterPattern(Pattern):
     def _unroutable(self, routing_id: bytes) -> None:
         if self.options.mandatory:
             raise Unroutable(routing_id, "no peer has that routing id")
-        self.ledger.drop_unqueued(DropReason.UNROUTABLE)
-        self.ledger.log_drop("there is no peer %r", routing_id)
+        self.ledger.drop_unqueued(DropReason.UNROUTABLE, whose=routing_id)
 
     def _full(self, pipe: Pipe, frames: Frames) -> None:
         on_full = self.options.on_full
@@ -191,7 +190,6 @@ class RouterPattern(Pattern):
         if self.options.mandatory and on_full == "drop_newest":
             raise Unroutable(frames[0], "its queue is full")
         pipe.refuse(DropReason.HIGH_WATER_MARK)
-        self.ledger.log_drop("the queue of peer %r is full", frames[0])
         if on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")
 

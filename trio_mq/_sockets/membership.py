@@ -395,6 +395,7 @@ class Membership:
                 self._forget_if_read(pipe)
             else:
                 self.endpoint_removed(pipe)
+        self.ledger.drop_log.tell()
         self.hub.end()
         debug.dismiss(self._pattern)
 

@@ -171,6 +171,11 @@ def _parse_ipv6(endpoint: str, host: str) -> str:
         address.scope_id == "0" or _NOT_IN_A_NAME.search(address.scope_id)
     ):
         refuse(endpoint, f"{address.scope_id!r} is no scope; give an interface: [fe80::1%eth0]")
+    if address.is_link_local and address.scope_id is None:
+        refuse(
+            endpoint,
+            f"{host!r} is on every link: say which interface, as in [{host}%eth0]",
+        )
     return str(address)
 
 

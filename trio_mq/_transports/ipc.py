@@ -105,6 +105,7 @@ async def listen(endpoint: IpcEndpoint, options: Options) -> Listening:
         if endpoint.abstract:
             await trio.lowlevel.checkpoint()
             return _listen_on(endpoint, options)
+        _check_folder(Path(endpoint.path).parent)
         async with lock_file(Path(f"{endpoint.path}.lock")):
             _make_way(Path(endpoint.path))
             return _listen_on(endpoint, options)
@@ -165,10 +166,45 @@ def _make_way(path: Path) -> None:
             "the path exists and is no socket; choose another path or remove it yourself",
         )
     answer = _ask(path)
+    if answer == errno.EACCES:
+        raise PermissionError(
+            answer,
+            f"it belongs to {_owner(path)}, and we may not ask whether somebody listens there; "
+            "have it removed, or choose another path",
+        )
     if answer not in (errno.ECONNREFUSED, errno.ENOENT):
         why = os.strerror(answer) if answer else "somebody listens there"
         raise OSError(errno.EADDRINUSE, f"the path is in use ({why})")
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError as error:
+        raise PermissionError(
+            error.errno,
+            f"{_owner(path)} has left it behind, and we may not remove it; have it removed, or "
+            "choose another path",
+        ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Say what is wrong with a folder, before it is said of the lock file in it."""
+    if not folder.exists():
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {str(folder)!r}: make it first")
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{str(folder)!r} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            errno.EACCES,
+            f"we may not write to the folder {str(folder)!r} of {_owner(folder)}; "
+            "choose another one",
+        )
+
+
+def _owner(path: Path) -> str:
+    """Name whom a file belongs to."""
+    try:
+        return f"user {path.owner()}"
+    except (KeyError, OSError):
+        return "another user"
 
 
 def _ask(path: Path) -> int:

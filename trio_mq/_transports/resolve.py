@@ -71,11 +71,21 @@ async def resolve(host: str, port: int, *, ipv6: bool, interfaces: bool = False)
             socket.EAI_FAMILY, f"{host} is an IPv6 address, and ipv6=False excludes those"
         )
     family = socket.AF_UNSPEC if ipv6 else socket.AF_INET
+    no_interface = (
+        f", nor an interface (there are {', '.join(_interfaces())})" if interfaces else ""
+    )
     try:
         found = await trio.socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
     except UnicodeError as error:
         # A label that is empty, too long or of forbidden characters never reaches the resolver.
-        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no host name: {error}") from error
+        raise socket.gaierror(
+            socket.EAI_NONAME, f"{host!r} is no host name{no_interface}: {error}"
+        ) from error
+    except socket.gaierror as error:
+        reason = error.strerror or str(error)
+        raise socket.gaierror(
+            error.errno, f"{host!r} is no name that has an address{no_interface}: {reason}"
+        ) from error
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no address")
     # Any: type stubs know one more form of address, for Pythons that were built without IPv6.
@@ -85,12 +95,16 @@ async def resolve(host: str, port: int, *, ipv6: bool, interfaces: bool = False)
 
 def interface_address(name: str, port: int, *, ipv6: bool) -> Address | None:
     """Return the address of a network interface: IPv4, else its first IPv6; ``None`` if neither."""
-    if name not in (interface for _, interface in socket.if_nameindex()):
+    if name not in _interfaces():
         return None
     try:
         return Address(socket.AF_INET, (_ipv4_of(name), port))
     except OSError:
         return _ipv6_of(name, port) if ipv6 else None
+
+
+def _interfaces() -> list[str]:
+    return [name for _, name in socket.if_nameindex()]
 
 
 def _ipv4_of(interface: str) -> str:

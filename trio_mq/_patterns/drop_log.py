@@ -1,0 +1,74 @@
+"""What the log says of messages that are dropped: at most a line a second, with their number.
+
+A queue that is full is a warning, for somebody loses what was meant for it. What a peer leaves
+behind when it goes, and what comes for it afterwards, is everyday life, and logged as information.
+Where dropping is what was asked for (a filter, a conflating queue, a close), the log says nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from typing import Final
+
+import trio
+
+from trio_mq._tally import DropReason
+
+_log: Final = logging.getLogger("trio_mq")
+
+#: What is told, in words, and how loudly.
+_TOLD: Final = {
+    DropReason.HIGH_WATER_MARK: ("because a queue was full", logging.WARNING),
+    DropReason.TOO_LARGE: ("because they were too large", logging.WARNING),
+    DropReason.CONNECTION_LOST: ("because their connection broke twice", logging.WARNING),
+    DropReason.UNROUTABLE: ("for peers that are not there", logging.INFO),
+    DropReason.PEER_LEFT: ("for peers that have left", logging.INFO),
+    DropReason.EXPIRED: ("because they had waited too long", logging.INFO),
+}
+#: Seconds between two lines of a socket.
+_PAUSE: Final = 1.0
+
+
+class DropLog:
+    """What one socket has dropped and not told yet.
+
+    Args:
+        name: The socket's class.
+    """
+
+    __slots__ = ("_last", "_name", "_quiet_until", "_untold")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._untold: Counter[DropReason] = Counter()
+        #: Whose the last of them was.
+        self._last: object = None
+        self._quiet_until = -math.inf
+
+    def add(self, reason: DropReason, count: int, whose: object) -> None:
+        """Count messages, and tell of them unless something was told a moment ago."""
+        if reason not in _TOLD:
+            return
+        self._untold[reason] += count
+        self._last = whose
+        now = trio.current_time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _PAUSE
+            self.tell()
+
+    def tell(self) -> None:
+        """Write the line about what is untold, if there is anything."""
+        untold, self._untold = self._untold, Counter()
+        if not untold:
+            return
+        level = max(_TOLD[reason][1] for reason in untold)
+        if _log.isEnabledFor(level):
+            parts = [f"{count} {_TOLD[reason][0]}" for reason, count in untold.items()]
+            last = f" (the last one: {self._last})" if self._last is not None else ""
+            count = untold.total()
+            noun = "message" if count == 1 else "messages"
+            text = "%s dropped %d %s: %s%s; statistics() has them by peer"
+            _log.log(level, text, self._name, count, noun, ", ".join(parts), last)
+        self._last = None
