@@ -6,6 +6,7 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     __init__                      what you import, loaded when it is first asked for
     _exports                      every public name, and where it lives
     _proxy lowlevel               what works on whole sockets, and knobs
+    _readiness                    whether a call would have to wait now
     _sockets                      the classes that you use
     _debug                        looks whether all of this holds
     _connections _patterns        between bytes and pipes; what a socket type does with pipes

@@ -46,6 +46,8 @@ ARGUMENTS: Final[dict[str, tuple[object, ...]]] = {
     "wait_for_peers": (),
     "wait_for_subscribers": (),
 }
+#: How many sockets each function takes.
+SOCKETS: Final = {"proxy": 2, "wait_readable": 1, "wait_writable": 1}
 #: The end of a block is not a call: it must do its work whatever has happened.
 NOT_CALLS: Final = {"__aexit__"}
 #: Written in trio, on top of methods that are found here.
@@ -113,9 +115,8 @@ async def call_of(found: Found) -> Callable[[], Awaitable[object]]:
     """Return what makes the call, on something that is closed: nothing good could come of it."""
     owner, name, function = found
     if owner is None:
-        assert name == "proxy", f"{name} is new: give it arguments here"
         closed = await made(Pair)
-        return lambda: function(closed, closed)
+        return lambda: function(*[closed] * SOCKETS[name])
     thing = await made(owner)
     arguments = ARGUMENTS[name]
     return lambda: getattr(thing, name)(*arguments)

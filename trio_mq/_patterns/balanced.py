@@ -34,6 +34,10 @@ class BalancedPattern(Pattern):
         if self.senders.waiters:
             self.senders.serve()
 
+    def look_for_room(self) -> None:
+        """Raise `trio.WouldBlock` if no peer has room now."""
+        self.balance.look()
+
     def give_up(self, pipe: Pipe, reason: DropReason) -> None:
         """Give what waits to others, or drop it."""
         if self.options.requeue:

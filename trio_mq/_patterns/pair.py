@@ -50,10 +50,17 @@ class PairPattern(Pattern):
 
     def send(self, frames: Frames) -> None:
         """Queue it for the peer."""
+        self._with_room().put(frames)
+
+    def look_for_room(self) -> None:
+        """Raise `trio.WouldBlock` if there is no peer, or it has no room."""
+        self._with_room()
+
+    def _with_room(self) -> Pipe:
         pipe = self.pipe
         if pipe is None or not pipe.attached:
             raise trio.WouldBlock
         if not pipe.has_room():
             pipe.blocked = True
             raise trio.WouldBlock
-        pipe.put(frames)
+        return pipe

@@ -143,6 +143,9 @@ class Pattern:
         """Return the pipes for which `send` would drop the message, for the lack of room."""
         return ()
 
+    def look_for_room(self) -> None:
+        """Raise `trio.WouldBlock` if no message could be sent now; most patterns never wait."""
+
     def take(self) -> Message:
         """Return the next message, or raise `trio.WouldBlock`."""
         return self.queue.take()

@@ -123,6 +123,10 @@ class PubPattern(Pattern):
 
     # -- calls --
 
+    def look_for_room(self) -> None:
+        """Raise `trio.WouldBlock` if a message for every subscriber would have to wait."""
+        self._fanout.look(self.subscriptions.subscribers())
+
     def matching(self, first_frame: bytes) -> Collection[Pipe]:
         """Return the pipes of those who want a message with that first frame."""
         return self._match(first_frame)

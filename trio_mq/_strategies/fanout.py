@@ -65,6 +65,11 @@ class Fanout:
             if not (small and len(pipe.outgoing) < pipe.append_below) and not pipe.has_room()
         ]
 
+    def look(self, pipes: Collection[Pipe]) -> None:
+        """Raise `trio.WouldBlock` if a message for each of the pipes would have to wait."""
+        if self._on_full == "block":
+            self._require_room(pipes)
+
     def _put(self, item: Item, size: int, pipes: list[Pipe]) -> None:
         """Queue the message where there is room, and decide what it means where there is none."""
         if self._on_full == "block":

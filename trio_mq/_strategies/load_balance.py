@@ -119,6 +119,13 @@ class LoadBalance:
         """Tell whether `send` would take a message now."""
         return not self.returned and any(pipe.has_room() for pipe in self._ready)
 
+    def look(self) -> None:
+        """Raise `trio.WouldBlock` if `send` would; the turns stay as they are."""
+        if self.returned:
+            raise trio.WouldBlock
+        self.choose()
+        self._ready.rotate(1)
+
     def reclaim(self, items: Iterable[Item]) -> None:
         """Take back what a lost peer did not get, and give it to others as far as possible."""
         for item in items:
