@@ -73,3 +73,13 @@ async def test_linger_can_be_given_when_closing() -> None:
         await push.send(b"y")
         await push.aclose(linger=0)
     assert sum(push.statistics().dropped_outgoing.values()) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_there_costs_nothing_to_what_is(kind: type[Socket]) -> None:
+    """A ``__getattr__`` would slow down each attribute that a send or receive reads."""
+    assert not hasattr(kind, "__getattr__")
+    assert kind.__getattribute__ is object.__getattribute__
+    socket = kind()  # type: ignore[call-arg]
+    assert "recv" not in dir(socket)
+    assert {"aclose", "_options"} <= set(dir(socket))

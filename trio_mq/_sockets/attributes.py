@@ -1,7 +1,8 @@
 """Attributes that sockets don't have: refused when read or set, with what to write instead.
 
 Python lets anybody set any attribute, so ``socket.linger = 0`` would be taken in silence, and do
-nothing. Nothing here runs for an attribute that is there and read.
+nothing. Reading costs nothing here: a ``__getattr__`` would make each attribute of a socket slower
+to read, so a name of pyzmq's is an attribute that says that it is none.
 """
 
 from __future__ import annotations
@@ -15,8 +16,22 @@ from trio_mq._options import option_fields
 _PACKAGE: Final = __name__.partition(".")[0]
 
 
+class _Absent:
+    """An attribute that is not there: reading it says what to write instead."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, thing: object, owner: type) -> NoReturn:
+        if thing is None:
+            raise AttributeError(f"type object {owner.__name__!r} has no attribute {self._name!r}")
+        raise AttributeError(_refusal(thing, self._name), name=self._name, obj=thing)
+
+
 class OnlyKnownAttributes:
-    """Refuses to read what is not there, and to set options as attributes.
+    """Refuses to read names of pyzmq's, and to set options as attributes.
 
     Classes that users derive may have attributes of their own, but none that is called as an
     option: that would be taken for one.
@@ -24,15 +39,19 @@ class OnlyKnownAttributes:
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # a checker knows what there is, and would believe anything from here on
-
-        def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(_refusal(self, name), name=name, obj=self)
+    if not TYPE_CHECKING:  # a checker knows what there is to set
 
         def __setattr__(self, name: str, value: object) -> None:
             if name[0] != "_" and (_is_option(name) or type(self).__module__ == _PACKAGE):
                 raise AttributeError(_refusal(self, name), name=name, obj=self)
             object.__setattr__(self, name, value)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if hasattr(type(self), name)] + [*vars(self)]
+
+
+for _name in {*pyzmq.METHODS, *pyzmq.OPTIONS, *option_fields()}:
+    setattr(OnlyKnownAttributes, _name, _Absent(_name))
 
 
 def _is_option(name: str) -> bool:
