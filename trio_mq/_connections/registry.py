@@ -233,7 +233,7 @@ class EndpointRegistry:
             self._scope.spawn(dial.run, f"trio_mq connecting to {dial.endpoint}")
 
     async def _first_handshake(self, dial: AnyConnected) -> None:
-        # The others watch the clock themselves, attempt for attempt; a name is only waited for.
+        # The others watch the clock themselves; a name is only waited for.
         seconds = dial.options.connect_timeout if isinstance(dial, InprocDialer) else None
         nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
         with self._calls.until_closed(), attempting(nobody, seconds=seconds):
@@ -300,7 +300,7 @@ class EndpointRegistry:
 
     def is_bound(self, given: str) -> bool:
         """Tell whether `unbind` would find it."""
-        return _find(self._bound, given) is not None
+        return bool(_find(self._bound, given))
 
     def is_connected(self, given: str) -> bool:
         """Tell whether `disconnect` would find it."""
@@ -392,10 +392,7 @@ class EndpointRegistry:
 
 def _find(entries: Mapping[str, _Bound] | Mapping[str, _Connected], given: str) -> str | None:
     """Return the endpoint that a user means, as it was given or as it was resolved."""
-    for endpoint, entry in entries.items():
-        if given in (endpoint, entry.given):
-            return endpoint
-    return None
+    return next((e for e, entry in entries.items() if given in (e, entry.given)), None)
 
 
 def _listed(endpoints: Iterable[str]) -> str:

@@ -23,6 +23,7 @@ _TOLD: Final = {
     DropReason.HIGH_WATER_MARK: ("because a queue was full", logging.WARNING),
     DropReason.TOO_LARGE: ("because they were too large", logging.WARNING),
     DropReason.CONNECTION_LOST: ("because their connection broke twice", logging.WARNING),
+    DropReason.MALFORMED: ("that are no request (an empty frame, then a body)", logging.WARNING),
     DropReason.UNROUTABLE: ("for peers that are not there", logging.INFO),
     DropReason.PEER_LEFT: ("for peers that have left", logging.INFO),
     DropReason.EXPIRED: ("because they had waited too long", logging.INFO),

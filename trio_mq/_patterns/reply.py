@@ -88,12 +88,6 @@ class RepPattern(Pattern):
             if opened is None:
                 # Not a request at all (RFC 28): nobody could be answered.
                 pipe.inbound.drop_taken(DropReason.MALFORMED)
-                self.ledger.log_drop(
-                    "%s sent %d frame(s) that are no request, for want of an empty frame and a "
-                    "body after it",
-                    self.queue.source,
-                    len(message),
-                )
                 continue
             envelope, body = opened
             self.requester.asked(Requester(pipe, self.queue.source, envelope))

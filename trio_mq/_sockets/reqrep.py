@@ -163,6 +163,7 @@ class Req(Sender, Receiver):
         self._sending = False
         super().__init__(self._requests, checked, bind=bind, connect=connect, context=context)
 
+    @enable_ki_protection
     async def bind(self, endpoint: str, **overrides: Unpack[BindOptions]) -> str:
         """Listen for services on an endpoint, and return it resolved; otherwise as `Push.bind`.
 
@@ -170,6 +171,7 @@ class Req(Sender, Receiver):
             ValueError: ``correlate=False``: a service that connects brings a late reply along when
                 it connects again, and only an id tells it from the reply to the next request.
         """
+        await checkpoint_if_cancelled()
         _check_may_bind(self._requests.options)
         return await super().bind(endpoint, **overrides)
 
