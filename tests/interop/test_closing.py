@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import pytest
@@ -79,7 +80,9 @@ async def test_closing_while_libzmq_sends_loses_none_of_ours(libzmq: Libzmq, lin
     messages = LOADS["10000-small"]
     async with trio_mq.Dealer() as dealer, trio.open_nursery() as nursery:
         await join(dealer, theirs, link, "tcp://127.0.0.1:*")
-        nursery.start_soon(theirs.send_many, messages)
+        await theirs.send(b"first")
+        # As much more as it can: when we are gone it has nobody to send to, and would wait.
+        nursery.start_soon(partial(theirs.offer, b"theirs", count=len(messages)))
         await dealer.receive()
         for message in messages:
             await dealer.send(message)
