@@ -21,6 +21,7 @@ from trio_mq._errors import (
     Refusal as Refusal,
     RemoteProtocolError,
 )
+from trio_mq._events import Disconnected
 from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
@@ -165,6 +166,15 @@ class Ending:
     def too_large(self) -> bool:
         """A message of the peer exceeded a limit."""
         return isinstance(self.error, RemoteProtocolError) and self.error.fault in _TOO_LARGE
+
+    def event(self, peer: Peer) -> Disconnected:
+        """Return what users get to see of it."""
+        return Disconnected(
+            peer=peer,
+            reason=self.reason,
+            error=self.error,
+            unacknowledged=self.unacknowledged,
+        )
 
     @classmethod
     def by(cls, error: BaseException | None, established: float | None) -> Ending:

@@ -19,8 +19,6 @@ nothing (`leaving`). A stream that can't shut one direction (TLS) is closed when
 
 from __future__ import annotations
 
-import errno
-import os
 from functools import partial
 from typing import Final, Protocol
 
@@ -224,11 +222,8 @@ class Link:
 
     def look_at_window(self) -> None:
         """Let a peer that does not read be, unless its host has vanished."""
-        if self._stream.has_vanished():
-            error = trio.BrokenResourceError(
-                f"{self.address} has not acknowledged anything for the time of tcp_keepalive"
-            )
-            error.__cause__ = TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        error = self._stream.vanished()
+        if error is not None:
             self._end(error)
 
     # -- its life --

@@ -123,8 +123,7 @@ class EndpointRegistry:
             raise
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Binder):
-            self._vigil.begin(options)
-            self._scope.spawn(bound.run, f"trio_mq bound to {bound.endpoint}")
+            self._vigil.spawn(bound.run, options, f"trio_mq bound to {bound.endpoint}")
         self._owner.listening(bound.endpoint)
         return bound.endpoint
 
@@ -229,8 +228,7 @@ class EndpointRegistry:
         if isinstance(dial, InprocDialer):
             dial.look()
         else:
-            self._vigil.begin(dial.options)
-            self._scope.spawn(dial.run, f"trio_mq connecting to {dial.endpoint}")
+            self._vigil.spawn(dial.run, dial.options, f"trio_mq connecting to {dial.endpoint}")
 
     async def _first_handshake(self, dial: AnyConnected) -> None:
         # The others watch the clock themselves; a name is only waited for.

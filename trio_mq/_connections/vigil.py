@@ -23,7 +23,7 @@ from trio_mq._options import Options
 from trio_mq._transports.tcp import patience_of
 
 if TYPE_CHECKING:
-    from trio_mq._connections.scope import Scope
+    from trio_mq._connections.scope import Scope, Task
 
 #: Looks in the time after which the kernel would give up, and the bounds of the pause between two.
 _LOOKS: Final = 4
@@ -46,11 +46,12 @@ class Vigil:
         self._endpoints = endpoints
         self._begun = False
 
-    def begin(self, options: Options) -> None:
-        """There is an endpoint with these options."""
+    def spawn(self, endpoint: Task, options: Options, name: str) -> None:
+        """Run an endpoint that has these options."""
         if options.tcp_keepalive and not self._begun:
             self._begun = True
             self._scope.spawn(partial(_keep_vigil, self._endpoints), "trio_mq vigil")
+        self._scope.spawn(endpoint, name)
 
 
 async def _keep_vigil(endpoints: Callable[[], Iterable[object]]) -> None:

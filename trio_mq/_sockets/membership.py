@@ -20,7 +20,6 @@ from trio_mq._events import (
     Accepted,
     AcceptFailed,
     Connected,
-    Disconnected,
     HandshakeFailed,
     Listening,
     ListeningStopped,
@@ -234,14 +233,7 @@ class Membership:
                 peer.address or peer.endpoint,
                 ending.unacknowledged,
             )
-        self.hub.emit(
-            Disconnected(
-                peer=peer,
-                reason=ending.reason,
-                error=ending.error,
-                unacknowledged=ending.unacknowledged,
-            )
-        )
+        self.hub.emit(ending.event(peer))
 
     def _handshake_failed(self, link: AnyLink, ending: Ending) -> None:
         self._handshake_failures[ending.reason] += 1

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -113,9 +114,9 @@ class ByteStream(abc.ABC):
         """Return how many written bytes have not arrived at the other kernel; ``None``: unknown."""
         return None
 
-    def has_vanished(self) -> bool:
-        """Look whether the other host has gone while it did not read; asked now and then."""
-        return False
+    def vanished(self) -> Exception | None:
+        """Look whether the other host has gone while it did not read, and return the error then."""
+        return None
 
     async def farewell(self) -> None:
         """Close after everything was written, in a way that resets nothing if that can be done.
@@ -263,10 +264,15 @@ class SocketStream(ByteStream):
         """See `ByteStream.unacknowledged`."""
         return kernel_view.unacknowledged(self._socket) if self._fileno >= 0 else None
 
-    def has_vanished(self) -> bool:
-        """See `ByteStream.has_vanished`: meanwhile the kernel must not give up either."""
+    def vanished(self) -> Exception | None:
+        """See `ByteStream.vanished`: meanwhile the kernel must not give up either."""
         patience = self.patience
-        return patience is not None and self._fileno >= 0 and patience.is_over(self._socket)
+        if patience is None or self._fileno < 0 or not patience.is_over(self._socket):
+            return None
+        cause = TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        error = self._failure(cause)
+        error.__cause__ = cause
+        return error
 
     async def farewell(self) -> None:
         """See `ByteStream.farewell`: the kernel goes on to send what it was given.
