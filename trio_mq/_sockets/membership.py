@@ -226,13 +226,11 @@ class Membership:
             self._tell_end(peer, ending)
 
     def _tell_end(self, peer: Peer, ending: Ending) -> None:
-        if ending.unacknowledged and ending.reason == "heartbeat":
-            log.warning(
-                "%s gave up %s, which was silent: %d bytes that were written had not arrived",
-                self._name,
-                peer.address or peer.endpoint,
-                ending.unacknowledged,
-            )
+        lost = ending.unacknowledged
+        if lost and ending.reason == "heartbeat":
+            where = peer.address or peer.endpoint
+            text = "%s gave up %s, which was silent: %d bytes that were written had not arrived"
+            log.warning(text, self._name, where, lost)
         self.hub.emit(ending.event(peer))
 
     def _handshake_failed(self, link: AnyLink, ending: Ending) -> None:
