@@ -19,8 +19,8 @@ delivered, or was dropped. No figure is below zero, and the bytes are those of t
 *One request.* A reply belongs to one request: what a pattern knows of requests that are out agrees
 with itself (`Pattern.faults`).
 
-*One holder.* A routing id names one pipe, which knows it; a place has one contest
-(`Pattern.faults`).
+*One holder.* A routing id names one pipe, which knows it (`Pattern.faults`). That a place has one
+contest at a time needs no look: contests are kept by holder (`trio_mq._sockets.contests`).
 
 *No waiting in vain.* Nobody waits for a message that is there, or for room that is there.
 
