@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import trio
 
+from tests.hostile import secured
 from trio_mq import (
     Dealer,
     Message,
@@ -21,30 +22,41 @@ from trio_mq import (
     Sub,
     XPub,
     XSub,
+    open_socket,
 )
 
 #: Seconds that no test takes: good peers keep their heartbeat from the first moment on, so that a
 #: PING of ours starts no task of theirs.
 NEVER = 3600.0
 #: What goes with a socket of ours.
-_GOOD: Mapping[type[Socket], Callable[[], Socket]] = {
-    Pull: lambda: Push(linger=0, heartbeat_interval=NEVER),
-    Push: lambda: Pull(linger=0, heartbeat_interval=NEVER),
-    Pub: lambda: Sub(topics=b"", linger=0, heartbeat_interval=NEVER),
-    XPub: lambda: Sub(topics=b"", linger=0, heartbeat_interval=NEVER),
-    Sub: lambda: Pub(linger=0, heartbeat_interval=NEVER),
-    XSub: lambda: Pub(linger=0, heartbeat_interval=NEVER),
-    Req: lambda: Rep(linger=0, heartbeat_interval=NEVER),
-    Rep: lambda: Req(linger=0, heartbeat_interval=NEVER),
-    Pair: lambda: Pair(linger=0, heartbeat_interval=NEVER),
-    Dealer: lambda: Dealer(linger=0, heartbeat_interval=NEVER),
-    Router: lambda: Dealer(linger=0, heartbeat_interval=NEVER),
+_GOOD: Mapping[type[Socket], type[Socket]] = {
+    Pull: Push,
+    Push: Pull,
+    Pub: Sub,
+    XPub: Sub,
+    Sub: Pub,
+    XSub: Pub,
+    Req: Rep,
+    Rep: Req,
+    Pair: Pair,
+    Dealer: Dealer,
+    Router: Dealer,
 }
 
 
 def good_peer_of(ours: Socket) -> Socket:
-    """Return a new socket that goes with one of ours."""
-    return _GOOD[type(ours)]()
+    """Return a new socket that goes with one of ours, under the same mechanism."""
+    mechanism, authenticator = secured.counterpart(ours._options.mechanism)
+    good = open_socket(
+        _GOOD[type(ours)].socket_type,
+        linger=0,
+        heartbeat_interval=NEVER,
+        mechanism=mechanism,
+        authenticator=authenticator,
+    )
+    if isinstance(good, Sub):
+        good.subscribe(b"")
+    return good
 
 
 def may_have_several(ours: Socket) -> bool:

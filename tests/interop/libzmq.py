@@ -103,6 +103,10 @@ class Libzmq:
         await self.call("open", socket=opened.name, kind=kind, options=_options_to_text(options))
         return opened
 
+    async def handle(self, status: str, user: str = "") -> None:
+        """Let the sockets' handler of ZAP give everybody this answer."""
+        await self.call("handle", status=status, user=user)
+
     async def reset(self) -> None:
         """Close everything at once, dropping what waits."""
         await self.call("reset")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -28,6 +29,8 @@ OptionText: TypeAlias = str | int
 
 #: Milliseconds after which libzmq gives up: far more than a test needs, less than its guard waits.
 _PATIENCE: Final = 20_000
+#: Milliseconds after which a handler looks whether it is to end.
+_LOOK_EVERY: Final = 20
 _LONG_FRAME: Final = 4096
 
 
@@ -60,6 +63,33 @@ def message_from_text(text: MessageText) -> list[bytes]:
     return [frame_from_text(frame) for frame in text]
 
 
+class Handler:
+    """A handler of ZAP that gives everybody the same answer, in a thread of its own."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], status: str, user: str) -> None:
+        self._socket = context.socket(zmq.REP)
+        self._socket.setsockopt(zmq.RCVTIMEO, _LOOK_EVERY)
+        self._socket.bind("inproc://zeromq.zap.01")
+        self._answer = [status.encode(), b"as told", user.encode(), b""]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                version, request_id, *_ = self._socket.recv_multipart()
+            except zmq.Again:
+                continue
+            self._socket.send_multipart([version, request_id, *self._answer])
+        self._socket.close(linger=0)
+
+    def end(self) -> None:
+        """Answer no more."""
+        self._over.set()
+        self._thread.join()
+
+
 class Program:
     """The operations, on sockets by name."""
 
@@ -67,9 +97,19 @@ class Program:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sockets: dict[str, zmq.Socket[bytes]] = {}
         self._monitors: dict[str, zmq.Socket[bytes]] = {}
+        self._handler: Handler | None = None
+
+    def handle(self, status: str, user: str) -> None:
+        """Be asked about peers, and answer this."""
+        self._handler = Handler(self._context, status, user)
+
+    def _end_handler(self) -> None:
+        if self._handler is not None:
+            self._handler.end()
 
     def reset(self) -> None:
         """Close everything, and begin anew."""
+        self._end_handler()
         self._context.destroy(linger=0)
         self.__init__()  # type: ignore[misc]  # nobody inherits from it
 
@@ -170,6 +210,7 @@ class Program:
         """Close everything in order: returns when all that lingers was written."""
         for name in list(self._sockets):
             self.close(name)
+        self._end_handler()
         self._context.term()
         self.__init__()  # type: ignore[misc]  # nobody inherits from it
 
