@@ -365,7 +365,7 @@ def test_b56_what_is_not_sealed_by_the_peer_ends_it(change: Callable[[bytes], by
 def test_b57_the_flags_outside_say_nothing(outer: int) -> None:
     """Nobody on the way can glue messages, or have them dropped."""
     pair = establish(pair_of(curve_client(), curve_server()))
-    first, second = pair.connecting.encode([(b"one",), (b"two",)])
+    first, second = (pair.connecting.encode([(word,)])[0] for word in (b"one", b"two"))
     pair.accepting.receive_data(bytes((outer,)) + first[1:] + second)
     assert messages_of(events_of(pair.accepting)) == [(b"one",), (b"two",)]
 
@@ -433,7 +433,7 @@ def test_the_limit_on_frames_is_about_what_they_carry() -> None:
     pair = pair_of(curve_client(), curve_server())
     pair.connecting, pair.accepting = sender, receiver
     establish(pair)
-    fits, larger = sender.encode([(b"x" * 1000,), (b"x" * 1001,)])
+    fits, larger = (sender.encode([(b"x" * size,)])[0] for size in (1000, 1001))
     receiver.receive_data(fits)
     assert messages_of(events_of(receiver)) == [(b"x" * 1000,)]
     receiver.receive_data(larger)

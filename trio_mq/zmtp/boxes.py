@@ -46,10 +46,11 @@ class Boxes:
         except self._crypto_error:
             return None
 
-    def open(self, box: bytes, nonce: bytes, shared_key: bytes) -> bytes | None:
+    def open(self, box: bytes | memoryview, nonce: bytes, shared_key: bytes) -> bytes | None:
         """Return what is in a box; ``None`` if it was not made with this nonce and key."""
         try:
-            return self._open_afternm(box, nonce, shared_key)
+            # It takes any buffer, and its annotations don't say so.
+            return self._open_afternm(box, nonce, shared_key)  # type: ignore[arg-type]
         except self._crypto_error:
             return None
 

@@ -146,6 +146,10 @@ class FrameDecoder:
             size = self._read_header()
             if size is None:
                 return None
+            end = self._pos + size
+            if end <= len(self._data):
+                start, self._pos = self._pos, end
+                return self._flags, self._data[start:end]
             torn = self._torn = TornFrame(size)
         while torn.missing and self._has_data():
             self._pos = torn.fill(self._data, self._pos)

@@ -113,7 +113,7 @@ def _buffers(frames: Sequence[bytes], sizes: list[int], offsets: list[int]) -> l
     pieces = [b""] * (2 * len(frames))
     pieces[::2] = _headers(sizes, offsets)
     pieces[1::2] = frames
-    return _cut(pieces) if max(sizes) >= LARGE else [b"".join(pieces)]
+    return join_small(pieces) if max(sizes) >= LARGE else [b"".join(pieces)]
 
 
 def _headers(sizes: list[int], offsets: list[int]) -> list[bytes]:
@@ -126,8 +126,8 @@ def _headers(sizes: list[int], offsets: list[int]) -> list[bytes]:
     ]
 
 
-def _cut(pieces: list[bytes]) -> list[bytes]:
-    """Join the pieces between large ones."""
+def join_small(pieces: list[bytes]) -> list[bytes]:
+    """Join the pieces between large ones, which stay what they are."""
     buffers: list[bytes] = []
     start = 0
     for end in [index for index, piece in enumerate(pieces) if len(piece) >= LARGE]:

@@ -19,6 +19,7 @@ from trio_mq._errors import ProtocolFault, RemoteProtocolError
 
 from .boxes import TAG_SIZE, Boxes
 from .commands import Command, malformed
+from .frames import LARGE
 from .handshake import Table
 from .mechanism import INNER_COMMAND, INNER_MORE
 
@@ -116,7 +117,9 @@ class SealedTraffic:
             raise malformed(f"a frame of {len(body)} bytes is no MESSAGE, as all must be now")
         count = body[len(_MESSAGE) : _BOX_START]
         self._received.take(count)
-        plain = self.boxes.open(body[_BOX_START:], self.their_nonce + count, self.key)
+        # A large box is not copied once more; for a small one the view would cost more.
+        box = body[_BOX_START:] if len(body) < LARGE else memoryview(body)[_BOX_START:]
+        plain = self.boxes.open(box, self.their_nonce + count, self.key)
         if plain is None:
             raise not_theirs("MESSAGE")
         if plain[0] not in _KNOWN_FLAGS:

@@ -27,7 +27,7 @@ from .commands import (
 )
 from .decoder import FrameDecoder, FrameLimits
 from .events import Cancel, Event, Messages, Ping, Pong, Subscribe
-from .frames import COMMAND, MORE, encode_frame, encode_messages
+from .frames import COMMAND, MORE, encode_frame, encode_messages, frame_header, join_small
 from .mechanism import INNER_COMMAND, INNER_MORE, Mechanism
 from .socket_types import SocketType
 
@@ -212,7 +212,16 @@ class TrafficWriter:
         """Return buffers to write in order."""
         if self._mechanism.clear:
             return encode_messages(messages)
-        return [self._sealed(message) for message in messages]
+        seal, pieces = self._mechanism.seal, list[bytes]()
+        for message in messages:
+            if isinstance(message, bytes):
+                _add_frame(pieces, seal(0, message))
+                continue
+            *first, last = message
+            for frame in first:
+                _add_frame(pieces, seal(INNER_MORE, frame))
+            _add_frame(pieces, seal(0, last))
+        return join_small(pieces)
 
     def command(self, name: bytes, data: bytes) -> bytes:
         """Return a command frame."""
@@ -227,11 +236,7 @@ class TrafficWriter:
             return self.command(name, topic)
         return b"".join(self.encode([(mark + topic,)]))
 
-    def _sealed(self, message: bytes | Frames) -> bytes:
-        frames = (message,) if isinstance(message, bytes) else message
-        seal, last = self._mechanism.seal, len(frames) - 1
-        return b"".join(
-            # MESSAGE goes as a message frame, whatever RFC 26 says: libzmq drops it otherwise.
-            encode_frame(0, seal(0 if index == last else INNER_MORE, frame))
-            for index, frame in enumerate(frames)
-        )
+
+def _add_frame(pieces: list[bytes], sealed: bytes) -> None:
+    # MESSAGE goes as a message frame, whatever RFC 26 says: libzmq drops it otherwise.
+    pieces += (frame_header(0, len(sealed)), sealed)
