@@ -101,12 +101,21 @@ def test_a_server_key_that_nobody_can_own_is_refused() -> None:
         auth.CurveClient(server=b"\1" + bytes(31))
 
 
-@pytest.mark.parametrize("keys", [ALICE.secret, auth.Certificate(public=ALICE.public)], ids=type)
+@pytest.mark.parametrize("keys", [ALICE.secret, {"public": ALICE.public}, None], ids=type)
 def test_a_server_wants_both_halves(keys: object) -> None:
     """A text may be either half; the error does not show it."""
     with pytest.raises(TypeError, match="CurveKeys") as caught:
         auth.CurveServer(keys)  # type: ignore[arg-type]
     assert ALICE.secret not in str(caught.value)
+
+
+def test_a_certificate_with_both_halves_will_do_as_keys() -> None:
+    """And a public one will not: the error says which file has both."""
+    whole = auth.Certificate(public=ALICE.public, secret=ALICE.secret)
+    assert auth.CurveServer(whole).keys == ALICE
+    assert auth.CurveClient(whole, server=BOB.public).keys == ALICE
+    with pytest.raises(ValueError, match="key_secret"):
+        auth.CurveServer(auth.Certificate(public=ALICE.public))
 
 
 # -- a list ----------------------------------------------------------------------------------------

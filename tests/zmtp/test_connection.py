@@ -391,3 +391,14 @@ def test_an_end_in_the_greeting_is_a_mismatch_where_libzmq_makes_it_one(
     connection = Connection(T.PULL, Role.ACCEPTING)
     connection.receive_data(received)
     assert type(connection.handshake_ended()) is error
+
+
+def test_what_a_handshake_waits_for_is_told() -> None:
+    """How much of the greeting has come, and then which command."""
+    connection = Connection(T.PULL, Role.ACCEPTING)
+    connection.receive_data(GREETING[:9])
+    assert not connection.greeted
+    assert "9 of the 64 bytes" in connection.explain_wait()
+    connection.receive_data(GREETING[9:])
+    assert connection.greeted
+    assert connection.explain_wait() == "the handshake waited for READY"

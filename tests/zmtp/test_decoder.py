@@ -273,3 +273,23 @@ def test_any_bytes_are_frames_or_refused(data: bytes, size: int) -> None:
     except RemoteProtocolError:
         return
     assert source.buffered <= 300
+
+
+def test_nothing_that_arrives_changes_nothing() -> None:
+    """Also while something waits."""
+    source = decoder()
+    source.receive(b"\0\1a")
+    source.receive(b"")
+    source.receive(b"\0\1b")
+    assert take(source) == ([(b"a",), (b"b",)], 2)
+
+
+def test_a_torn_message_may_be_the_last_that_is_wanted() -> None:
+    """What follows it waits for the next call."""
+    source = decoder()
+    source.receive(b"\0\2a")
+    out: list[Message] = []
+    assert source.next_messages(out, 1, 100) == (0, None)
+    source.receive(b"b\0\1c")
+    assert source.next_messages(out, 1, 100) == (2, None)
+    assert out == [(b"ab",)]

@@ -99,3 +99,20 @@ def test_a_frame_that_does_not_open_ends_the_connection_after_what_came_before()
     assert messages_of([pair.connecting.next_event()]) == [(b"one",)]  # type: ignore[list-item]
     with pytest.raises(RemoteProtocolError, match="nothing to open"):
         pair.connecting.next_event()
+
+
+def test_a_lone_frame_is_sealed_as_a_message_of_one() -> None:
+    """Queues hold such messages bare."""
+    pair = established_rot(SocketType.PUSH, SocketType.PULL)
+    pair.connecting.receive_data(b"".join(pair.accepting.encode([b"bare", (b"framed",)])))
+    assert messages_of(events_of(pair.connecting)) == [(b"bare",), (b"framed",)]
+
+
+def test_large_sealed_frames_are_not_copied_into_others() -> None:
+    """Small ones are joined for one write."""
+    pair = established_rot(SocketType.PUSH, SocketType.PULL)
+    large = b"x" * 100_000
+    buffers = pair.accepting.encode([b"a", b"b", (b"c", large), b"d"])
+    assert len(buffers) == 3
+    pair.connecting.receive_data(b"".join(buffers))
+    assert messages_of(events_of(pair.connecting)) == [(b"a",), (b"b",), (b"c", large), (b"d",)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import ClassVar, Final, Self, TypeAlias
+from typing import ClassVar, Final, Protocol, Self, TypeAlias, cast
 
 import attrs
 
@@ -89,11 +89,26 @@ class CurveKeys:
         return cls(secret=os.urandom(KEY_SIZE))
 
 
+class HasKeys(Protocol):
+    """A certificate with both halves."""
+
+    @property
+    def keys(self) -> CurveKeys:
+        """Both halves."""
+        ...
+
+
+def _keys_of(given: CurveKeys | HasKeys) -> CurveKeys:
+    # Whatever has none is left for the validator to refuse.
+    keys = getattr(given, "keys", None)
+    return keys if isinstance(keys, CurveKeys) else cast("CurveKeys", given)
+
+
 def _strictly_keys(_: object, field: attrs.Attribute[CurveKeys], value: object) -> None:
     if not isinstance(value, CurveKeys):
         raise TypeError(
             f"{field.name} is CurveKeys, not {type(value).__name__}: CurveKeys(secret=…), "
-            "CurveKeys.generate(), or read_certificate(path).keys"
+            "CurveKeys.generate(), or read_certificate(path)"
         )
 
 
@@ -105,7 +120,7 @@ class CurveServer:
     without one ``bind`` refuses.
 
     Args:
-        keys: Ours. Give the public half to the clients.
+        keys: Ours, or a `Certificate` with both halves. Give the public half to the clients.
         strict_nonces: End a connection whose peer leaves a gap in its count of messages. Nobody
             honest does; turn it off for a peer that is broken in this way.
         random_bytes: Draws random bytes; only tests need another than the system's.
@@ -114,7 +129,7 @@ class CurveServer:
     name: ClassVar[str] = "CURVE"
     as_server: ClassVar[bool] = True
 
-    keys: CurveKeys = attrs.field(validator=_strictly_keys)
+    keys: CurveKeys = attrs.field(converter=_keys_of, validator=_strictly_keys)
     strict_nonces: bool = attrs.field(default=True, kw_only=True)
     random_bytes: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True, repr=False)
 
@@ -144,7 +159,8 @@ class CurveClient:
     """Be a client of CURVE: the server must prove its key, and we prove ours (RFC 26).
 
     Args:
-        keys: Ours; left out, new ones are made, for servers that let everybody in.
+        keys: Ours, or a `Certificate` with both halves; left out, new ones are made, for servers
+            that let everybody in.
         server: The server's public key: 40 characters of Z85, or 32 bytes.
         strict_nonces: As for `CurveServer`.
         random_bytes: As for `CurveServer`.
@@ -157,7 +173,9 @@ class CurveClient:
     name: ClassVar[str] = "CURVE"
     as_server: ClassVar[bool] = False
 
-    keys: CurveKeys = attrs.field(factory=CurveKeys.generate, validator=_strictly_keys)
+    keys: CurveKeys = attrs.field(
+        factory=CurveKeys.generate, converter=_keys_of, validator=_strictly_keys
+    )
     server: str = attrs.field(converter=_ownable_key, kw_only=True)
     strict_nonces: bool = attrs.field(default=True, kw_only=True)
     random_bytes: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True, repr=False)
