@@ -167,6 +167,7 @@ class Heartbeat:
 
     # -- what it does --
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Send PINGs, and raise `SilentPeer` when the peer has been silent for too long."""
         while True:

@@ -157,6 +157,7 @@ class Link:
 
     # -- from the outside --
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> Ending:
         """Do the handshake and move messages until the connection ends; never raises for a peer.
 
@@ -351,6 +352,7 @@ class Link:
         if self._nursery is not None:
             self._nursery.start_soon(self._leave, shut, name=f"trio_mq farewell {self.address}")
 
+    @trio.lowlevel.enable_ki_protection
     async def _leave(self, shut: bool) -> None:  # noqa: FBT001  # from a plain callback
         if shut and self._written():
             pings = self._heartbeat is not None and self._heartbeat.peer_pings

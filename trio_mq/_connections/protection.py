@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+import trio
 
 from trio_mq._connections.scope import Scope
 from trio_mq._context import Context
@@ -80,6 +81,7 @@ def _who_asks(options: Options, *, bound: bool) -> str:
     return f"zap_domain={options.zap_domain!r}" if bound and options.zap_domain else ""
 
 
+@trio.lowlevel.enable_ki_protection
 async def _watch(authenticator: Watching) -> None:
     """Let an authenticator watch what it knows peers by; what goes wrong there ends no socket."""
     try:

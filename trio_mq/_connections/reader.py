@@ -136,6 +136,7 @@ class Reader:
         )
         self.heartbeat: Heartbeat | None = None
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> Exception | None:
         """Read until the stream ends, and return why if it was not a plain end."""
         try:

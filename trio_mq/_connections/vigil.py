@@ -54,6 +54,7 @@ class Vigil:
         self._scope.spawn(endpoint, name)
 
 
+@trio.lowlevel.enable_ki_protection
 async def _keep_vigil(endpoints: Callable[[], Iterable[object]]) -> None:
     """Look after the tcp connections of one socket until cancelled.
 

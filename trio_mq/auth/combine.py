@@ -30,7 +30,12 @@ class _Combined:
         async with trio.open_nursery() as nursery:
             for member in self._members:
                 if isinstance(member, Watching):
-                    nursery.start_soon(member.watch)
+                    nursery.start_soon(_watch, member)
+
+
+@trio.lowlevel.enable_ki_protection
+async def _watch(member: Watching) -> None:
+    await member.watch()
 
 
 class _Every(_Combined):
