@@ -63,7 +63,7 @@ nitpick_ignore_regex = [
 def find_source_modules() -> None:
     """Undo, for the documentation alone, that public classes say they live in ``trio_mq``.
 
-    That is where programs import them from, but autodoc looks for the comments that describe
+    That is where programs import them from, but autodoc looks for the texts that describe
     attributes in the file that a class claims to come from.
     """
     for found in pkgutil.walk_packages(trio_mq.__path__, "trio_mq."):
@@ -77,11 +77,8 @@ def find_source_modules() -> None:
 def entries(target: str) -> Iterator[str]:
     """Yield the names under which the reference may have what a text calls by another one."""
     owner, _, name = target.rpartition(".")
-    if name.endswith("Options"):
-        yield "trio_mq.Options"  # what each kind of socket takes is a selection of these
     yield f"trio_mq.{name}"
     yield f"trio_mq.zmtp.{name}"
-    yield from {"Sender": ["trio_mq.Push"], "Receiver": ["trio_mq.Pull"]}.get(name, [])
     # What every sender, and every receiver, has is described once; so is what a class inherits.
     yield f"trio_mq.Push.{name}"
     yield f"trio_mq.Pull.{name}"

@@ -15,11 +15,11 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _context                      who shares inproc names and limits
     _events _statistics _endpoint_status _transports    what there is to see; streams of bytes
     _peer _options                one handshaken connection; what can be set
-    auth                          who may talk to a socket: keys, passwords, the question
+    auth _option_checks           who may talk to a socket; what an option may be
     zmtp                          the protocol without I/O: bytes in, events out
     _limits _tally _waiting _pyzmq_names    bounds, figures, where a task waits, and old names
     _message                      frames
-    _errors                       the ground
+    _errors _attribute_texts      the ground: exceptions; what `help` says of an attribute
 """
 
 import importlib

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from trio_mq.auth.request import Authenticator
 
 
-#: Where libzmq, too, looks for whom to ask about peers: ``inproc://zeromq.zap.01`` (RFC 27).
 ZAP_HANDLER: Final = "zeromq.zap.01"
+"""Where libzmq, too, looks for whom to ask about peers: ``inproc://zeromq.zap.01`` (RFC 27)."""
+
 _DEFAULT_MAX_SOCKETS: Final = 1023
 
 
@@ -41,14 +42,14 @@ class Context:
         self, *, max_sockets: int = _DEFAULT_MAX_SOCKETS, max_threads: int | None = None
     ) -> None:
         self.max_sockets: Final = _at_least_one("max_sockets", max_sockets)
+        """Open sockets at once."""
+
         self.max_threads: Final = (
             None if max_threads is None else _at_least_one("max_threads", max_threads)
         )
-        #: The names that inproc endpoints of this context are bound to.
-        self.inproc: Final[Namespace] = self._make_namespace()
-        # Held for a moment, and never through a Ctrl-C: whoever came next would wait for ever.
-        self._lock = threading.Lock()
-        self._sockets: dict[Hashable, int] = {}
+        """Threads that may use sockets at the same time; ``None``: any number."""
+
+        self._shared = Shared(self, self._make_namespace())
 
     def __repr__(self) -> str:
         return f"<Context {self.sockets}/{self.max_sockets} sockets, {self.threads} threads>"
@@ -56,16 +57,41 @@ class Context:
     @property
     def sockets(self) -> int:
         """Sockets that are open now."""
-        return len(self._sockets)
+        return len(self._shared.threads)
 
     @property
     def threads(self) -> int:
         """Threads that have an open socket now."""
-        return len(set(self._sockets.values()))
+        return len(set(self._shared.threads.values()))
 
     @staticmethod
     def _make_namespace() -> Namespace:
         return Namespace()
+
+
+class _ContextOfRun(Context):
+    """The context of a run: nobody has made it to keep names apart from those of other runs."""
+
+    @staticmethod
+    def _make_namespace() -> Namespace:
+        return Namespace(of_a_run=True)
+
+
+class Shared:
+    """What the sockets of one context share, as the library sees it: names, and who is open.
+
+    Threads may share a context, so the lock guards each look and change. It is held for a moment,
+    and never through a Ctrl-C: whoever came next would wait for ever.
+    """
+
+    def __init__(self, context: Context, names: Namespace) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self.names: Final = names
+        """The names that inproc endpoints are bound to."""
+
+        self.threads: Final[dict[Hashable, int]] = {}
+        """The open sockets, each with the thread that it is used in."""
 
     @trio.lowlevel.enable_ki_protection
     def check(self) -> None:
@@ -89,38 +115,37 @@ class Context:
         thread = threading.get_ident()
         with self._lock:
             self._check(thread)
-            self._sockets[socket] = thread
-
-    def zap_handler(self) -> Authenticator | None:
-        """Return what asks the ZAP handler here, if one is bound (the library's side)."""
-        return _askers[-1](self) if self.inproc.is_bound(ZAP_HANDLER) else None
-
-    def _check(self, thread: int) -> None:
-        if len(self._sockets) >= self.max_sockets:
-            raise TooManySockets(
-                f"the context holds {self.max_sockets} sockets already: close some, "
-                "or use Context(max_sockets=…)"
-            )
-        threads = {thread, *self._sockets.values()}
-        if self.max_threads is not None and len(threads) > self.max_threads:
-            raise TooManyThreads(
-                f"{len(threads)} threads would use a context made for {self.max_threads}: "
-                "use Context(max_threads=…) or a context per thread"
-            )
+            self.threads[socket] = thread
 
     @trio.lowlevel.enable_ki_protection
     def unregister(self, socket: Hashable) -> None:
         """Forget a socket that was closed."""
         with self._lock:
-            self._sockets.pop(socket, None)
+            self.threads.pop(socket, None)
+
+    def zap_handler(self) -> Authenticator | None:
+        """Return what asks the ZAP handler here, if one is bound."""
+        return _askers[-1](self._context) if self.names.is_bound(ZAP_HANDLER) else None
+
+    def _check(self, thread: int) -> None:
+        most = self._context.max_sockets
+        if len(self.threads) >= most:
+            raise TooManySockets(
+                f"the context holds {most} sockets already: close some, "
+                "or use Context(max_sockets=…)"
+            )
+        threads = {thread, *self.threads.values()}
+        most_threads = self._context.max_threads
+        if most_threads is not None and len(threads) > most_threads:
+            raise TooManyThreads(
+                f"{len(threads)} threads would use a context made for {most_threads}: "
+                "use Context(max_threads=…) or a context per thread"
+            )
 
 
-class _ContextOfRun(Context):
-    """The context of a run: nobody has made it to keep names apart from those of other runs."""
-
-    @staticmethod
-    def _make_namespace() -> Namespace:
-        return Namespace(of_a_run=True)
+def shared_by(context: Context) -> Shared:
+    """Return what the library knows of a context, and users do not need."""
+    return context._shared  # noqa: SLF001  # the library's own door
 
 
 def checked(context: Context) -> Context:
@@ -133,12 +158,12 @@ def checked(context: Context) -> Context:
     """
     if not isinstance(context, Context):
         raise TypeError(f"context is a trio_mq.Context, not {context!r}")
-    context.check()
+    shared_by(context).check()
     return context
 
 
-#: Asking a handler takes sockets, which are floors above: what does it is left here by `zap`.
 _askers: list[Callable[[Context], Authenticator]] = []
+"""Asking a handler takes sockets, which are floors above: what does it is left here by `zap`."""
 
 
 def ask_handlers_by(asker: Callable[[Context], Authenticator]) -> None:

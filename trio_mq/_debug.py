@@ -42,8 +42,9 @@ from trio_mq._pipes.item import payload_of
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._tally import Tally
 
-#: Peers that one look may cost, and messages whose bytes are added up in it.
 _PIPES_A_LOOK: Final = 8
+"""Peers that one look may cost, and messages whose bytes are added up in it."""
+
 _MESSAGES_A_LOOK: Final = 8
 
 
@@ -92,8 +93,9 @@ class _Watcher(trio.abc.Instrument):
     """Looks at the open sockets of one run."""
 
     def __init__(self) -> None:
-        #: Each with the steps until its next look.
         self._patterns: dict[Pattern, int] = {}
+        """Each with the steps until its next look."""
+
         self._crashed = False
 
     def add(self, pattern: Pattern) -> None:

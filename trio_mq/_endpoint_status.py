@@ -10,39 +10,51 @@ import attrs
 class EndpointState(enum.Enum):
     """What an endpoint is doing now."""
 
-    #: Bound, and accepting connections.
     LISTENING = "listening"
-    #: Resolving, connecting or shaking hands.
+    """Bound, and accepting connections."""
+
     CONNECTING = "connecting"
-    #: A peer is there.
+    """Resolving, connecting or shaking hands."""
+
     CONNECTED = "connected"
-    #: The last attempt failed or the connection was lost; it dials again after a pause.
+    """A peer is there."""
+
     RETRYING = "retrying"
-    #: Connected: the two ends don't understand each other; it dials again after a longer pause, and
-    #: gets no messages meanwhile. Bound: every listener is broken, and nobody can come any more.
+    """The last attempt failed or the connection was lost; it dials again after a pause."""
+
     FAILED = "failed"
-    #: It writes what waits and will be gone.
+    """Connected: the two ends don't understand each other; it dials again after a longer pause, and
+    gets no messages meanwhile. Bound: every listener is broken, and nobody can come any more."""
+
     CLOSING = "closing"
+    """It writes what waits and will be gone."""
 
 
 @attrs.frozen(kw_only=True)
 class EndpointStatus:
     """One bound or connected endpoint at one moment."""
 
-    #: As ``bind`` or ``connect`` returned it.
     endpoint: str
-    #: It was given to ``bind``, not to ``connect``.
+    """As ``bind`` or ``connect`` returned it."""
+
     bound: bool
+    """It was given to ``bind``, not to ``connect``."""
+
     state: EndpointState
-    #: Why the last attempt or connection failed; ``None`` after a success.
+    """What it is doing."""
+
     last_error: BaseException | None = None
-    #: When it dials again, on trio's clock; ``None`` if it is not waiting to.
+    """Why the last attempt or connection failed; ``None`` after a success."""
+
     next_retry: float | None = None
-    #: Messages that wait to be written there.
+    """When it dials again, on trio's clock; ``None`` if it is not waiting to."""
+
     queued: int = 0
-    #: Handshaken peers that it has brought and that are still there.
+    """Messages that wait to be written there."""
+
     peers: int = 0
+    """Handshaken peers that it has brought and that are still there."""
 
 
-#: The name until version 0.2; it goes with version 0.3.
 Endpoint = EndpointStatus
+"""The name until version 0.2; it goes with version 0.3."""

@@ -53,8 +53,8 @@ class Unroutable(MQError):
 
     def __init__(self, routing_id: bytes, why: str) -> None:
         super().__init__(f"cannot route to {routing_id!r}: {why}")
-        #: The routing id that the message named.
         self.routing_id = routing_id
+        """The routing id that the message named."""
 
 
 class PeerLost(MQError):
@@ -98,8 +98,8 @@ class AuthenticationFailed(HandshakeError):
 
     def __init__(self, message: str, status: str = "") -> None:
         super().__init__(message)
-        #: "300", "400" or "500" as in ZAP, or the empty string where the peer gave none.
         self.status = status
+        """"300", "400" or "500" as in ZAP, or the empty string where the peer gave none."""
 
 
 class Refusal(HandshakeError):
@@ -112,8 +112,8 @@ class Refusal(HandshakeError):
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
-        #: One word or two for programs, as in `HandshakeFailed.reason`.
         self.reason = reason
+        """One word or two for programs, as in `HandshakeFailed.reason`."""
 
 
 class UnencryptedWarning(UserWarning):
@@ -128,24 +128,55 @@ class ProtocolFault(enum.Enum):
     """What a peer did that ZMTP, or one of our limits, forbids."""
 
     NOT_ZMTP = "not-zmtp"
+    """Its first bytes are no ZMTP greeting."""
+
     VERSION = "version"
+    """It speaks a version of ZMTP before 3.0."""
+
     FRAME_TOO_LARGE = "frame-too-large"
+    """A frame is larger than ``max_frame_size``, or than its kind may be."""
+
     MESSAGE_TOO_LARGE = "message-too-large"
+    """A message is larger than ``max_message_size``."""
+
     TOO_MANY_FRAMES = "too-many-frames"
+    """A message has more than ``max_frames`` frames."""
+
     RESERVED_FLAGS = "reserved-flags"
+    """A frame has flags set that ZMTP keeps for later."""
+
     MALFORMED_COMMAND = "malformed-command"
+    """A command cannot be read."""
+
     UNEXPECTED_COMMAND = "unexpected-command"
+    """A command came where it has no place."""
+
     UNEXPECTED_MESSAGE = "unexpected-message"
+    """Messages came during the handshake, or to a socket type that reads none."""
+
     INVALID_METADATA = "invalid-metadata"
+    """The properties in its handshake cannot be read, or are too many or too large."""
+
     UNKNOWN_COMMANDS = "unknown-commands"
+    """More unknown commands came than ``Limits.max_unknown_commands``."""
+
     PING_FLOOD = "ping-flood"
+    """PINGs came faster than ``Limits.max_pings_per_second`` allows."""
+
     SUBSCRIPTION_LIMIT = "subscription-limit"
+    """It subscribed to more than the limits on subscriptions allow."""
+
     ENVELOPE = "envelope"
-    #: Something was not sealed by our peer, or not for us.
+    """A reply has no empty frame between its envelope and its body."""
+
     CRYPTOGRAPHIC = "cryptographic"
-    #: Sealed frames are missing, doubled, or out of order.
+    """Something was not sealed by our peer, or not for us."""
+
     SEQUENCE = "sequence"
+    """Sealed frames are missing, doubled, or out of order."""
+
     PEER_ERROR = "peer-error"
+    """It sent an ERROR command: it wants nothing to do with us."""
 
 
 class ProtocolError(MQError):
@@ -157,8 +188,8 @@ class RemoteProtocolError(ProtocolError):
 
     def __init__(self, fault: ProtocolFault, message: str) -> None:
         super().__init__(message)
-        #: Which rule was broken, for programs; the text is for people.
         self.fault = fault
+        """Which rule was broken, for programs; the text is for people."""
 
 
 class LocalProtocolError(ProtocolError):

@@ -21,6 +21,7 @@ class Listening:
     """An endpoint is bound and accepts connections."""
 
     endpoint: str
+    """As ``bind`` returned it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +29,7 @@ class ListeningStopped:
     """A bound endpoint was unbound, or the socket closed."""
 
     endpoint: str
+    """As ``bind`` returned it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +37,10 @@ class Accepted:
     """Somebody connected to a bound endpoint; the handshake follows."""
 
     endpoint: str
+    """Ours, as ``bind`` returned it."""
+
     address: str
+    """Theirs, such as ``127.0.0.1:53412``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,10 +48,14 @@ class AcceptFailed:
     """The system has no more connections for us now, or a listener is broken."""
 
     endpoint: str
+    """As ``bind`` returned it."""
+
     error: Exception
-    #: The listener has been given up: ``unbind`` the endpoint and bind it anew. Otherwise it goes
-    #: on after a pause.
+    """What ``accept`` raised."""
+
     broken: bool = False
+    """The listener has been given up: ``unbind`` the endpoint and bind it anew. Otherwise it goes
+    on after a pause."""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,8 +63,10 @@ class Connected:
     """A handshake succeeded: the peer is there."""
 
     peer: Peer
-    #: We dialled, because of an endpoint of ours that is connected; else the peer did.
+    """The new connection."""
+
     dialled: bool = False
+    """We dialled, because of an endpoint of ours that is connected; else the peer did."""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,10 +74,16 @@ class HandshakeFailed:
     """A connection ended before its handshake was done."""
 
     endpoint: str
+    """The endpoint of ours, bound or connected, that it belonged to."""
+
     address: str
-    #: One word or two for programs, such as ``timeout`` or ``mechanism``.
+    """Where the other end was, such as ``127.0.0.1:5555``."""
+
     reason: str
+    """One word or two for programs, such as ``timeout`` or ``mechanism``."""
+
     error: BaseException | None
+    """What went wrong, for people; ``None`` if the reason says it all."""
 
 
 @attrs.frozen(kw_only=True)
@@ -74,12 +91,18 @@ class Disconnected:
     """A peer's connection ended."""
 
     peer: Peer
-    #: One word or two for programs, such as ``eof`` or ``frame-too-large``.
+    """The connection that ended."""
+
     reason: str
+    """One word or two for programs, such as ``eof`` or ``frame-too-large``."""
+
     error: BaseException | None
-    #: Bytes that count as written and that the peer's kernel had not acknowledged, as far as ours
-    #: knows: they are lost, and perhaps more that the peer had not read. ``None``: not known.
+    """What went wrong, for people; ``None`` after an ordinary end."""
+
     unacknowledged: int | None = None
+    """Bytes that count as written and that the peer's kernel had not acknowledged, as far as ours
+    knows. They are lost, and so may be bytes that the peer's program had not read. ``None``: not
+    known."""
 
 
 @attrs.frozen(kw_only=True)
@@ -87,9 +110,13 @@ class Retrying:
     """A connected endpoint dials again after a pause."""
 
     endpoint: str
-    #: Seconds.
+    """As ``connect`` returned it."""
+
     delay: float
+    """Seconds until it dials."""
+
     error: BaseException | None
+    """Why the last attempt or connection failed; ``None`` if the peer merely left."""
 
 
 @attrs.frozen(kw_only=True)
@@ -97,8 +124,13 @@ class Dropped:
     """Messages went no further; the statistics count them for good."""
 
     peer: Peer | None
+    """Whose they were; ``None`` if no peer was chosen yet, or none was left."""
+
     reason: DropReason
+    """Why they went no further."""
+
     count: int
+    """Messages."""
 
 
 @attrs.frozen(kw_only=True)
@@ -106,7 +138,10 @@ class SubscriptionAdded:
     """A peer subscribed to a topic."""
 
     peer: Peer
+    """Who wants it."""
+
     topic: bytes
+    """What a message must begin with."""
 
 
 @attrs.frozen(kw_only=True)
@@ -114,7 +149,10 @@ class SubscriptionRemoved:
     """A peer cancelled a subscription, or left."""
 
     peer: Peer
+    """Who does not want it any more."""
+
     topic: bytes
+    """What it had subscribed to."""
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +160,10 @@ class Undelivered:
     """Messages were still waiting when the socket or the endpoint had to close."""
 
     endpoint: str
+    """Where they should have gone."""
+
     count: int
+    """Messages."""
 
 
 Event: TypeAlias = (
@@ -148,11 +189,11 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
     could not keep: a slow reader never slows the socket. It ends when the socket is closed.
     """
 
-    def __init__(self, hub: EventHub) -> None:
+    def __init__(self, hub: EventHub, receive: trio.MemoryReceiveChannel[Event]) -> None:
         self._hub = hub
-        self._send, self._receive = trio.open_memory_channel[Event](_KEPT_EVENTS)
-        #: Events that were lost because nobody read them in time.
+        self._receive = receive
         self.missed: int = 0
+        """Events that were lost because nobody read them in time."""
 
     def __enter__(self) -> Self:
         return self
@@ -190,58 +231,63 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         self.close()
         await trio.lowlevel.checkpoint()
 
+
+@attrs.frozen
+class _Listener:
+    """A stream, and the channel by which the hub fills it."""
+
+    stream: EventStream
+    send: trio.MemorySendChannel[Event]
+    receive: trio.MemoryReceiveChannel[Event]
+
     def put(self, event: Event) -> None:
-        """Keep the event if there is room (the library's side)."""
+        """Keep the event; if there is no room, the oldest one gives way."""
         try:
-            self._send.send_nowait(event)
+            self.send.send_nowait(event)
         except trio.WouldBlock:
-            # The oldest gives way: a peer that makes many events must not hide what it does last.
-            self._receive.receive_nowait()
-            self.missed += 1
-            self._send.send_nowait(event)
+            # A peer that makes many events must not hide what it does last.
+            self.receive.receive_nowait()
+            self.stream.missed += 1
+            self.send.send_nowait(event)
         except trio.BrokenResourceError:
             pass
-
-    def end(self) -> None:
-        """No more events will come (the library's side)."""
-        self._send.close()
 
 
 class EventHub:
     """Gives every event of a socket to whoever listens; free when nobody does."""
 
-    __slots__ = ("_ended", "_streams")
+    __slots__ = ("_ended", "_listeners")
 
     def __init__(self) -> None:
-        self._streams: list[EventStream] = []
+        self._listeners: list[_Listener] = []
         self._ended = False
 
     def open(self) -> EventStream:
         """Return a stream of the events from now on."""
-        stream = EventStream(self)
+        send, receive = trio.open_memory_channel[Event](_KEPT_EVENTS)
+        stream = EventStream(self, receive)
         if self._ended:
-            stream.end()
+            send.close()
         else:
-            self._streams.append(stream)
+            self._listeners.append(_Listener(stream, send, receive))
         return stream
 
     def __bool__(self) -> bool:
         """Tell whether anybody listens, so that an event need not be made for nobody."""
-        return bool(self._streams)
+        return bool(self._listeners)
 
     def emit(self, event: Event) -> None:
         """Give the event to everybody who listens."""
-        for stream in self._streams:
-            stream.put(event)
+        for listener in self._listeners:
+            listener.put(event)
 
     def forget(self, stream: EventStream) -> None:
         """Stop giving events to that stream."""
-        if stream in self._streams:
-            self._streams.remove(stream)
+        self._listeners = [each for each in self._listeners if each.stream is not stream]
 
     def end(self) -> None:
         """End every stream: the socket is closed."""
         self._ended = True
-        for stream in self._streams:
-            stream.end()
-        self._streams.clear()
+        for listener in self._listeners:
+            listener.send.close()
+        self._listeners.clear()

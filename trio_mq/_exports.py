@@ -1,6 +1,7 @@
 """Every public name of the package, from where it lives; `trio_mq` itself hands them out."""
 
 from trio_mq import auth as auth, lowlevel as lowlevel, zmtp as zmtp
+from trio_mq._attribute_texts import describe
 from trio_mq._context import Context as Context
 from trio_mq._endpoint_status import (
     Endpoint as Endpoint,
@@ -43,11 +44,28 @@ from trio_mq._events import (
 )
 from trio_mq._limits import Limits as Limits
 from trio_mq._message import BytesLike as BytesLike, Message as Message, Sendable as Sendable
-from trio_mq._options import OnFull as OnFull, Options as Options, Verbosity as Verbosity
+from trio_mq._options import (
+    ConnectionOptions as ConnectionOptions,
+    OnFull as OnFull,
+    Options as Options,
+    Verbosity as Verbosity,
+)
 from trio_mq._peer import Peer as Peer, PeerStatistics as PeerStatistics
 from trio_mq._proxy import proxy as proxy
 from trio_mq._sockets import zap as _zap  # noqa: F401  # lets every socket ask a handler
 from trio_mq._sockets.by_type import open_socket as open_socket
+from trio_mq._sockets.keywords import (
+    BindOptions as BindOptions,
+    DealerOptions as DealerOptions,
+    PubOptions as PubOptions,
+    PullOptions as PullOptions,
+    PushOptions as PushOptions,
+    ReqOptions as ReqOptions,
+    RouterOptions as RouterOptions,
+    SocketOptions as SocketOptions,
+    SubOptions as SubOptions,
+    XPubOptions as XPubOptions,
+)
 from trio_mq._sockets.pair import Pair as Pair
 from trio_mq._sockets.pipeline import (
     Downstream as Downstream,
@@ -56,8 +74,10 @@ from trio_mq._sockets.pipeline import (
     Upstream as Upstream,
 )
 from trio_mq._sockets.publishing import Pub as Pub, XPub as XPub
+from trio_mq._sockets.receiver import Receiver as Receiver
 from trio_mq._sockets.reqrep import Rep as Rep, Req as Req
 from trio_mq._sockets.routing import Dealer as Dealer, Router as Router
+from trio_mq._sockets.sender import Sender as Sender
 from trio_mq._sockets.socket import Socket as Socket
 from trio_mq._sockets.subscribing import Sub as Sub, XSub as XSub
 from trio_mq._statistics import SocketStatistics as SocketStatistics
@@ -68,10 +88,13 @@ __all__ = [
     "AcceptFailed",
     "Accepted",
     "AuthenticationFailed",
+    "BindOptions",
     "BytesLike",
     "Connected",
+    "ConnectionOptions",
     "Context",
     "Dealer",
+    "DealerOptions",
     "Disconnected",
     "Downstream",
     "DropReason",
@@ -101,19 +124,28 @@ __all__ = [
     "ProtocolError",
     "ProtocolFault",
     "Pub",
+    "PubOptions",
     "Pull",
+    "PullOptions",
     "Push",
+    "PushOptions",
+    "Receiver",
     "Refusal",
     "Rep",
     "Req",
+    "ReqOptions",
     "Retrying",
     "Router",
+    "RouterOptions",
     "Sendable",
+    "Sender",
     "Socket",
+    "SocketOptions",
     "SocketStatistics",
     "SocketType",
     "StateError",
     "Sub",
+    "SubOptions",
     "SubscriptionAdded",
     "SubscriptionRemoved",
     "TooManySockets",
@@ -125,6 +157,7 @@ __all__ = [
     "Upstream",
     "Verbosity",
     "XPub",
+    "XPubOptions",
     "XSub",
     "auth",
     "lowlevel",
@@ -133,8 +166,11 @@ __all__ = [
     "zmtp",
 ]
 
-# Tracebacks, reprs and documentation name things as users import them.
+# Tracebacks, reprs and documentation name things as users import them, and `help` explains each
+# attribute.
 for _name in __all__:
     _thing = globals()[_name]
     if getattr(_thing, "__module__", "").startswith("trio_mq._"):
+        if isinstance(_thing, type):
+            describe(_thing)
         _thing.__module__ = "trio_mq"

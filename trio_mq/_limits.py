@@ -64,41 +64,58 @@ class Limits:
     face strangers.
     """
 
-    #: Bytes of one frame before the handshake is done.
     max_handshake_frame: int = attrs.field(default=16 * KIB, validator=count())
-    #: Bytes of all metadata properties of a peer together.
+    """Bytes of one frame before the handshake is done."""
+
     max_metadata_bytes: int = attrs.field(default=8 * KIB, validator=count())
-    #: Number of metadata properties of a peer.
+    """Bytes of all metadata properties of a peer together."""
+
     max_metadata_properties: int = attrs.field(default=64, validator=count())
-    #: Bytes of one metadata value.
+    """Number of metadata properties of a peer."""
+
     max_metadata_value: int = attrs.field(default=4 * KIB, validator=count())
-    #: Seconds that an authenticator may take over one peer; the peer is refused then.
+    """Bytes of one metadata value."""
+
     auth_timeout: float = attrs.field(default=5.0, validator=seconds())
-    #: Connections of one listener that have not finished their handshake.
+    """Seconds that an authenticator may take over one peer; the peer is refused then."""
+
     max_half_open: int = attrs.field(default=256, validator=count())
-    #: Unknown but well-formed commands on one connection.
+    """Connections of one listener that have not finished their handshake."""
+
     max_unknown_commands: int = attrs.field(default=100, validator=count(lowest=0))
-    #: Distinct topics of one peer.
+    """Unknown but well-formed commands on one connection."""
+
     max_subscriptions: int = attrs.field(default=100_000, validator=count())
-    #: Bytes of the distinct topics of one peer together.
+    """Distinct topics of one peer."""
+
     max_subscription_bytes: int = attrs.field(default=8 * MIB, validator=count())
-    #: Bytes of one topic.
+    """Bytes of the distinct topics of one peer together."""
+
     max_topic_length: int = attrs.field(default=8 * KIB, validator=count(lowest=0))
-    #: Subscriptions of all peers of one socket.
+    """Bytes of one topic."""
+
     max_subscriptions_total: int = attrs.field(default=1_000_000, validator=count())
-    #: Distinct topic lengths of one socket: each costs every published message one look-up.
+    """Subscriptions of all peers of one socket."""
+
     max_topic_lengths: int = attrs.field(default=256, validator=count())
-    #: PINGs a second that a peer may send for long, and how many at once.
+    """Distinct topic lengths of one socket: each costs every published message one look-up."""
+
     max_pings_per_second: float = attrs.field(default=100.0, validator=seconds())
+    """PINGs per second that a peer may go on sending."""
+
     max_ping_burst: int = attrs.field(default=200, validator=count())
-    #: The shortest time to live that a peer's PING can impose on us, in seconds.
+    """PINGs that a peer may send at once."""
+
     min_remote_ttl: float = attrs.field(default=1.0, validator=seconds())
-    #: Messages on a socket type that never reads them, before the connection is closed.
+    """The shortest time to live that a peer's PING can impose on us, in seconds."""
+
     max_unexpected_messages: int = attrs.field(default=16, validator=count(lowest=0))
-    #: Seconds without a byte inside an unfinished frame; ``None`` waits for ever.
+    """Messages on a socket type that never reads them, before the connection is closed."""
+
     frame_progress_timeout: float | None = attrs.field(
         default=None, validator=seconds(optional=True)
     )
+    """Seconds without a byte inside an unfinished frame; ``None`` waits for ever."""
 
     @classmethod
     def hardened(cls) -> Limits:

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    #: One frame to send: whatever Python can look into as bytes, such as ``bytes``, ``bytearray``,
-    #: ``memoryview``, ``array.array``, ``mmap.mmap`` or an array of numpy.
     BytesLike: TypeAlias = Buffer
+    """One frame to send: whatever Python can look into as bytes, such as ``bytes``, ``bytearray``,
+    ``memoryview``, ``array.array``, ``mmap.mmap`` or an array of numpy."""
+
 else:
     # A buffer has a name from Python 3.12 on; these are what most of them are.
     BytesLike = bytes | bytearray | memoryview
-#: What ``send`` takes: one bytes-like is one frame, a sequence of bytes-like is a message.
 Sendable: TypeAlias = BytesLike | Sequence[BytesLike]
-#: A message on its way out: a `Message` or a bare tuple, which is cheaper to make and never shown.
+"""What ``send`` takes: one bytes-like is one frame, a sequence of bytes-like is a message."""
+
 Frames: TypeAlias = tuple[bytes, ...]
+"""A message on its way out: a `Message` or a bare tuple, which is cheaper to make and never
+shown."""
 
 _SHOWN_BYTES: Final = 24
 _SHOWN_FRAMES: Final = 6
-#: In the format of a buffer (see `struct`, and PEP 3118 for objects): places in this memory.
 _POINTERS: Final = "OPX&"
+"""In the format of a buffer (see `struct`, and PEP 3118 for objects): places in this memory."""
 
 
 class Message(tuple[bytes, ...]):

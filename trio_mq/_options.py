@@ -1,275 +1,305 @@
 """Everything that can be set on a socket or on one of its endpoints, checked where it is given.
 
 `Options` is one frozen value per socket. An endpoint may override what concerns a connection
-(`ENDPOINT_OPTIONS`) in ``bind`` or ``connect``; nothing changes under a live connection. Times
+(`ConnectionOptions`) in ``bind`` or ``connect``; nothing changes under a live connection. Times
 are seconds, sizes bytes, high-water marks messages per peer. ``None`` means none, unlimited or
 never, as the field says.
 """
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, TypedDict, cast, get_args
+from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from trio_mq._limits import MIB, Limits, Validator, count, refuse, seconds
+from trio_mq import _option_checks as checks
+from trio_mq._limits import MIB, Limits, count, seconds
 from trio_mq._pyzmq_names import remedy
 from trio_mq.auth.request import Authenticator
 from trio_mq.zmtp import MechanismFactory
-from trio_mq.zmtp.metadata import CORRELATE
 
-#: What Pub, XPub and Router do with a message for a peer whose queue is full.
 OnFull: TypeAlias = Literal["drop_newest", "drop_oldest", "block", "disconnect"]
-#: Which subscriptions an XPub reports: changes of the whole set, every subscribe, or everything.
+"""What Pub, XPub and Router do with a message for a peer whose queue is full."""
+
 Verbosity: TypeAlias = Literal["none", "subscribe", "all"]
-
-
-def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{field.name} is True or False, not {value!r}")
-
-
-def _one_of(choices: tuple[str, ...]) -> Validator:
-    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
-        if value not in choices:
-            raise refuse(field, value, "one of " + ", ".join(map(repr, choices)))
-
-    return check
-
-
-def _routing_id(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, bytes):
-        raise TypeError(f"{field.name} is bytes, not {value!r}")
-    if len(value) > 255 or value[:1] == b"\x00":
-        raise refuse(field, value, "at most 255 bytes that do not start with a zero byte (RFC 28)")
-
-
-def _frozen_metadata(value: Mapping[str, bytes | str]) -> Mapping[str, bytes]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"metadata is a mapping of 'X-…' names to bytes or str, not {value!r}")
-    return MappingProxyType(
-        {name: v.encode() if isinstance(v, str) else v for name, v in value.items()}
-    )
-
-
-_NAME_CHARACTERS: Final = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+"
-)
-
-
-def _metadata(_: object, field: attrs.Attribute[Any], value: Mapping[str, bytes]) -> None:
-    for name, content in value.items():
-        if not isinstance(name, str) or not isinstance(content, bytes):
-            raise TypeError(f"{field.name} maps 'X-…' names to bytes or str, not {name!r}")
-        if not name.startswith("X-") or len(name) > 255 or not set(name) <= _NAME_CHARACTERS:
-            raise refuse(field, name, "names of the form X-…, of letters, digits and - _ . +")
-        if name.lower() == CORRELATE.lower():
-            raise refuse(field, name, "any other name: this one is the library's own")
-
-
-def _heartbeat_ttl(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    seconds(optional=True)(_, field, value)
-    if value is not None and cast("float", value) > 65.5:
-        # libzmq multiplies deciseconds by 100 in 16 bits: a longer time wraps there and kills us.
-        raise refuse(field, value, "at most 65.5 seconds: libzmq peers overflow above that")
-
-
-def _mechanism(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and (isinstance(value, type) or not _is_mechanism(value)):
-        raise TypeError(
-            f"{field.name} is an object such as auth.CurveServer(keys) or None, not {_named(value)}"
-        )
-
-
-def _is_mechanism(value: object) -> bool:
-    return all(hasattr(value, name) for name in ("name", "as_server", "start"))
-
-
-def _authenticator(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and (isinstance(value, type) or not callable(value)):
-        raise TypeError(
-            f"{field.name} is an async function, one of trio_mq.auth such as auth.ALLOW_ANY, "
-            f"or None, not {_named(value)}"
-        )
-
-
-def _named(value: object) -> str:
-    # Not its repr: who mistakes a key or a password for an option need not see it in the error.
-    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-
-
-def _zap_domain(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{field.name} is str, not {value!r}")
-    if len(value.encode()) > 255:
-        raise refuse(field, value, "at most 255 bytes (RFC 27)")
-
-
-def _limits(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, Limits):
-        raise TypeError(f"{field.name} is a trio_mq.Limits, not {value!r}")
-
-
-def _or_default_max_peers(value: int | None) -> int:
-    """Leave the program some descriptors of its own, whatever connects to us."""
-    if value is not None:
-        return value
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return 4096
-    return max(16, min(4096, soft - 64))
+"""Which subscriptions an XPub reports: changes of the whole set, every subscribe, or everything."""
 
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """Every option of a socket with its default; the documentation of each is its comment."""
+    """Every option of a socket, with its default.
 
-    #: The name under which a Router peer knows us, at most 255 bytes; empty: it invents one.
-    routing_id: bytes = attrs.field(default=b"", validator=_routing_id)
+    Give options as keywords of a socket class, such as ``Push(send_hwm=10)``; ``bind`` and
+    ``connect`` take those that concern a connection. Each kind of socket takes the options that it
+    has a use for, and refuses the others by name.
+    """
+
+    routing_id: bytes = attrs.field(default=b"", validator=checks.routing_id)
+    """The name by which a Router peer knows us, at most 255 bytes; empty: it invents one."""
 
     # -- queues, per peer --
-    #: Messages that wait to be written before a send waits or drops; ``None`` is unlimited.
-    send_hwm: int | None = attrs.field(default=1000, validator=count(optional=True))
-    #: Messages that wait to be received before we stop reading; ``None`` is unlimited.
-    receive_hwm: int | None = attrs.field(default=1000, validator=count(optional=True))
-    #: The same in bytes; over by at most one message.
-    send_hwm_bytes: int | None = attrs.field(default=64 * MIB, validator=count(optional=True))
-    receive_hwm_bytes: int | None = attrs.field(default=16 * MIB, validator=count(optional=True))
-    #: Keep only the last whole message per peer, in both directions.
-    conflate: bool = attrs.field(default=False, validator=_flag)
 
-    # -- sizes of one message --
-    #: Bytes of all frames together; a peer that sends more is disconnected.
+    send_hwm: int | None = attrs.field(default=1000, validator=count(optional=True))
+    """Messages that may wait to be written before a send waits or drops; ``None`` is unlimited."""
+
+    receive_hwm: int | None = attrs.field(default=1000, validator=count(optional=True))
+    """Messages that may wait to be received before we stop reading; ``None`` is unlimited."""
+
+    send_hwm_bytes: int | None = attrs.field(default=64 * MIB, validator=count(optional=True))
+    """As ``send_hwm``, in bytes: the last message may exceed it. ``None`` is unlimited."""
+
+    receive_hwm_bytes: int | None = attrs.field(default=16 * MIB, validator=count(optional=True))
+    """As ``receive_hwm``, in bytes: the last message may exceed it. ``None`` is unlimited."""
+
+    conflate: bool = attrs.field(default=False, validator=checks.flag)
+    """Keep only the newest whole message per peer, in both directions."""
+
+    # -- the size of one message --
+
     max_message_size: int | None = attrs.field(
         default=128 * MIB, validator=count(optional=True, lowest=0)
     )
-    #: Bytes of one frame.
+    """Bytes of all frames together. A peer that sends more is disconnected; a send raises
+    `MessageTooLarge`. ``None`` is unlimited."""
+
     max_frame_size: int | None = attrs.field(
         default=64 * MIB, validator=count(optional=True, lowest=0)
     )
-    #: Frames of one message.
+    """Bytes of one frame, otherwise as ``max_message_size``."""
+
     max_frames: int | None = attrs.field(default=8192, validator=count(optional=True))
+    """Frames of one message, otherwise as ``max_message_size``."""
 
     # -- connections --
-    #: Seconds to write what waits when the socket or an endpoint closes; `math.inf` has no end.
-    #: What is written needs none of it: the kernel goes on to send it.
+
     linger: float = attrs.field(default=10.0, validator=seconds(zero=True))
-    #: Do not count a connected endpoint as a peer before its handshake is done.
-    immediate: bool = attrs.field(default=False, validator=_flag)
-    #: First and longest upper bound of the random pause before a redial, in seconds. It grows to
-    #: the longest only when trouble has lasted: see :doc:`/explanation/reconnecting`.
+    """Seconds to write what waits when the socket or an endpoint closes; `math.inf` has no end.
+    What is written already needs none of it: the kernel goes on to send it."""
+
+    immediate: bool = attrs.field(default=False, validator=checks.flag)
+    """Queue messages for a connected endpoint only when its handshake is done."""
+
     reconnect_interval: float = attrs.field(default=0.1, validator=seconds())
+    """Seconds: the upper bound of the first random pause before an endpoint dials again."""
+
     reconnect_interval_max: float = attrs.field(default=5.0, validator=seconds())
-    #: Seconds for one connection attempt over all addresses of a name; ``None``: the system's.
+    """Seconds: the upper bound of every such pause. Pauses grow to it only when trouble has lasted;
+    see :doc:`/explanation/reconnecting`."""
+
     connect_timeout: float | None = attrs.field(default=10.0, validator=seconds(optional=True))
-    #: Seconds from a connection to the end of its handshake.
+    """Seconds for one attempt to connect, over all addresses of a name; ``None``: the system's."""
+
     handshake_timeout: float = attrs.field(default=10.0, validator=seconds())
-    #: Seconds between PINGs; ``None`` sends none.
+    """Seconds from a new connection to the end of its handshake."""
+
     heartbeat_interval: float | None = attrs.field(default=None, validator=seconds(optional=True))
-    #: Seconds without a sign of life after a PING before the connection is dropped; ``None``: the
-    #: interval. A peer that is busy with our messages is left alone (Linux; see "Reconnecting").
+    """Seconds between PINGs; ``None`` sends none."""
+
     heartbeat_timeout: float | None = attrs.field(default=None, validator=seconds(optional=True))
-    #: Seconds of silence after which the peer should drop us, sent with each PING.
-    heartbeat_ttl: float | None = attrs.field(default=None, validator=_heartbeat_ttl)
-    #: Connections that the kernel keeps for us before we accept them.
+    """Seconds without a sign of life after a PING until the connection is dropped; ``None``: as
+    ``heartbeat_interval``. A peer that is busy with our messages is left alone (on Linux; see
+    :doc:`/explanation/reconnecting`)."""
+
+    heartbeat_ttl: float | None = attrs.field(default=None, validator=checks.heartbeat_ttl)
+    """Seconds of our silence after which the peer should drop us, sent with each PING; at most
+    65.5. ``None`` asks for nothing."""
+
     backlog: int = attrs.field(default=1024, validator=count())
-    #: Find a peer whose host vanished: after idle + interval * count seconds without an
-    #: acknowledgement, also with data on the way (Linux).
-    tcp_keepalive: bool = attrs.field(default=True, validator=_flag)
+    """Connections that the kernel keeps for us until we accept them."""
+
+    tcp_keepalive: bool = attrs.field(default=True, validator=checks.flag)
+    """Let the kernel find a peer whose host vanished: after ``tcp_keepalive_idle`` +
+    ``tcp_keepalive_interval`` * ``tcp_keepalive_count`` seconds without an acknowledgement, also
+    with data on the way (on Linux)."""
+
     tcp_keepalive_idle: int = attrs.field(default=60, validator=count())
+    """Seconds of silence before the kernel's first probe."""
+
     tcp_keepalive_interval: int = attrs.field(default=10, validator=count())
+    """Seconds between the kernel's probes."""
+
     tcp_keepalive_count: int = attrs.field(default=5, validator=count())
-    #: Kernel buffer sizes in bytes; ``None`` leaves the system's own tuning in charge.
+    """Probes without an answer after which the kernel gives the connection up."""
+
     send_buffer: int | None = attrs.field(default=None, validator=count(optional=True))
+    """Bytes of the kernel's buffer for sending; ``None`` leaves it to the system's own tuning."""
+
     receive_buffer: int | None = attrs.field(default=None, validator=count(optional=True))
-    #: Use IPv6 where the host has it.
-    ipv6: bool = attrs.field(default=True, validator=_flag)
-    #: Let several processes listen on one tcp port and share its connections.
-    reuse_port: bool = attrs.field(default=False, validator=_flag)
-    #: Handshaken connections at once; ``None``: 4096, or what the descriptor limit leaves.
-    max_peers: int = attrs.field(default=None, converter=_or_default_max_peers, validator=count())
-    #: Properties of our own that peers can read, ``{"X-name": value}``.
-    metadata: Mapping[str, bytes] = attrs.field(
-        factory=dict, converter=_frozen_metadata, validator=_metadata
+    """Bytes of the kernel's buffer for receiving; ``None`` leaves it to the system's own tuning."""
+
+    ipv6: bool = attrs.field(default=True, validator=checks.flag)
+    """Use IPv6 where the host has it."""
+
+    reuse_port: bool = attrs.field(default=False, validator=checks.flag)
+    """Let several processes listen on one tcp port and share its connections."""
+
+    max_peers: int = attrs.field(
+        default=None, converter=checks.or_default_max_peers, validator=count()
     )
-    #: The security mechanism, such as `auth.CurveServer`; ``None`` is NULL.
-    mechanism: MechanismFactory | None = attrs.field(default=None, validator=_mechanism)
-    #: Says which peers may come in: an async function, or one of `trio_mq.auth`. It is asked about
-    #: peers that bound endpoints accept, and by servers of PLAIN and CURVE.
-    authenticator: Authenticator | None = attrs.field(default=None, validator=_authenticator)
-    #: A word that the authenticator is told, so that one can serve several sockets (RFC 27).
-    zap_domain: str = attrs.field(default="", validator=_zap_domain)
-    #: Further bounds on what a peer may make us hold or do.
-    limits: Limits = attrs.field(factory=Limits, validator=_limits)
+    """Handshaken connections at once; ``None``: 4096, or what the limit on descriptors leaves."""
+
+    metadata: Mapping[str, bytes] = attrs.field(
+        factory=dict, converter=checks.frozen_metadata, validator=checks.metadata
+    )
+    """Properties of our own that peers can read, such as ``{"X-name": "value"}``."""
+
+    mechanism: MechanismFactory | None = attrs.field(default=None, validator=checks.mechanism)
+    """The security mechanism, such as `auth.CurveServer`; ``None`` is NULL."""
+
+    authenticator: Authenticator | None = attrs.field(default=None, validator=checks.authenticator)
+    """Says which peers may come in: an async function, or one of `trio_mq.auth`. It is asked about
+    peers that bound endpoints accept, and by servers of PLAIN and CURVE."""
+
+    zap_domain: str = attrs.field(default="", validator=checks.zap_domain)
+    """A word that the authenticator is told, so that one can serve several sockets (RFC 27)."""
+
+    limits: Limits = attrs.field(factory=Limits, validator=checks.limits)
+    """Further bounds on what a peer may make us hold or do."""
 
     # -- patterns --
-    #: Router: raise `Unroutable` where it would otherwise drop and count.
-    mandatory: bool = attrs.field(default=False, validator=_flag)
-    #: Router: a newcomer with a known routing id takes it over at once, where it would otherwise be
-    #: turned away as long as the holder's program exists.
-    handover: bool = attrs.field(default=False, validator=_flag)
-    #: Req, Dealer, Router: send one empty message on each new connection.
-    probe: bool = attrs.field(default=False, validator=_flag)
-    #: Pub, XPub, Router: what to do when a peer's queue is full.
-    on_full: OnFull = attrs.field(default="drop_newest", validator=_one_of(get_args(OnFull)))
-    #: Req: put a request id before the delimiter and accept only the reply that repeats it; for all
-    #: peers, for none, or (``None``) where they say that they repeat it or nothing else is safe.
-    correlate: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_flag))
-    #: Push, Dealer: give what a lost peer did not get to another one.
-    requeue: bool = attrs.field(default=True, validator=_flag)
-    #: Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends.
-    invert_matching: bool = attrs.field(default=False, validator=_flag)
-    #: XPub: which subscriptions are reported.
-    verbose: Verbosity = attrs.field(default="none", validator=_one_of(get_args(Verbosity)))
-    #: XPub: subscriptions take effect only when the program accepts them.
-    manual: bool = attrs.field(default=False, validator=_flag)
-    #: XPub: the first message of every new subscriber.
+
+    mandatory: bool = attrs.field(default=False, validator=checks.flag)
+    """Router: raise `Unroutable` where it would otherwise drop and count."""
+
+    handover: bool = attrs.field(default=False, validator=checks.flag)
+    """Router: a newcomer takes over a routing id that is in use at once; otherwise it is turned
+    away as long as the holder's program exists."""
+
+    probe: bool = attrs.field(default=False, validator=checks.flag)
+    """Req, Dealer, Router: send one empty message on each new connection."""
+
+    on_full: OnFull = attrs.field(default="drop_newest", validator=checks.one_of(get_args(OnFull)))
+    """Pub, XPub, Router: what to do when a peer's queue is full."""
+
+    correlate: bool | None = attrs.field(
+        default=None, validator=attrs.validators.optional(checks.flag)
+    )
+    """Req: put a request id before the delimiter, and accept only the reply that repeats it. True
+    is for all peers, False for none; ``None`` is for peers that say that they repeat it, and where
+    nothing else is safe."""
+
+    requeue: bool = attrs.field(default=True, validator=checks.flag)
+    """Push, Dealer: give what a lost peer did not get to another one."""
+
+    invert_matching: bool = attrs.field(default=False, validator=checks.flag)
+    """Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends."""
+
+    verbose: Verbosity = attrs.field(default="none", validator=checks.one_of(get_args(Verbosity)))
+    """XPub: which subscriptions are reported."""
+
+    manual: bool = attrs.field(default=False, validator=checks.flag)
+    """XPub: subscriptions take effect only when the program accepts them."""
+
     welcome_message: bytes | None = attrs.field(
         default=None,
         validator=attrs.validators.optional(attrs.validators.instance_of(bytes)),
     )
+    """XPub: the first message that every new subscriber gets."""
 
 
 class ConnectionOptions(TypedDict, total=False):
     """What concerns a connection: options of every socket, and overrides of an endpoint.
 
-    Each is a field of `trio_mq.Options`, which says what it means.
+    Each is a field of `trio_mq.Options`, which says more about it.
     """
 
     send_hwm: int | None
+    """Messages that may wait to be written before a send waits or drops; ``None`` is unlimited."""
+
     receive_hwm: int | None
+    """Messages that may wait to be received before we stop reading; ``None`` is unlimited."""
+
     send_hwm_bytes: int | None
+    """As ``send_hwm``, in bytes: the last message may exceed it."""
+
     receive_hwm_bytes: int | None
+    """As ``receive_hwm``, in bytes: the last message may exceed it."""
+
     max_message_size: int | None
+    """Bytes of all frames together."""
+
     max_frame_size: int | None
+    """Bytes of one frame, otherwise as ``max_message_size``."""
+
     max_frames: int | None
+    """Frames of one message, otherwise as ``max_message_size``."""
+
     linger: float
+    """Seconds to write what waits when the socket or an endpoint closes; `math.inf` has no end."""
+
     immediate: bool
+    """Queue messages for a connected endpoint only when its handshake is done."""
+
     reconnect_interval: float
+    """Seconds: the upper bound of the first random pause before an endpoint dials again."""
+
     reconnect_interval_max: float
+    """Seconds: the upper bound of every such pause."""
+
     connect_timeout: float | None
+    """Seconds for one attempt to connect, over all addresses of a name; ``None``: the system's."""
+
     handshake_timeout: float
+    """Seconds from a new connection to the end of its handshake."""
+
     heartbeat_interval: float | None
+    """Seconds between PINGs; ``None`` sends none."""
+
     heartbeat_timeout: float | None
+    """Seconds without a sign of life after a PING until the connection is dropped; ``None``: as
+    ``heartbeat_interval``."""
+
     heartbeat_ttl: float | None
+    """Seconds of our silence after which the peer should drop us, sent with each PING; at most
+    65.5."""
+
     backlog: int
+    """Connections that the kernel keeps for us until we accept them."""
+
     tcp_keepalive: bool
+    """Let the kernel find a peer whose host vanished: after ``tcp_keepalive_idle`` +
+    ``tcp_keepalive_interval`` * ``tcp_keepalive_count`` seconds without an acknowledgement, also
+    with data on the way (on Linux)."""
+
     tcp_keepalive_idle: int
+    """Seconds of silence before the kernel's first probe."""
+
     tcp_keepalive_interval: int
+    """Seconds between the kernel's probes."""
+
     tcp_keepalive_count: int
+    """Probes without an answer after which the kernel gives the connection up."""
+
     send_buffer: int | None
+    """Bytes of the kernel's buffer for sending; ``None`` leaves it to the system's own tuning."""
+
     receive_buffer: int | None
+    """Bytes of the kernel's buffer for receiving; ``None`` leaves it to the system's own tuning."""
+
     ipv6: bool
+    """Use IPv6 where the host has it."""
+
     reuse_port: bool
+    """Let several processes listen on one tcp port and share its connections."""
+
     max_peers: int | None
+    """Handshaken connections at once; ``None``: 4096, or what the limit on descriptors leaves."""
+
     metadata: Mapping[str, bytes | str]
+    """Properties of our own that peers can read, such as ``{"X-name": "value"}``."""
+
     mechanism: MechanismFactory | None
+    """The security mechanism, such as `auth.CurveServer`; ``None`` is NULL."""
+
     authenticator: Authenticator | None
+    """Says which peers may come in: an async function, or one of `trio_mq.auth`."""
+
     zap_domain: str
+    """A word that the authenticator is told, so that one can serve several sockets (RFC 27)."""
+
     limits: Limits
+    """Further bounds on what a peer may make us hold or do."""
 
 
 def override(options: Options, endpoint: str, given: Mapping[str, object]) -> Options:

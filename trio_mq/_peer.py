@@ -19,6 +19,7 @@ class PeerStatistics(TrafficStatistics):
     """The traffic with one peer, since its handshake."""
 
     peer: Peer
+    """The peer."""
 
 
 class Peer:
@@ -50,14 +51,18 @@ class Peer:
         hang_up: Callable[[str], None],
     ) -> None:
         self._properties = properties
-        #: The endpoint of ours, bound or connected, through which the peer came.
         self.endpoint: str = endpoint
-        #: Where the peer is, such as ``127.0.0.1:5555``.
+        """The endpoint of ours, bound or connected, through which the peer came."""
+
         self.address: str = address
-        #: When the handshake was done, on trio's clock.
+        """Where the peer is, such as ``127.0.0.1:5555``."""
+
         self.since: float = trio.current_time()
-        #: Seconds from our last answered PING to its PONG; ``None`` without heartbeats.
+        """When the handshake was done, on trio's clock."""
+
         self.round_trip_time: float | None = None
+        """Seconds from our last answered PING to its PONG; ``None`` without heartbeats."""
+
         self._hang_up = hang_up
         # An event per peer is memory that nearly nobody uses: it comes with the first waiter.
         self._closed: trio.Event | None = None
@@ -161,28 +166,6 @@ class Peer:
         if not self.closed:
             self._hang_up(reason)
 
-    # -- the library's side --
-
-    def attach(self, pipe: Counted) -> None:
-        """The handshake is done and the messages of this peer go through that pipe."""
-        self._pipe = pipe
-        self._baseline = pipe.figures().copy()
-        # What waits already is this peer's to get.
-        waiting = pipe.waiting()
-        self._baseline.accepted -= waiting.out
-        self._baseline.accepted_bytes -= waiting.out_bytes
-        self._baseline.decoded -= waiting.into
-        self._baseline.decoded_bytes -= waiting.into_bytes
-
-    def mark_closed(self) -> None:
-        """The connection is gone: freeze the figures and wake those who wait for that."""
-        if self.closed:
-            return
-        self._final = self._figures()
-        self._pipe = None
-        if self._closed is not None:
-            self._closed.set()
-
     def _figures(self) -> tuple[Tally, Waiting]:
         if self._final is not None:
             return self._final
@@ -191,3 +174,29 @@ class Peer:
         tally = self._pipe.figures().copy()
         tally.add(self._baseline, sign=-1)
         return tally, self._pipe.waiting()
+
+
+# What the library does to a peer is no method, so that it is not offered to those who only look.
+
+
+def attach(peer: Peer, pipe: Counted) -> None:
+    """Say that the handshake is done and the messages of a peer go through that pipe."""
+    baseline = pipe.figures().copy()
+    # What waits already is this peer's to get.
+    waiting = pipe.waiting()
+    baseline.accepted -= waiting.out
+    baseline.accepted_bytes -= waiting.out_bytes
+    baseline.decoded -= waiting.into
+    baseline.decoded_bytes -= waiting.into_bytes
+    peer._pipe = pipe  # noqa: SLF001  # the library's own door
+    peer._baseline = baseline  # noqa: SLF001  # as above
+
+
+def mark_closed(peer: Peer) -> None:
+    """Say that the connection is gone: freeze the figures and wake those who wait for that."""
+    if peer.closed:
+        return
+    peer._final = peer._figures()  # noqa: SLF001  # as above
+    peer._pipe = None  # noqa: SLF001  # as above
+    if peer._closed is not None:  # noqa: SLF001  # as above
+        peer._closed.set()  # noqa: SLF001  # as above

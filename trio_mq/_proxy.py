@@ -17,10 +17,11 @@ from trio_mq._sockets.socket import guarded_pattern
 from trio_mq._tally import DropReason
 from trio_mq._waiting import current_slice
 
-#: Seconds that a capture without a peer may hold up the beginning.
 CAPTURE_SECONDS: Final = 1.0
-#: What a proxy can stand between: Router and Dealer, XSub and XPub, Pull and Push.
+"""Seconds that a capture without a peer may hold up the beginning."""
+
 ProxySocket: TypeAlias = Sender | Receiver
+"""What a proxy can stand between: Router and Dealer, XSub and XPub, Pull and Push."""
 
 
 @trio.lowlevel.enable_ki_protection

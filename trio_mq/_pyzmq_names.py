@@ -10,7 +10,6 @@ from typing import Final
 
 _KEYWORD: Final = "give {} to the constructor"
 
-#: What to write instead of a socket option of libzmq or an attribute of pyzmq, in lower case.
 OPTIONS: Final = {
     "affinity": "there are no I/O threads: nothing to set",
     "backlog": _KEYWORD.format("backlog=…"),
@@ -61,8 +60,8 @@ OPTIONS: Final = {
     "xpub_welcome_msg": _KEYWORD.format("welcome_message=…"),
     "zap_domain": _KEYWORD.format("mechanism=…"),
 }
+"""What to write instead of a socket option of libzmq or an attribute of pyzmq, in lower case."""
 
-#: What to write instead of a method or a property of a pyzmq socket.
 METHODS: Final = {
     "close": "leave the 'async with' block, or 'await socket.aclose()'",
     "closed": "a call on a closed socket raises trio.ClosedResourceError",
@@ -90,6 +89,7 @@ METHODS: Final = {
     "setsockopt_unicode": "give options as keywords to the constructor",
     "bind_to_random_port": "use \"await socket.bind('tcp://127.0.0.1:*')\", which returns the port",
 }
+"""What to write instead of a method or a property of a pyzmq socket."""
 
 
 def remedy(name: str) -> str | None:

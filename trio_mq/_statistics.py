@@ -14,12 +14,17 @@ from trio_mq._tally import TrafficStatistics
 class SocketStatistics(TrafficStatistics):
     """The traffic of one socket with all its peers, past and present."""
 
-    #: The handshaken peers of this moment.
     peers: tuple[PeerStatistics, ...]
-    #: Connections that followed a lost one, over all connected endpoints.
+    """The handshaken peers of this moment."""
+
     reconnects: int
-    #: Connections that did not survive their handshake, by reason.
+    """Connections that followed a lost one, over all connected endpoints."""
+
     handshake_failures: Mapping[str, int]
-    #: Tasks waiting in ``send`` and in ``receive``.
+    """Connections that did not survive their handshake, by reason."""
+
     tasks_waiting_send: int
+    """Tasks that wait in ``send``."""
+
     tasks_waiting_receive: int
+    """Tasks that wait in ``receive``."""

@@ -20,28 +20,38 @@ import attrs
 class DropReason(enum.Enum):
     """Why a message went no further."""
 
-    #: The queue for that peer was full.
     HIGH_WATER_MARK = "high_water_mark"
-    #: There was nobody to send it to.
+    """The queue for that peer was full."""
+
     NO_PEER = "no_peer"
-    #: It named a routing id, or answered a requester, that is not here.
+    """There was nobody to send it to."""
+
     UNROUTABLE = "unroutable"
-    #: It waited for a peer that went away for good.
+    """It named a routing id, or answered a requester, that is not here."""
+
     PEER_LEFT = "peer_left"
-    #: Its connection broke while it was being written, twice.
+    """It waited for a peer that went away for good."""
+
     CONNECTION_LOST = "connection_lost"
-    #: A newer message took its place.
+    """Its connection broke while it was being written, twice."""
+
     CONFLATED = "conflated"
-    #: It waited longer than it was allowed to. Nothing is dropped for that yet: no option asks.
+    """A newer message took its place."""
+
     EXPIRED = "expired"
-    #: Nobody subscribed to it, or nobody had asked for it.
+    """It waited longer than it was allowed to. Nothing is dropped for that yet: no option asks."""
+
     FILTERED = "filtered"
-    #: It has not the form that a request needs: an empty frame, and a body after it.
+    """Nobody subscribed to it, or nobody had asked for it."""
+
     MALFORMED = "malformed"
-    #: It exceeded a size limit of ours, which ended the connection with its peer.
+    """It has not the form that a request needs: an empty frame, and a body after it."""
+
     TOO_LARGE = "too_large"
-    #: The socket or the endpoint was closed.
+    """It exceeded a size limit of ours, which ended the connection with its peer."""
+
     CLOSED = "closed"
+    """The socket or the endpoint was closed."""
 
 
 class Tally:
@@ -105,28 +115,44 @@ class Tally:
 class TrafficStatistics:
     """Messages and bytes of one direction of travel each, since the beginning."""
 
-    #: Messages accepted from ``send`` for writing, and their payload bytes.
     accepted: int
+    """Messages that ``send`` accepted for writing."""
+
     accepted_bytes: int
-    #: Messages of which the kernel has taken the last byte, and their payload bytes.
+    """Payload bytes of these."""
+
     written: int
+    """Messages of which the kernel has taken the last byte."""
+
     written_bytes: int
-    #: Messages accepted and neither written nor dropped yet, and their payload bytes.
+    """Payload bytes of these."""
+
     waiting_to_send: int
+    """Messages accepted and neither written nor dropped yet."""
+
     waiting_to_send_bytes: int
-    #: Messages that arrived whole, and their payload bytes; one that was refused for its size
-    #: counts as a message of no bytes.
+    """Payload bytes of these."""
+
     decoded: int
+    """Messages that arrived whole. One that was refused for its size counts, as one of no bytes."""
+
     decoded_bytes: int
-    #: Messages that ``receive`` returned.
+    """Payload bytes of these."""
+
     delivered: int
-    #: Messages that arrived and were neither delivered nor dropped yet, and their payload bytes.
+    """Messages that ``receive`` returned."""
+
     waiting_to_receive: int
+    """Messages that arrived and were neither delivered nor dropped yet."""
+
     waiting_to_receive_bytes: int
-    #: Messages on their way out that went no further, by reason.
+    """Payload bytes of these."""
+
     dropped_outgoing: Mapping[DropReason, int]
-    #: Messages on their way in that went no further, by reason.
+    """Messages on their way out that went no further, by reason."""
+
     dropped_incoming: Mapping[DropReason, int]
+    """Messages on their way in that went no further, by reason."""
 
     @property
     def dropped(self) -> Mapping[DropReason, int]:

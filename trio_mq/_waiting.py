@@ -45,8 +45,8 @@ import trio
 
 Result = TypeVar("Result")
 
-#: When calls that need not wait yield to the scheduler; see `set_checkpoint_mode`.
 CheckpointMode: TypeAlias = Literal["sliced", "always"]
+"""When calls that need not wait yield to the scheduler; see `set_checkpoint_mode`."""
 
 _SLICE_MESSAGES: Final = 64
 _SLICE_SECONDS: Final = 0.001
@@ -66,8 +66,9 @@ class WaitList(Generic[Result]):
     __slots__ = ("_again", "_serving", "waiters")
 
     def __init__(self) -> None:
-        #: Empty or not is all that others may ask of it, which is quicker than asking the list.
         self.waiters: deque[_Waiter[Result]] = deque()
+        """Empty or not is all that others may ask of it, which is quicker than asking the list."""
+
         self._serving = False
         self._again = False
 
@@ -165,15 +166,18 @@ class TimeSlice:
     __slots__ = ("_mode", "clock", "deadline", "flooded", "left")
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
-        #: Where the slice looks at the time; a constant leaves the count alone to decide.
         self.clock = clock
+        """Where the slice looks at the time; a constant leaves the count alone to decide."""
+
         self._mode: CheckpointMode = "sliced"
-        #: Messages that are left of this slice, and when it ends by the clock. The calls count
-        #: down by themselves, because one call less is a tenth of what a small message costs.
         self.left = _SLICE_MESSAGES
+        """Messages that are left of this slice, and when it ends by the clock. The calls count down
+        by themselves, because one call less is a tenth of what a small message costs."""
+
         self.deadline = 0.0
-        #: The last slice was used up: somebody moves messages without ever waiting.
         self.flooded = False
+        """The last slice was used up: somebody moves messages without ever waiting."""
+
         self.restart()
 
     @property

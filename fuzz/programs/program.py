@@ -19,7 +19,7 @@ import trio_mq
 from fuzz.programs.chance import Chance, Transport
 from fuzz.programs.story import Account, Story
 from fuzz.programs.user import User
-from trio_mq._context import default_context
+from trio_mq._context import default_context, shared_by
 from trio_mq.lowlevel import CheckpointMode, set_checkpoint_mode
 
 #: Seconds after which a program hangs: all that it waits for takes less than one.
@@ -104,7 +104,7 @@ class _Stage:
         if left:
             self.story.fault(f"{left} tasks were left")
         context = default_context()
-        if context.sockets or context.inproc:
+        if context.sockets or shared_by(context).names:
             self.story.fault(f"{context!r} still knows sockets or names")
 
     async def _live(self, kind: str, partner: str, binds: bool) -> None:  # noqa: FBT001  # by cast

@@ -223,8 +223,8 @@ CALLS: Final[dict[str, Call]] = {
     "accept withdraw": decisions,
     "proxy": a_proxy,
 }
-#: The library's side of peers and of event streams.
-ELSEWHERE: Final = {"close", "end", "put", "attach", "mark_closed"}
+#: It is a call of an event stream's that does what "events" does at the end of its block.
+ELSEWHERE: Final = {"close"}
 
 
 def test_every_public_call_is_interrupted() -> None:

@@ -18,7 +18,7 @@ import attrs
 import trio
 
 from trio_mq._connections.scope import Scope
-from trio_mq._context import Context
+from trio_mq._context import Context, shared_by
 from trio_mq._errors import UnencryptedWarning
 from trio_mq._options import Options
 from trio_mq.auth.request import Authenticator, Watching
@@ -57,7 +57,7 @@ class Protection:
             ValueError: Somebody must be asked, and nobody can be.
         """
         if options.authenticator is None and (needs := _who_asks(options, bound=bound)):
-            handler = self._context.zap_handler()
+            handler = shared_by(self._context).zap_handler()
             if handler is None:
                 raise ValueError(
                     f"{given}: {needs} needs somebody to ask who may come in: give "

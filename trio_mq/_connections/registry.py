@@ -16,6 +16,7 @@ from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
 from trio_mq._connections.protection import Protection, warn_if_open_to_others
 from trio_mq._connections.vigil import Vigil
 from trio_mq._connections.waiting_calls import WaitingCalls
+from trio_mq._context import Context, shared_by
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options, override
@@ -37,7 +38,6 @@ from trio_mq.zmtp.metadata import CORRELATE
 
 if TYPE_CHECKING:
     from trio_mq._connections.scope import Scope
-    from trio_mq._context import Context
 
 AnyBound: TypeAlias = Binder | InprocBinder
 AnyConnected: TypeAlias = Dialer | InprocDialer
@@ -144,7 +144,7 @@ class EndpointRegistry:
                 endpoint=str(endpoint),
                 name=endpoint.name,
                 options=options,
-                names=self._context.inproc,
+                names=shared_by(self._context).names,
             )
         listening = await listen(endpoint, options)
         return Binder(
@@ -258,7 +258,7 @@ class EndpointRegistry:
                 name=parsed.name,
                 options=options,
                 pipe=pipe,
-                names=self._context.inproc,
+                names=shared_by(self._context).names,
             )
         return Dialer(
             self._owner,

@@ -66,6 +66,7 @@ import trio
 
 from trio_mq._errors import InternalError
 from trio_mq._message import Frames
+from trio_mq._peer import attach
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of, payload_of, payload_of_all
 from trio_mq._pipes.watched import Watched
@@ -391,7 +392,7 @@ class Pipe:
         self._require(Hold.FREE)
         self.hold = Hold.LENT
         self.peer = peer
-        peer.attach(self)
+        attach(peer, self)
 
     def give_back(self, *, partly_written: bool) -> None:
         """Take the pipe back, with the batch in hand, from a link that will not write any more.

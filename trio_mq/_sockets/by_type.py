@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Literal, Unpack, overload
 
+from trio_mq._context import Context
+from trio_mq._sockets.keywords import (
+    DealerOptions,
+    Endpoints,
+    PubOptions,
+    PullOptions,
+    PushOptions,
+    ReqOptions,
+    RouterOptions,
+    SocketOptions,
+    SubOptions,
+    Topic,
+    XPubOptions,
+)
 from trio_mq._sockets.pair import Pair
 from trio_mq._sockets.pipeline import Pull, Push
 from trio_mq._sockets.publishing import Pub, XPub
@@ -19,10 +34,118 @@ _CLASSES: Final = {
 }
 
 
+# A type checker that sees which type it is knows the class, and so what the socket can do.
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.REQ, "REQ", "req"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[ReqOptions],
+) -> Req: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.REP, "REP", "rep"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[SocketOptions],
+) -> Rep: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.DEALER, "DEALER", "dealer"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[DealerOptions],
+) -> Dealer: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.ROUTER, "ROUTER", "router"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[RouterOptions],
+) -> Router: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.PUB, "PUB", "pub"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[PubOptions],
+) -> Pub: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.SUB, "SUB", "sub"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    topics: Topic | Iterable[Topic] = (),
+    **options: Unpack[SubOptions],
+) -> Sub: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.XPUB, "XPUB", "xpub"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[XPubOptions],
+) -> XPub: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.XSUB, "XSUB", "xsub"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[SocketOptions],
+) -> XSub: ...
+@overload
+def open_socket(
+    socket_type: Literal[
+        SocketType.PUSH, "PUSH", "push", SocketType.DOWNSTREAM, "DOWNSTREAM", "downstream"
+    ],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[PushOptions],
+) -> Push: ...
+@overload
+def open_socket(
+    socket_type: Literal[
+        SocketType.PULL, "PULL", "pull", SocketType.UPSTREAM, "UPSTREAM", "upstream"
+    ],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[PullOptions],
+) -> Pull: ...
+@overload
+def open_socket(
+    socket_type: Literal[SocketType.PAIR, "PAIR", "pair"],
+    *,
+    bind: Endpoints = (),
+    connect: Endpoints = (),
+    context: Context | None = None,
+    **options: Unpack[SocketOptions],
+) -> Pair: ...
+@overload
+def open_socket(socket_type: SocketType | str, **options: object) -> Socket: ...
 def open_socket(socket_type: SocketType | str, **options: object) -> Socket:
     """Return a new socket of a type that is only known when the program runs.
 
-    Use the class itself where the type is known: type checkers then see what it can do.
+    Use the class itself where the type is known: then a wrong option, too, is found by a type
+    checker. For a type that is a literal, such as ``"PUSH"``, it knows the class that is returned.
 
     Args:
         socket_type: A `SocketType`, or its name in any case: ``"PUSH"``, also ``"DOWNSTREAM"`` and

@@ -15,84 +15,124 @@ from trio_mq._options import (
 )
 from trio_mq._transports.listener import AnyListener
 
-#: A topic: bytes, or text that is encoded as UTF-8.
 Topic: TypeAlias = bytes | str
-#: One endpoint, or several.
+"""A topic: bytes, or text that is encoded as UTF-8."""
+
 Endpoints: TypeAlias = str | Iterable[str]
+"""One endpoint, or several."""
 
 
 class BindOptions(ConnectionOptions, total=False):
     """What ``bind`` takes beside the endpoint."""
 
     listener: AnyListener | Sequence[AnyListener]
+    """A listener of trio's, or several, that is open already: the socket accepts from it."""
 
 
 class SocketOptions(ConnectionOptions, total=False):
     """What every socket takes."""
 
     routing_id: bytes
+    """The name by which a Router peer knows us, at most 255 bytes; empty: it invents one."""
 
 
 class PullOptions(SocketOptions, total=False):
     """What Pull takes."""
 
     conflate: bool
+    """Keep only the newest whole message per peer, in both directions."""
 
 
 class PushOptions(SocketOptions, total=False):
     """What Push takes."""
 
     conflate: bool
+    """Keep only the newest whole message per peer, in both directions."""
+
     requeue: bool
+    """Push, Dealer: give what a lost peer did not get to another one."""
 
 
 class DealerOptions(SocketOptions, total=False):
     """What Dealer takes."""
 
     conflate: bool
+    """Keep only the newest whole message per peer, in both directions."""
+
     requeue: bool
+    """Push, Dealer: give what a lost peer did not get to another one."""
+
     probe: bool
+    """Req, Dealer, Router: send one empty message on each new connection."""
 
 
 class RouterOptions(SocketOptions, total=False):
     """What Router takes."""
 
     mandatory: bool
+    """Router: raise `Unroutable` where it would otherwise drop and count."""
+
     handover: bool
+    """Router: a newcomer takes over a routing id that is in use at once; otherwise it is turned
+    away as long as the holder's program exists."""
+
     probe: bool
+    """Req, Dealer, Router: send one empty message on each new connection."""
+
     on_full: OnFull
+    """Pub, XPub, Router: what to do when a peer's queue is full."""
 
 
 class ReqOptions(SocketOptions, total=False):
     """What Req takes."""
 
     correlate: bool | None
+    """Req: put a request id before the delimiter, and accept only the reply that repeats it."""
+
     probe: bool
+    """Req, Dealer, Router: send one empty message on each new connection."""
 
 
 class PubOptions(SocketOptions, total=False):
     """What Pub takes."""
 
     conflate: bool
+    """Keep only the newest whole message per peer, in both directions."""
+
     on_full: OnFull
+    """Pub, XPub, Router: what to do when a peer's queue is full."""
+
     invert_matching: bool
+    """Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends."""
 
 
 class XPubOptions(SocketOptions, total=False):
     """What XPub takes."""
 
     on_full: OnFull
+    """Pub, XPub, Router: what to do when a peer's queue is full."""
+
     invert_matching: bool
+    """Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends."""
+
     verbose: Verbosity
+    """XPub: which subscriptions are reported."""
+
     manual: bool
+    """XPub: subscriptions take effect only when the program accepts them."""
+
     welcome_message: bytes | None
+    """XPub: the first message that every new subscriber gets."""
 
 
 class SubOptions(SocketOptions, total=False):
     """What Sub takes."""
 
     conflate: bool
+    """Keep only the newest whole message per peer, in both directions."""
+
     invert_matching: bool
+    """Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends."""
 
 
 def make_options(kind: str, allowed: type, given: Mapping[str, object]) -> Options:

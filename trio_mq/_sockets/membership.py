@@ -30,7 +30,7 @@ from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._patterns.ledger import log
 from trio_mq._patterns.pattern import Contested, Pattern
-from trio_mq._peer import Peer
+from trio_mq._peer import Peer, mark_closed
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._sockets.contests import Contests
 from trio_mq._statistics import SocketStatistics
@@ -221,7 +221,7 @@ class Membership:
                 self.detach(pipe)
                 self._reroute(pipe)
         if peer is not None:
-            peer.mark_closed()
+            mark_closed(peer)
             # Last, so that a thousand subscriptions that end with it don't push it out.
             self._tell_end(peer, ending)
 
@@ -253,7 +253,7 @@ class Membership:
             self._give_up(pipe, DropReason.PEER_LEFT)
         if peer is not None:
             # Now its figures say what became of every message for it, and are its own.
-            peer.mark_closed()
+            mark_closed(peer)
         self._retire(pipe)
 
     def _give_up(self, pipe: Pipe, reason: DropReason) -> None:

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
-    """A socket that receives."""
+    """A socket that receives: every type but Push and Pub.
+
+    Name it in the annotation of a function that takes any of them; programs make the types
+    themselves.
+    """
 
     def __init__(
         self,

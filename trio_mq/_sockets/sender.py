@@ -35,7 +35,11 @@ PATIENCE: Final = 0.05
 
 
 class Sender(Socket, trio.abc.SendChannel[Sendable]):
-    """A socket that sends."""
+    """A socket that sends: every type but Pull and Sub.
+
+    Name it in the annotation of a function that takes any of them; programs make the types
+    themselves.
+    """
 
     def __init__(
         self,

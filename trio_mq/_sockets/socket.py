@@ -14,7 +14,7 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq import _debug as debug
 from trio_mq._connections.registry import EndpointRegistry
 from trio_mq._connections.scope import Scope
-from trio_mq._context import Context, checked, default_context
+from trio_mq._context import Context, checked, default_context, shared_by
 from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._events import EventStream
 from trio_mq._options import ConnectionOptions, Options
@@ -97,7 +97,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
         if self._scope is not None or self._closed:
             raise RuntimeError(f"{self!r} was used before: make a new socket for each block")
         self._context = self._context or default_context()
-        self._context.register(self)
+        shared_by(self._context).register(self)
         self._thread = threading.get_ident()
         self._slice = current_slice()
         self._scope = scope = Scope(type(self).__name__, at_end=self._members.close)
@@ -209,7 +209,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
             if self._scope is not None:
                 self._scope.stop()
             if self._context is not None:
-                self._context.unregister(self)
+                shared_by(self._context).unregister(self)
 
     def _closed_error(self) -> trio.ClosedResourceError:
         return trio.ClosedResourceError(f"this {type(self).__name__} was closed")

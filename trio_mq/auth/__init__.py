@@ -14,6 +14,7 @@ every peer that a bound endpoint accepts, and by every server of PLAIN or CURVE,
 counts as one. Whatever goes wrong in it refuses the peer.
 """
 
+from trio_mq._attribute_texts import describe as _describe
 from trio_mq.auth.addresses import Addresses
 from trio_mq.auth.certificates import Certificate, read_certificate, write_certificate
 from trio_mq.auth.combine import either, every
@@ -58,8 +59,11 @@ __all__ = [
     "write_certificate",
 ]
 
-# Tracebacks, reprs and documentation name things as users import them.
+# Tracebacks, reprs and documentation name things as users import them, and `help` explains each
+# attribute.
 for _name in __all__:
     _thing = globals()[_name]
     if getattr(_thing, "__module__", "").startswith(("trio_mq.auth.", "trio_mq.zmtp.")):
+        if isinstance(_thing, type):
+            _describe(_thing)
         _thing.__module__ = __name__

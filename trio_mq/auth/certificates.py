@@ -27,8 +27,9 @@ import attrs
 from trio_mq.auth.curve import CurveKeys, Key, key_bytes
 from trio_mq.zmtp.z85 import z85_encode
 
-#: More than any certificate has: whatever is larger is something else.
 _LARGEST: Final = 64 * 1024
+"""More than any certificate has: whatever is larger is something else."""
+
 _NAME: Final = re.compile(r"[^/\x00]+")
 _LINE: Final = re.compile(r"""\s+([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|(.*?))\s*""")
 _PUBLIC_HEAD: Final = """\
@@ -45,12 +46,14 @@ _BOTH_HEAD: Final = """\
 class Certificate:
     """What a certificate file says."""
 
-    #: The public half in Z85.
     public: str
-    #: The secret half in Z85; ``None`` in a public certificate.
+    """The public half in Z85."""
+
     secret: str | None = attrs.field(default=None, repr=False)
-    #: What else it says, such as a name or an address.
+    """The secret half in Z85; ``None`` in a public certificate."""
+
     metadata: Mapping[str, str] = attrs.field(factory=dict)
+    """What else it says, such as a name or an address."""
 
     @property
     def keys(self) -> CurveKeys:

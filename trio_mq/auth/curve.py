@@ -14,8 +14,8 @@ from trio_mq.zmtp.boxes import KEY_SIZE, load_boxes
 from trio_mq.zmtp.curve import CurveClientMechanism, CurveServerMechanism
 from trio_mq.zmtp.z85 import z85_decode, z85_encode
 
-#: A key as people and files have it: 40 characters of Z85, or its 32 bytes.
 Key: TypeAlias = str | bytes
+"""A key as people and files have it: 40 characters of Z85, or its 32 bytes."""
 
 _TEXT_SIZE: Final = 40
 
@@ -67,10 +67,11 @@ class CurveKeys:
         ImportError: PyNaCl is missing, which the extra ``trio-mq[curve]`` installs.
     """
 
-    #: The public half in Z85.
     public: str
-    #: The secret half in Z85.
+    """The public half in Z85."""
+
     secret: str = attrs.field(repr=False)
+    """The secret half in Z85."""
 
     def __init__(self, *, secret: Key, public: Key | None = None) -> None:
         raw = key_bytes("secret", secret)
@@ -127,7 +128,10 @@ class CurveServer:
     """
 
     name: ClassVar[str] = "CURVE"
+    """Its name in the greeting."""
+
     as_server: ClassVar[bool] = True
+    """Whether the greeting says that we are the server."""
 
     keys: CurveKeys = attrs.field(converter=_keys_of, validator=_strictly_keys)
     strict_nonces: bool = attrs.field(default=True, kw_only=True)
@@ -171,7 +175,10 @@ class CurveClient:
     """
 
     name: ClassVar[str] = "CURVE"
+    """Its name in the greeting."""
+
     as_server: ClassVar[bool] = False
+    """Whether the greeting says that we are the server."""
 
     keys: CurveKeys = attrs.field(
         factory=CurveKeys.generate, converter=_keys_of, validator=_strictly_keys

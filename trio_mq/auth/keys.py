@@ -20,8 +20,9 @@ from trio_mq.zmtp.z85 import z85_encode
 
 _log = logging.getLogger("trio_mq")
 
-#: When and how large a file was, and which: what changes with what is in it.
 _Stamp: TypeAlias = tuple[int, int, int]
+"""When and how large a file was, and which: what changes with what is in it."""
+
 _SUFFIX: Final = ".key"
 _LARGEST_FILE: Final = 64 * 1024
 

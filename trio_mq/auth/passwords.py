@@ -21,8 +21,9 @@ from trio_mq.auth.roll import Roll
 _log = logging.getLogger("trio_mq")
 
 _DIGEST_KEY: Final = os.urandom(32)
-#: What the password of nobody is compared with.
 _NOBODYS: Final = os.urandom(32)
+"""What the password of nobody is compared with."""
+
 _REFUSED: Final = Refused(400, "no such user, or another password")
 
 

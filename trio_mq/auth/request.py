@@ -16,8 +16,8 @@ from trio_mq.zmtp.z85 import z85_encode
 _NO_METADATA: Final[Mapping[str, bytes]] = MappingProxyType({})
 _STATUSES: Final = (300, 400, 500)
 _LONGEST: Final = 255
-#: Names that say something else of a peer than what an authenticator knows.
 _RESERVED: Final = frozenset({"socket-type", "identity", "user-id", "peer-address"})
+"""Names that say something else of a peer than what an authenticator knows."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,23 +28,33 @@ class Request:
     before the password is looked at; ``routing_id`` and ``metadata`` are claims and no more.
     """
 
-    #: ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``.
     mechanism: str
-    #: The option ``zap_domain`` of the socket or endpoint.
+    """``"NULL"``, ``"PLAIN"`` or ``"CURVE"``."""
+
     domain: str = ""
-    #: The peer's IP address without its port; over ipc its ``uid=… gid=… pid=…``.
+    """The option ``zap_domain`` of the socket or endpoint."""
+
     address: str = ""
-    #: The endpoint of ours that the peer came through.
+    """The peer's IP address without its port; over ipc its ``uid=… gid=… pid=…``."""
+
     endpoint: str = ""
-    #: The name that the peer claims; empty under PLAIN, where it is not known yet.
+    """The endpoint of ours that the peer came through."""
+
     routing_id: bytes = b""
-    #: CURVE: the peer's public key in Z85.
+    """The name that the peer claims; empty under PLAIN, where it is not known yet."""
+
     public_key: str | None = None
-    #: PLAIN: bytes that are no UTF-8 come as lone surrogates (``errors="surrogateescape"``).
+    """CURVE: the peer's public key in Z85."""
+
     username: str | None = None
+    """PLAIN: the name; bytes that are no UTF-8 come as lone surrogates, by the error handler
+    ``surrogateescape``."""
+
     password: str | None = attrs.field(default=None, repr=False)
-    #: What the peer claims of itself; empty under PLAIN.
+    """PLAIN: as ``username``."""
+
     metadata: Mapping[str, bytes] = _NO_METADATA
+    """What the peer claims of itself; empty under PLAIN."""
 
     @classmethod
     def of(
@@ -98,8 +108,9 @@ class Revocation:
     __slots__ = ("_listeners", "revoked")
 
     def __init__(self) -> None:
-        #: Whether it has happened.
         self.revoked: bool = False
+        """Whether it has happened."""
+
         self._listeners: dict[Callable[[], None], None] = {}
 
     def revoke(self) -> None:
@@ -199,8 +210,8 @@ class Refused:
 
 
 Verdict: TypeAlias = Granted | Refused
-#: Answers the question about a peer: an ordinary async function will do.
 Authenticator: TypeAlias = Callable[[Request], Awaitable[Verdict]]
+"""Answers the question about a peer: an ordinary async function will do."""
 
 
 @runtime_checkable
@@ -223,6 +234,6 @@ class _AllowAny:
         return "trio_mq.auth.ALLOW_ANY"
 
 
-#: The authenticator that lets everybody in: under CURVE whoever knows the server's key, under
-#: PLAIN whoever says any name and password. It is for tests, and for servers whose data is public.
 ALLOW_ANY: Final = _AllowAny()
+"""The authenticator that lets everybody in: under CURVE whoever knows the server's key, under PLAIN
+whoever says any name and password. It is for tests, and for servers whose data is public."""

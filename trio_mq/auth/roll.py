@@ -9,10 +9,11 @@ import attrs
 
 from trio_mq.auth.request import Granted, Revocation
 
-#: What somebody shows: a key, or a name.
 Shown = TypeVar("Shown")
-#: What is known of them.
+"""What somebody shows: a key, or a name."""
+
 Known = TypeVar("Known")
+"""What is known of them."""
 
 
 @attrs.define(eq=False, repr=False)

@@ -7,6 +7,7 @@
     connection -> handshake, mechanism -> commands, metadata, greeting -> frames, socket_types
 """
 
+from trio_mq._attribute_texts import describe as _describe
 from trio_mq._errors import LocalProtocolError, ProtocolError, ProtocolFault, RemoteProtocolError
 
 from .connection import Connection
@@ -48,6 +49,11 @@ __all__ = [
     "Subscribe",
     "encode_message",
 ]
+
+# `help` explains each attribute.
+for _name in __all__:
+    if isinstance(globals()[_name], type):
+        _describe(globals()[_name])
 
 # Tracebacks name them as users import them.
 RemoteProtocolError.__module__ = LocalProtocolError.__module__ = __name__

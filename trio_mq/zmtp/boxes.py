@@ -15,8 +15,8 @@ import attrs
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 24
-#: Bytes that a box is longer than what is in it.
 TAG_SIZE: Final = 16
+"""Bytes that a box is longer than what is in it."""
 
 _MISSING: Final = (
     "CURVE needs PyNaCl, which is not installed: run 'python -m pip install \"trio-mq[curve]\"'"
@@ -32,8 +32,8 @@ class Boxes:
     _beforenm: Callable[[bytes, bytes], bytes]
     _secretbox: Callable[[bytes, bytes, bytes], bytes]
     _open_afternm: Callable[[bytes, bytes, bytes], bytes]
-    #: Makes a box of a message, a nonce and a shared key.
     seal: Callable[[bytes, bytes, bytes], bytes]
+    """Makes a box of a message, a nonce and a shared key."""
 
     def public_key(self, secret_key: bytes) -> bytes:
         """Return the public half of a key."""

@@ -16,10 +16,11 @@ from trio_mq._message import Message
 
 from .frames import LONG
 
-#: A run of equal messages pays from so many on.
 _EQUAL_RUN: Final = 8
-#: Between two looks for such a run, at most so many are decoded.
+"""A run of equal messages pays from so many on."""
+
 _TRY_EVERY: Final = 256
+"""Between two looks for such a run, at most so many are decoded."""
 
 _unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__

@@ -28,11 +28,12 @@ from .socket_types import SocketType, incompatible
 MAX_REASON: Final = 255
 MAX_CONTEXT: Final = 16
 MAX_GROUP: Final = 255
-#: The longest TTL that two bytes of tenths of a second can say, in seconds.
 MAX_TTL: Final = 6553.5
+"""The longest TTL that two bytes of tenths of a second can say, in seconds."""
 
-#: The reasons of an ERROR that are the statuses of an authenticator (RFC 27).
 _STATUSES: Final = frozenset({"300", "400", "500"})
+"""The reasons of an ERROR that are the statuses of an authenticator (RFC 27)."""
+
 _TTL: Final = struct.Struct(">H")
 
 
@@ -182,7 +183,6 @@ def _parse_group(data: bytes) -> None:
         raise malformed(f"a group of {len(data)} bytes: at most {MAX_GROUP}, none of them zero")
 
 
-#: The commands of established connections; JOIN and LEAVE concern no type of ours.
 TRAFFIC: Final[Mapping[bytes, Callable[[bytes], Ping | Pong | Subscribe | Cancel | None]]] = {
     b"PING": _parse_ping,
     b"PONG": _parse_pong,
@@ -191,3 +191,4 @@ TRAFFIC: Final[Mapping[bytes, Callable[[bytes], Ping | Pong | Subscribe | Cancel
     b"JOIN": _parse_group,
     b"LEAVE": _parse_group,
 }
+"""The commands of established connections; JOIN and LEAVE concern no type of ours."""

@@ -108,8 +108,9 @@ class Connection:
             role, our_metadata(socket_type, routing_id, metadata), limits
         )
         self._handshake = Handshake(self._mechanism.table)
-        #: Whether messages may flow: the peer was accepted, and nothing has gone wrong since.
         self.established: bool = False
+        """Whether messages may flow: the peer was accepted, and nothing has gone wrong since."""
+
         self._greeting = GreetingReader(mechanism.name)
         self._version = (0, 0)
         self._decoder = FrameDecoder(handshake_limits(limits.max_handshake_frame))

@@ -91,8 +91,9 @@ _HELLO_SIZE: Final = 2 + 72 + KEY_SIZE + COUNT_SIZE + len(_SIGNED) + TAG_SIZE
 _COOKIE_SIZE: Final = _RANDOM_SIZE + 2 * KEY_SIZE + TAG_SIZE
 _WELCOME_SIZE: Final = _RANDOM_SIZE + KEY_SIZE + _COOKIE_SIZE + TAG_SIZE
 _VOUCH_SIZE: Final = _RANDOM_SIZE + 2 * KEY_SIZE + TAG_SIZE
-#: Of its box, without metadata.
 _INITIATE_BOX_SIZE: Final = KEY_SIZE + _VOUCH_SIZE + TAG_SIZE
+"""Of its box, without metadata."""
+
 _INITIATE_SIZE: Final = _COOKIE_SIZE + COUNT_SIZE + _INITIATE_BOX_SIZE
 _READY_SIZE: Final = COUNT_SIZE + TAG_SIZE
 
@@ -138,12 +139,13 @@ class CurveClientMechanism(SealedTraffic):
         self._public_key = public_key
         self._secret_key = secret_key
         self._server_key = server_key
-        #: c', and what seals HELLO and WELCOME.
         self._transient_secret = b""
+        """c', and what seals HELLO and WELCOME."""
+
         self._hello_key = b""
         self._cookie = b""
-        #: S'.
         self._server_transient = b""
+        """S'."""
 
     def write(self, command: Command) -> bytes:
         """Return the data of HELLO or INITIATE."""
@@ -234,8 +236,9 @@ class CurveServerMechanism(SealedTraffic):
         super().__init__(ours, boxes, random_bytes, strict=strict)
         self._public_key = public_key
         self._secret_key = secret_key
-        #: C', s', and what seals HELLO and WELCOME.
         self._client_transient = b""
+        """C', s', and what seals HELLO and WELCOME."""
+
         self._transient_secret = b""
         self._hello_key = b""
         self._cookie = b""

@@ -23,11 +23,13 @@ from .frames import COMMAND, LONG, MORE, Frame
 from .torn_frame import TornFrame
 
 _RESERVED: Final = 0xF8
-#: Sizes from 2^63 on are reserved (RFC 37): no limit means this one.
 _MAX_SIZE: Final = 2**63 - 1
-#: So many messages of one frame in a row promise more of them; if they then were not alike, the
-#: count begins so far below.
+"""Sizes from 2^63 on are reserved (RFC 37): no limit means this one."""
+
 _IN_A_ROW: Final = 3
+"""So many messages of one frame in a row promise more of them; if they then were not alike, the
+count begins so far below."""
+
 _NOT_SO_SOON: Final = -30
 
 _unpack_size = struct.Struct(">Q").unpack_from
@@ -42,12 +44,14 @@ class FrameLimits:
     command: int
     message: int | None
     frames: int | None
-    #: Whether there may be anything but commands, as there may not be in a handshake.
     messages_allowed: bool = True
-    #: Bytes that a seal adds to each frame.
+    """Whether there may be anything but commands, as there may not be in a handshake."""
+
     overhead: int = 0
-    #: What an oversize command is called: at a publisher it can only be a subscription.
+    """Bytes that a seal adds to each frame."""
+
     command_fault: ProtocolFault = ProtocolFault.FRAME_TOO_LARGE
+    """What an oversize command is called: at a publisher it can only be a subscription."""
 
 
 def handshake_limits(size: int) -> FrameLimits:
@@ -70,8 +74,9 @@ class FrameDecoder:
         self._flags = 0
         self._parts: list[bytes] = []  # the unfinished message
         self._parts_size = 0
-        #: Every byte that arrived is known to have been handed out, in whole messages.
         self.exhausted: bool = False
+        """Every byte that arrived is known to have been handed out, in whole messages."""
+
         self.set_limits(limits)
 
     def set_limits(self, limits: FrameLimits) -> None:

@@ -23,23 +23,30 @@ class PeerProperties:
     its own metadata is not believed: those names are dropped there.
     """
 
-    #: What the peer says it is; always a type that may talk to ours.
     socket_type: SocketType
-    #: The name by which a Router is to know it; empty: the Router invents one.
+    """What the peer says it is; always a type that may talk to ours."""
+
     routing_id: bytes = b""
-    #: It says that its replies repeat whatever stood before the empty frame of their request, so
-    #: that an id put there tells which request a reply answers.
+    """The name by which a Router is to know it; empty: the Router invents one."""
+
     correlates: bool = False
-    #: Further properties as the peer spelled them, unproven.
+    """It says that its replies repeat whatever stood before the empty frame of their request, so
+    that an id put there tells which request a reply answers."""
+
     metadata: Mapping[str, bytes] = _NOTHING
-    #: Major and minor ZMTP version of the peer's greeting.
+    """Further properties as the peer spelled them, unproven."""
+
     version: tuple[int, int] = (3, 1)
-    #: The security mechanism of this connection.
+    """Major and minor ZMTP version of the peer's greeting."""
+
     mechanism: str = "NULL"
-    #: The user that an authenticator recognised, or ``None``.
+    """The security mechanism of this connection."""
+
     user_id: str | None = None
-    #: What the authenticator said about the user.
+    """The user that an authenticator recognised, or ``None``."""
+
     auth_metadata: Mapping[str, bytes] = _NOTHING
+    """What the authenticator said about the user."""
 
 
 @attrs.frozen
@@ -52,9 +59,13 @@ class CredentialsReceived:
     """
 
     mechanism: str
+    """``"PLAIN"`` or ``"CURVE"``."""
+
     credentials: tuple[bytes, ...] = attrs.field(repr=False)
-    #: What the peer claims of itself, where it has done so already, as under CURVE.
+    """User name and password, or the public key."""
+
     properties: PeerProperties | None = None
+    """What the peer claims of itself, where it has done so already, as under CURVE."""
 
 
 @attrs.frozen
@@ -62,6 +73,7 @@ class PeerReady:
     """The peer has introduced itself: answer with `Connection.accept` or `Connection.refuse`."""
 
     properties: PeerProperties
+    """Who it is."""
 
 
 @attrs.frozen
@@ -69,17 +81,21 @@ class Messages:
     """A run of whole messages, in order, with nothing else between them."""
 
     messages: list[Message]
-    #: Bytes of all their frames together.
+    """At least one."""
+
     payload: int
+    """Bytes of all their frames together."""
 
 
 @attrs.frozen
 class Ping:
     """The peer asks for a `Pong` with the same context (RFC 37)."""
 
-    #: Seconds of our silence after which the peer will hang up; 0: it did not say.
     ttl: float
+    """Seconds of our silence after which the peer will hang up; 0: it did not say."""
+
     context: bytes
+    """Bytes that the `Pong` repeats."""
 
 
 @attrs.frozen
@@ -87,6 +103,7 @@ class Pong:
     """The answer to a ping of ours."""
 
     context: bytes
+    """What the ping said."""
 
 
 @attrs.frozen
@@ -94,6 +111,7 @@ class Subscribe:
     """The peer wants every message that begins with the topic."""
 
     topic: bytes
+    """Empty: it wants every message."""
 
 
 @attrs.frozen
@@ -101,6 +119,7 @@ class Cancel:
     """The peer no longer wants messages that begin with the topic."""
 
     topic: bytes
+    """As it subscribed to it."""
 
 
 Event: TypeAlias = CredentialsReceived | PeerReady | Messages | Ping | Pong | Subscribe | Cancel

@@ -25,16 +25,17 @@ MORE: Final = 0x01
 LONG: Final = 0x02
 COMMAND: Final = 0x04
 
-#: Frames from this size on are sent from where they are, without a copy.
 LARGE: Final = 32 * 1024
+"""Frames from this size on are sent from where they are, without a copy."""
 
 _LONG_HEADER: Final = struct.Struct(">BQ")
-#: Every short header: those of last frames by size, then those of frames that more follow.
 _SHORT_HEADERS: Final = tuple(bytes((flags, size)) for flags in (0, MORE) for size in range(256))
+"""Every short header: those of last frames by size, then those of frames that more follow."""
+
 _MORE_OFFSET: Final = 256
 
-#: Flags and body of one frame; LONG is not kept.
 Frame: TypeAlias = tuple[int, bytes]
+"""Flags and body of one frame; LONG is not kept."""
 
 
 def frame_header(flags: int, size: int) -> bytes:

@@ -36,7 +36,10 @@ class Role(enum.Enum):
     """Who opened the connection; only NULL derives from it who speaks first."""
 
     CONNECTING = "connecting"
+    """We dialled."""
+
     ACCEPTING = "accepting"
+    """The peer did."""
 
 
 class State(enum.Enum):
@@ -75,8 +78,9 @@ class Move:
 
 Table: TypeAlias = Mapping[State, Mapping[Step, Move]]
 
-#: Where the peer's ERROR, and a refusal of ours, lead in every mechanism.
 FAILED: Final = Move(State.FAILED)
+"""Where the peer's ERROR, and a refusal of ours, lead in every mechanism."""
+
 TURNED_AWAY: Final = Move(State.FAILED, sends=Command.ERROR)
 
 NULL_TABLES: Final[Mapping[Role, Table]] = {
@@ -111,11 +115,11 @@ NULL_TABLES: Final[Mapping[Role, Table]] = {
 }
 
 
-#: What it usually means when a peer leaves without a word.
 _WHY_LEFT: Final[Mapping[State, str]] = {
     State.EXPECT_WELCOME: ", as a server does whose key is another one, or that has nobody to ask"
     " about its clients",
 }
+"""What it usually means when a peer leaves without a word."""
 
 
 @attrs.define(eq=False)

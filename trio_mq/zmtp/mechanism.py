@@ -17,8 +17,9 @@ from trio_mq._limits import Limits
 from .commands import Command
 from .handshake import NULL_TABLES, Role, Table
 
-#: Bits of the flags byte *inside* a sealed frame: not those of a frame on the wire (RFC 26).
 INNER_MORE: Final = 0x01
+"""Bits of the flags byte *inside* a sealed frame: not those of a frame on the wire (RFC 26)."""
+
 INNER_COMMAND: Final = 0x02
 
 
@@ -108,7 +109,10 @@ class Null:
     """
 
     name: ClassVar[str] = "NULL"
+    """Its name in the greeting."""
+
     as_server: ClassVar[bool] = False
+    """Whether the greeting says that we are the server."""
 
     def start(self, role: Role, metadata: bytes, limits: Limits) -> NullMechanism:
         """Return the state of one new connection."""

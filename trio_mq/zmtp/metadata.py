@@ -25,11 +25,13 @@ MAX_ROUTING_ID: Final = 255
 _NAME_CHARACTERS: Final = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+"
 )
-#: By this property a socket says that its replies repeat the ids of their requests. The name is of
-#: the kind that RFC 23 leaves to applications, and libzmq looks at none of these.
 CORRELATE: Final = "X-Correlate"
-#: Names that only an authenticator or we ourselves may fill: a peer's claim to them is dropped.
+"""By this property a socket says that its replies repeat the ids of their requests. The name is of
+the kind that RFC 23 leaves to applications, and libzmq looks at none of these."""
+
 _RESERVED: Final = frozenset({"user-id", "peer-address", "__fd"})
+"""Names that only an authenticator or we ourselves may fill: a peer's claim to them is dropped."""
+
 _VALUE_LENGTH: Final = struct.Struct(">I")
 
 

@@ -99,7 +99,10 @@ class PlainClient:
     """
 
     name: ClassVar[str] = "PLAIN"
+    """Its name in the greeting."""
+
     as_server: ClassVar[bool] = False
+    """Whether the greeting says that we are the server."""
 
     username: bytes = attrs.field(converter=_text, validator=_credential)
     password: bytes = attrs.field(converter=_text, validator=_credential, repr=False)
@@ -118,7 +121,10 @@ class PlainServer:
     """
 
     name: ClassVar[str] = "PLAIN"
+    """Its name in the greeting."""
+
     as_server: ClassVar[bool] = True
+    """Whether the greeting says that we are the server."""
 
     def start(self, role: Role, metadata: bytes, limits: Limits) -> PlainMechanism:
         """Return the state of one new connection."""

@@ -23,8 +23,8 @@ from .frames import LARGE
 from .handshake import Table
 from .mechanism import INNER_COMMAND, INNER_MORE
 
-#: Draws so many random bytes, such as `os.urandom`.
 RandomBytes: TypeAlias = Callable[[int], bytes]
+"""Draws so many random bytes, such as `os.urandom`."""
 
 COUNT_SIZE: Final = 8
 MAX_COUNT: Final = 2**64 - 1
@@ -98,8 +98,8 @@ class SealedTraffic:
         self.random_bytes = random_bytes
         self.sent = Counter()
         self._received = Counter(strict=strict)
-        #: What seals all from INITIATE on.
         self.key = b""
+        """What seals all from INITIATE on."""
 
     def seal(self, flags: int, body: bytes, /) -> bytes:
         """Return the body of the MESSAGE that carries a frame."""

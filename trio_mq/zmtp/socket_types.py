@@ -18,19 +18,43 @@ class SocketType(enum.Enum):
     """
 
     REQ = "REQ"
+    """Asks, and waits for the reply."""
+
     REP = "REP"
+    """Answers one request after another."""
+
     DEALER = "DEALER"
+    """Sends in turn to its peers, and receives from all of them."""
+
     ROUTER = "ROUTER"
+    """Sends to the peer that the first frame names."""
+
     PUB = "PUB"
+    """Sends to all who subscribed."""
+
     SUB = "SUB"
+    """Receives what it subscribed to."""
+
     XPUB = "XPUB"
+    """A PUB that sees its subscriptions."""
+
     XSUB = "XSUB"
+    """A SUB that may send to its publishers."""
+
     PUSH = "PUSH"
+    """Hands each message to one peer."""
+
     PULL = "PULL"
+    """Takes messages from all its peers."""
+
     PAIR = "PAIR"
+    """Talks with one peer only."""
 
     DOWNSTREAM = "PUSH"  # noqa: PIE796 - an alias is what it is meant to be
+    """``PUSH`` in 0MQ 2.0."""
+
     UPSTREAM = "PULL"  # noqa: PIE796
+    """``PULL`` in 0MQ 2.0."""
 
     def may_talk_to(self, other: SocketType) -> bool:
         """Tell whether the two types make a legal pair (RFC 23, "Socket-Type")."""
@@ -64,8 +88,8 @@ def _pairs() -> Mapping[SocketType, tuple[SocketType, ...]]:
     }
 
 
-#: For each type, those it may talk to.
 LEGAL_PEERS: Final = MappingProxyType(_pairs())
+"""For each type, those it may talk to."""
 
 
 def incompatible(ours: SocketType, theirs: str) -> IncompatiblePeer:

@@ -15,11 +15,12 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Final
 
-#: Bytes, and pieces, that may wait to be joined.
 _MUCH: Final = 2 * 1024 * 1024
+"""Bytes, and pieces, that may wait to be joined."""
+
 _MANY: Final = 64
-#: A smaller piece is copied, and does not keep the rest of its chunk alive.
 _SMALL: Final = 4096
+"""A smaller piece is copied, and does not keep the rest of its chunk alive."""
 
 
 class TornFrame:
@@ -34,8 +35,9 @@ class TornFrame:
     def __init__(self, size: int) -> None:
         self._buffer: BytesIO | None = None
         self._pieces: list[memoryview | bytes] = []
-        #: Bytes in the pieces.
         self._waiting = 0
+        """Bytes in the pieces."""
+
         self.filled: int = 0
         self.missing: int = size
 

@@ -31,8 +31,9 @@ from .frames import COMMAND, MORE, encode_frame, encode_messages, frame_header, 
 from .mechanism import INNER_COMMAND, INNER_MORE, Mechanism
 from .socket_types import SocketType
 
-#: The longest command that is no subscription: ERROR with a reason of 255 bytes.
 _LONGEST_COMMAND: Final = 262
+"""The longest command that is no subscription: ERROR with a reason of 255 bytes."""
+
 _SUBSCRIBE_SIZE: Final = 10
 _HANDSHAKE_COMMANDS: Final = frozenset(command.value for command in Command)
 
