@@ -106,7 +106,8 @@ async def made(kind: type) -> object:
             (peer,) = one.peers
         return peer
     assert issubclass(kind, Socket), f"{kind.__name__} is new: make one here"
-    async with (socket := (Pair if kind is Socket else kind)()):  # type: ignore[call-arg]
+    # A Pair does whatever sockets have in common.
+    async with (socket := (Pair if issubclass(Pair, kind) else kind)()):  # type: ignore[call-arg]
         pass
     return socket
 
