@@ -73,5 +73,8 @@ def publisher(job: Job) -> None:
     trio.run(_publish, job)
 
 
+# The names of trio_mq are loaded when the first is asked for: before anything is measured.
+dir(trio_mq)
+
 LIBRARY: Final = Library(TRIO, open_port, open_exchanges, as_tuple)
 ROLES: Final[dict[str, Role]] = {**LIBRARY.roles(), "publisher": publisher}
