@@ -139,7 +139,7 @@ def test_a_sender_that_waits_for_room_that_is_there_ends_the_run() -> None:
                 nursery.start_soon(push.send, b"it")
             await trio.testing.wait_all_tasks_blocked()
             pipe_of(push).send_hwm += 1
-            push._pattern.balance.add(pipe_of(push))  # type: ignore[attr-defined]  # a Push's
+            push._pattern.balance.add(pipe_of(push))
             await trio.sleep_forever()
 
     with ended_by("wait for room, and there is some"):
@@ -152,7 +152,7 @@ def test_a_routing_id_that_its_pipe_does_not_know_ends_the_run() -> None:
     async def main() -> None:
         async with Router() as router, Push() as push:
             pipe = push._members.new_pipe("inproc://any", push._options)
-            router._routing._table.add(pipe, b"one")
+            router._pattern._table.add(pipe, b"one")
             pipe.routing_id = b"two"
             await trio.sleep_forever()
 

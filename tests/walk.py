@@ -84,7 +84,7 @@ def ghosts(socket: Socket) -> list[str]:
 def links_of(socket: Socket) -> list[object]:
     """Return the handshaken connections of a socket, and those on their way to it."""
     links: list[object] = [*socket._members.links.values()]
-    for endpoint in socket._endpoints.everything() if socket._endpoints is not None else ():
+    for endpoint in socket._opened.endpoints.everything() if socket._opened is not None else ():
         links += getattr(endpoint, "links", ())
         links.append(getattr(endpoint, "link", None))
     return links

@@ -51,6 +51,9 @@ class AnyLink(Protocol):
     def send_cancel(self, topic: bytes) -> None:
         """Tell the peer that we no longer want a topic."""
 
+    def redial(self, reason: str) -> None:
+        """End the connection now; if it was dialled, dial again at once."""
+
     async def shows_life(self, seconds: float) -> bool:
         """Ask the peer for a sign of life; False if none came within that time, or its end did."""
 

@@ -107,7 +107,7 @@ async def made(kind: type) -> object:
         return peer
     assert issubclass(kind, Socket), f"{kind.__name__} is new: make one here"
     # A Pair does whatever sockets have in common.
-    async with (socket := (Pair if issubclass(Pair, kind) else kind)()):  # type: ignore[call-arg]
+    async with (socket := (Pair if issubclass(Pair, kind) else kind)()):
         pass
     return socket
 

@@ -110,6 +110,26 @@ async def test_an_internal_crash_leaves_as_internal_error_with_its_cause(
     assert caught.value.__cause__ is crash
 
 
+async def test_what_waits_when_an_internal_crash_ends_the_tasks_is_dropped_and_counted() -> None:
+    """It does not go back to be sent to another peer, when there will be none."""
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    async def crash(push: Push) -> None:
+        async with push:
+            push.send_nowait(b"waits")
+            assert push._opened is not None
+            push._opened.scope.spawn(fail, "a bug")
+            await trio.sleep_forever()
+
+    push = Push(connect="inproc://nobody", linger=0)
+    with pytest.raises(InternalError):
+        await crash(push)
+    figures = push.statistics()
+    assert (figures.waiting_to_send, sum(figures.dropped_outgoing.values())) == (0, 1)
+
+
 async def test_an_internal_crash_does_not_hide_the_exception_of_the_body(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

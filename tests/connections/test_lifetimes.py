@@ -142,8 +142,8 @@ def test_each_attribute_has_a_lifetime(kind: type) -> None:
 
 def connection_state(socket: Socket) -> dict[str, object]:
     """Return what is to be reset at the end of a connection, of the only endpoint of a socket."""
-    assert socket._endpoints is not None
-    (entry,) = socket._endpoints._connected.values()
+    assert socket._opened is not None
+    (entry,) = socket._opened.endpoints._connected.values()
     dial = entry.dial
     state: dict[str, object] = {}
     for holder in (dial, dial.pipe, dial.pipe.inbound):

@@ -25,7 +25,7 @@ KINDS = [Pull, Push, Req, Router, Sub, XPub]
 )
 def test_an_option_is_not_set_as_an_attribute(kind: type[Socket], name: str, says: str) -> None:
     """It would be taken in silence, and do nothing."""
-    socket = kind()  # type: ignore[call-arg]
+    socket = kind()
     with pytest.raises(AttributeError, match=says):
         setattr(socket, name, 1)
     with pytest.raises(AttributeError):
@@ -80,6 +80,6 @@ def test_what_is_not_there_costs_nothing_to_what_is(kind: type[Socket]) -> None:
     """A ``__getattr__`` would slow down each attribute that a send or receive reads."""
     assert not hasattr(kind, "__getattr__")
     assert kind.__getattribute__ is object.__getattribute__
-    socket = kind()  # type: ignore[call-arg]
+    socket = kind()
     assert "recv" not in dir(socket)
     assert {"aclose", "_options"} <= set(dir(socket))

@@ -244,6 +244,7 @@ async def test_a_proxy_that_is_cancelled_while_its_sockets_close_is_only_cancell
                 nursery.start_soon(proxy, frontend, backend)
                 await trio.testing.wait_all_tasks_blocked()
                 # One direction has its error, and in the same step the other is cancelled.
-                frontend._refuse_calls()
+                assert frontend._opened is not None
+                frontend._refuse_calls(frontend._opened)
                 scope.cancel()
     assert scope.cancelled_caught

@@ -64,8 +64,8 @@ async def test_who_waits_to_look_does_not_stand_in_the_way() -> None:
 async def test_room_can_be_waited_for(kind: type[Socket], sink: type[Socket]) -> None:
     """First a peer, then room at it; nothing is sent, and nobody loses a turn."""
     async with (
-        kind(send_hwm=1) as sender,  # type: ignore[call-arg]
-        sink(receive_hwm=1) as receiver,  # type: ignore[call-arg]
+        kind(send_hwm=1) as sender,
+        sink(receive_hwm=1) as receiver,
     ):
         assert isinstance(sender, (Push, Dealer, Pair))
         assert isinstance(receiver, (Pull, Router, Pair))

@@ -144,6 +144,9 @@ class Binder:
         if self._finishing:
             link.finish()
 
+    def redial(self) -> None:
+        """Nothing to do: it is the peer who dials."""
+
     @trio.lowlevel.enable_ki_protection
     async def _accept(self, acceptor: Acceptor, nursery: trio.Nursery) -> None:
         while True:

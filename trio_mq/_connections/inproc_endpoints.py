@@ -207,6 +207,3 @@ class InprocDialer:
             self.link.finish()
         elif not self.pipe.outgoing:
             self.stop()
-
-    def redial(self) -> None:
-        """Nothing to do: the name is met again as soon as it is bound."""

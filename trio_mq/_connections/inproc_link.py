@@ -155,6 +155,10 @@ class InprocLink:
         """End the connection now."""
         self.end(reason, None)
 
+    def redial(self, reason: str) -> None:
+        """End the connection now; the name is met again as soon as it is bound."""
+        self.end(reason, None)
+
     def write_once(self) -> None:
         """Move what waits, as far as there is room."""
         self._transfer_all()

@@ -69,6 +69,9 @@ class LinkOrigin(Protocol):
     def established(self, link: Link) -> None:
         """A handshake succeeded."""
 
+    def redial(self) -> None:
+        """Dial again at once after the present connection, if this dials."""
+
 
 class Link:
     """One connection, from its stream to its end.
@@ -87,7 +90,6 @@ class Link:
         "_connection",
         "_error",
         "_established",
-        "_finishing",
         "_gate",
         "_heartbeat",
         "_hung_up",
@@ -136,7 +138,7 @@ class Link:
             endpoint=origin.endpoint,
             address=stream.peer_address,
             accepted=pipe is None,
-            on_revoked=self._revoked,
+            on_revoked=partial(self.hang_up, "revoked"),
         )
         self._reader: Reader | None = None
         self._writer: Writer | None = None
@@ -146,7 +148,6 @@ class Link:
         self._hung_up: str | None = None
         self._established: float | None = None
         self._error: Exception | None = None
-        self._finishing = False
         #: All was written, and nothing follows.
         self._written_out = False
         #: What had been written through this pipe before this link had it.
@@ -179,14 +180,16 @@ class Link:
                 await (self._stream.farewell() if self._written_out else self._stream.aclose())
         return end
 
-    def _revoked(self) -> None:
-        self.hang_up("revoked")
-
     def hang_up(self, reason: str) -> None:
         """End the connection now."""
         if self._hung_up is None:
             self._hung_up = reason
             self._scope.cancel()
+
+    def redial(self, reason: str) -> None:
+        """End the connection now; if we dialled it, dial again at once."""
+        self._origin.redial()
+        self.hang_up(reason)
 
     def send_subscribe(self, topic: bytes) -> None:
         """Ask the peer for a topic, before the messages that wait and beyond every limit."""
@@ -198,7 +201,6 @@ class Link:
 
     def finish(self) -> None:
         """Write what waits, say good-bye, and end when the peer has closed too."""
-        self._finishing = True
         if self._writer is None or self._reader is None:
             self.hang_up("closed")
         else:

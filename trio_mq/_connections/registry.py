@@ -86,13 +86,6 @@ class EndpointRegistry:
             *(entry.dial.status() for entry in self._connected.values()),
         )
 
-    def dial_of(self, pipe: Pipe) -> AnyConnected | None:
-        """Return the connected endpoint that owns a pipe."""
-        for entry in self._connected.values():
-            if entry.dial.pipe is pipe:
-                return entry.dial
-        return None
-
     # -- bind --
 
     async def bind(
@@ -201,7 +194,7 @@ class EndpointRegistry:
             else:
                 await trio.lowlevel.cancel_shielded_checkpoint()
         except BaseException:
-            if self.dial_of(pipe) is dial:
+            if any(entry.dial is dial for entry in self._connected.values()):
                 del self._connected[endpoint]
             try:
                 await self._stop(dial)

@@ -41,6 +41,10 @@ class Ledger:
         self.departed: Tally = Tally()
         self.drop_log: DropLog = DropLog(name)
 
+    def link_of(self, pipe: Pipe) -> AnyLink | None:
+        """Return the connection that has borrowed a pipe, from its handshake to its end."""
+        return self.links.get(pipe.peer) if pipe.peer is not None else None
+
     def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
         """Messages went no further."""
         self.drop_log.add(reason, count, pipe.peer or pipe.endpoint if pipe is not None else None)

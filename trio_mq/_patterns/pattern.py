@@ -213,3 +213,15 @@ class Pattern:
         """Let every waiting task raise."""
         self.senders.fail(make_error)
         self.receivers.fail(make_error)
+
+
+if TYPE_CHECKING:
+    # Type checkers know this one, as typing does from Python 3.13 on. With the default, a program
+    # says `Socket` and need not know of patterns.
+    from typing_extensions import TypeVar
+
+    P_co = TypeVar("P_co", bound=Pattern, covariant=True, default=Pattern)
+else:
+    from typing import TypeVar
+
+    P_co = TypeVar("P_co", covariant=True)

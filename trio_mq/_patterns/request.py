@@ -67,6 +67,7 @@ class ReqPattern(BalancedPattern):
         self.turns = Turns(
             self.balance,
             self._opened,
+            self._redial,
             Partner.NUMBERED if options.correlate else Partner.SETTLED,
             named=bool(options.routing_id),
         )
@@ -136,7 +137,7 @@ class ReqPattern(BalancedPattern):
         else:
             self.turns.left_unanswered(exchange, pipe)
             self._close(exchange, free=False)
-            self.turns.redial(pipe)
+            self._redial(pipe)
 
     # -- pipes --
 
@@ -277,6 +278,12 @@ class ReqPattern(BalancedPattern):
     def _opened(self) -> None:
         if self.senders.waiters:
             self.senders.serve()
+
+    def _redial(self, pipe: Pipe) -> None:
+        """End a connection whose next reply would be a late one, and dial again at once."""
+        link = self.ledger.link_of(pipe)
+        if link is not None:
+            link.redial("its request was abandoned")
 
     def _readdress(self, pipe: Pipe, item: Item) -> Item:
         """A request that another peer did not get goes to this one."""

@@ -31,6 +31,7 @@ class Turns:
     Args:
         balance: Where pipes that may be chosen take their turns.
         opened: Called when a pipe can be chosen again.
+        redial: Ends the connection of a pipe, and dials again at once.
         unknown: What a peer is taken for that was not met yet.
         named: The socket has a routing id, which it tells its peers.
     """
@@ -39,12 +40,14 @@ class Turns:
         self,
         balance: LoadBalance,
         opened: Callable[[], None],
+        redial: Callable[[Pipe], None],
         unknown: Partner,
         *,
         named: bool,
     ) -> None:
         self._balance = balance
         self._opened = opened
+        self._redial = redial
         self._unknown = unknown
         self._named = named
         #: What the peer behind each pipe is, or was when there was one.
@@ -59,8 +62,6 @@ class Turns:
         self.roaming: Exchange | None = None
         #: Such a one was left without its reply, which may come at any time, on any connection.
         self.astray: bool = False
-        #: Ends a connection and dials again at once.
-        self.redial: Callable[[Pipe], None] = _no_redial
 
     # -- who is there --
 
@@ -195,7 +196,7 @@ class Turns:
         self._resting.discard(pipe)
         self._busy.add(pipe)
         self._balance.remove(pipe)
-        self.redial(pipe)
+        self._redial(pipe)
 
     # -- the rest --
 
@@ -224,7 +225,3 @@ class Turns:
             yield f"{len(self._resting)} pipes rest for nobody"
         if self._resting - self._addressing:
             yield "a pipe rests whose peer does not know our name"
-
-
-def _no_redial(pipe: Pipe) -> None:
-    """Set by the socket before the first exchange."""

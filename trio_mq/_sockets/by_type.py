@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, Unpack, overload
 
-from trio_mq._context import Context
 from trio_mq._sockets.keywords import (
-    DealerOptions,
-    Endpoints,
-    PubOptions,
-    PullOptions,
-    PushOptions,
-    ReqOptions,
-    RouterOptions,
-    SocketOptions,
-    SubOptions,
+    DealerKeywords,
+    PubKeywords,
+    PullKeywords,
+    PushKeywords,
+    ReqKeywords,
+    RouterKeywords,
+    SocketKeywords,
+    SubKeywords,
     Topic,
-    XPubOptions,
+    XPubKeywords,
 )
 from trio_mq._sockets.pair import Pair
 from trio_mq._sockets.pipeline import Pull, Push
@@ -38,106 +36,63 @@ _CLASSES: Final = {
 @overload
 def open_socket(
     socket_type: Literal[SocketType.REQ, "REQ", "req"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[ReqOptions],
+    **keywords: Unpack[ReqKeywords],
 ) -> Req: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.REP, "REP", "rep"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[SocketOptions],
+    **keywords: Unpack[SocketKeywords],
 ) -> Rep: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.DEALER, "DEALER", "dealer"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[DealerOptions],
+    **keywords: Unpack[DealerKeywords],
 ) -> Dealer: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.ROUTER, "ROUTER", "router"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[RouterOptions],
+    **keywords: Unpack[RouterKeywords],
 ) -> Router: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.PUB, "PUB", "pub"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[PubOptions],
+    **keywords: Unpack[PubKeywords],
 ) -> Pub: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.SUB, "SUB", "sub"],
     *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
     topics: Topic | Iterable[Topic] = (),
-    **options: Unpack[SubOptions],
+    **keywords: Unpack[SubKeywords],
 ) -> Sub: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.XPUB, "XPUB", "xpub"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[XPubOptions],
+    **keywords: Unpack[XPubKeywords],
 ) -> XPub: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.XSUB, "XSUB", "xsub"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[SocketOptions],
+    **keywords: Unpack[SocketKeywords],
 ) -> XSub: ...
 @overload
 def open_socket(
     socket_type: Literal[
         SocketType.PUSH, "PUSH", "push", SocketType.DOWNSTREAM, "DOWNSTREAM", "downstream"
     ],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[PushOptions],
+    **keywords: Unpack[PushKeywords],
 ) -> Push: ...
 @overload
 def open_socket(
     socket_type: Literal[
         SocketType.PULL, "PULL", "pull", SocketType.UPSTREAM, "UPSTREAM", "upstream"
     ],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[PullOptions],
+    **keywords: Unpack[PullKeywords],
 ) -> Pull: ...
 @overload
 def open_socket(
     socket_type: Literal[SocketType.PAIR, "PAIR", "pair"],
-    *,
-    bind: Endpoints = (),
-    connect: Endpoints = (),
-    context: Context | None = None,
-    **options: Unpack[SocketOptions],
+    **keywords: Unpack[SocketKeywords],
 ) -> Pair: ...
 @overload
 def open_socket(socket_type: SocketType | str, **options: object) -> Socket: ...

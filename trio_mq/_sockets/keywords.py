@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
+from trio_mq._context import Context
 from trio_mq._options import (
     ConnectionOptions,
     OnFull,
@@ -133,6 +134,50 @@ class SubOptions(SocketOptions, total=False):
 
     invert_matching: bool
     """Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends."""
+
+
+class _Places(TypedDict, total=False):
+    """What a constructor takes beside options."""
+
+    bind: Endpoints
+    connect: Endpoints
+    context: Context | None
+
+
+class SocketKeywords(SocketOptions, _Places, total=False):
+    """All keywords of Rep, XSub and Pair."""
+
+
+class PushKeywords(PushOptions, _Places, total=False):
+    """All keywords of Push."""
+
+
+class PullKeywords(PullOptions, _Places, total=False):
+    """All keywords of Pull."""
+
+
+class DealerKeywords(DealerOptions, _Places, total=False):
+    """All keywords of Dealer."""
+
+
+class RouterKeywords(RouterOptions, _Places, total=False):
+    """All keywords of Router."""
+
+
+class ReqKeywords(ReqOptions, _Places, total=False):
+    """All keywords of Req."""
+
+
+class PubKeywords(PubOptions, _Places, total=False):
+    """All keywords of Pub."""
+
+
+class XPubKeywords(XPubOptions, _Places, total=False):
+    """All keywords of XPub."""
+
+
+class SubKeywords(SubOptions, _Places, total=False):
+    """All keywords of Sub, but for its topics."""
 
 
 def make_options(kind: str, allowed: type, given: Mapping[str, object]) -> Options:

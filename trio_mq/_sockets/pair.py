@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from trio_mq._context import Context
 from trio_mq._patterns.pair import PairPattern
-from trio_mq._sockets.keywords import Endpoints, SocketOptions, make_options
+from trio_mq._sockets.keywords import SocketKeywords, SocketOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
 
 
-class Pair(Sender, Receiver):
+class Pair(Sender[PairPattern], Receiver[PairPattern]):
     """Talks to exactly one peer, in both directions.
 
     For two tasks or programs that know each other. A second peer is turned away while the first
@@ -20,14 +19,9 @@ class Pair(Sender, Receiver):
     """
 
     socket_type = SocketType.PAIR
+    _pattern_type = PairPattern
+    _known_options = SocketOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[SocketOptions],
-    ) -> None:
-        checked = make_options("Pair", SocketOptions, options)
-        super().__init__(PairPattern(checked), checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[SocketKeywords]) -> None: ...

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from trio_mq._context import Context
 from trio_mq._patterns.pipeline import PullPattern, PushPattern
-from trio_mq._sockets.keywords import Endpoints, PullOptions, PushOptions, make_options
+from trio_mq._sockets.keywords import PullKeywords, PullOptions, PushKeywords, PushOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
 
 
-class Push(Sender):
+class Push(Sender[PushPattern]):
     """Hands each message to one of the connected workers, in turn, skipping the busy ones.
 
     For distributing work: it waits while there is no worker, or none with room. What a lost worker
@@ -30,20 +29,15 @@ class Push(Sender):
     """
 
     socket_type = SocketType.PUSH
+    _pattern_type = PushPattern
+    _known_options = PushOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[PushOptions],
-    ) -> None:
-        checked = make_options("Push", PushOptions, options)
-        super().__init__(PushPattern(checked), checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[PushKeywords]) -> None: ...
 
 
-class Pull(Receiver):
+class Pull(Receiver[PullPattern]):
     """Takes messages from all connected senders, one each in turn.
 
     For collecting work or results. Known as UPSTREAM in 0MQ 2.0. Arguments and errors as for
@@ -51,17 +45,12 @@ class Pull(Receiver):
     """
 
     socket_type = SocketType.PULL
+    _pattern_type = PullPattern
+    _known_options = PullOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[PullOptions],
-    ) -> None:
-        checked = make_options("Pull", PullOptions, options)
-        super().__init__(PullPattern(checked), checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[PullKeywords]) -> None: ...
 
 
 #: The names of 0MQ 2.0.

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
-from trio_mq._context import Context
 from trio_mq._patterns.publish import PubPattern, XPubPattern
 from trio_mq._peer import Peer
-from trio_mq._sockets.keywords import Endpoints, PubOptions, XPubOptions, make_options, topic_of
+from trio_mq._sockets.keywords import PubKeywords, PubOptions, XPubKeywords, XPubOptions, topic_of
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
 
+P_co = TypeVar("P_co", bound=PubPattern, covariant=True)
 
-class _Publisher(Sender):
+
+class _Publisher(Sender[P_co]):
     """What Pub and XPub share."""
-
-    _publishing: PubPattern
 
     @enable_ki_protection
     async def wait_for_subscribers(self, n: int = 1, topic: bytes | str | None = None) -> None:
@@ -36,18 +35,18 @@ class _Publisher(Sender):
         """
         await checkpoint_if_cancelled()
         self._guard()
-        publishing = self._publishing
+        pattern = self._pattern
         frame = None if topic is None else topic_of(topic)
 
         def enough() -> bool:
             if frame is None:
-                return len(publishing.subscriptions.subscribers()) >= n
-            return len(publishing.matching(frame)) >= n
+                return len(pattern.subscriptions.subscribers()) >= n
+            return len(pattern.matching(frame)) >= n
 
         await self._members.wait_until(enough)
 
 
-class Pub(_Publisher):
+class Pub(_Publisher[PubPattern]):
     """Sends every message to all subscribers whose topics it begins with.
 
     For distributing news. It never waits by default: a subscriber that can't keep up loses
@@ -56,21 +55,15 @@ class Pub(_Publisher):
     """
 
     socket_type = SocketType.PUB
+    _pattern_type = PubPattern
+    _known_options = PubOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[PubOptions],
-    ) -> None:
-        checked = make_options("Pub", PubOptions, options)
-        self._publishing = PubPattern(checked)
-        super().__init__(self._publishing, checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[PubKeywords]) -> None: ...
 
 
-class XPub(_Publisher, Receiver):
+class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
     """A Pub that sees its subscriptions: for proxies, caches and publishers that care.
 
     Receives one frame per change, ``01`` or ``00`` and then the topic (`Message.subscription`
@@ -80,18 +73,12 @@ class XPub(_Publisher, Receiver):
     """
 
     socket_type = SocketType.XPUB
+    _pattern_type = XPubPattern
+    _known_options = XPubOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[XPubOptions],
-    ) -> None:
-        checked = make_options("XPub", XPubOptions, options)
-        self._x_publishing = self._publishing = XPubPattern(checked)
-        super().__init__(self._publishing, checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[XPubKeywords]) -> None: ...
 
     @enable_ki_protection
     def accept(self, peer: Peer, topic: bytes | str) -> None:
@@ -102,7 +89,7 @@ class XPub(_Publisher, Receiver):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._x_publishing.accept(peer, topic_of(topic), subscribed=True)
+        self._pattern.accept(peer, topic_of(topic), subscribed=True)
 
     @enable_ki_protection
     def withdraw(self, peer: Peer, topic: bytes | str) -> None:
@@ -113,4 +100,4 @@ class XPub(_Publisher, Receiver):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._x_publishing.accept(peer, topic_of(topic), subscribed=False)
+        self._pattern.accept(peer, topic_of(topic), subscribed=False)

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._message import Message
+from trio_mq._patterns.pattern import P_co
 from trio_mq._peer import Peer
 from trio_mq._sockets.socket import Socket
 
 if TYPE_CHECKING:
     from trio_mq._context import Context
-    from trio_mq._options import Options
-    from trio_mq._patterns.pattern import Pattern
     from trio_mq._sockets.keywords import Endpoints
 
 
-class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
+class Receiver(Socket[P_co], trio.abc.ReceiveChannel[Message]):
     """A socket that receives: every type but Push and Pub.
 
     Name it in the annotation of a function that takes any of them; programs make the types
@@ -34,17 +33,15 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
 
     def __init__(
         self,
-        pattern: Pattern,
-        options: Options,
         *,
-        bind: Endpoints,
-        connect: Endpoints,
-        context: Context | None,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(pattern, options, bind=bind, connect=connect, context=context)
-        self._take = pattern.take
-        self._queue = pattern.queue
-        self._receivers = pattern.receivers
+        super().__init__(bind=bind, connect=connect, context=context, **options)
+        self._queue: Final = self._pattern.queue
+        self._receivers: Final = self._pattern.receivers
 
     @enable_ki_protection
     async def receive(self) -> Message:
@@ -71,7 +68,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         if len(direct) > 1:
             message = direct.popleft()
         else:
-            message = await self._take_in_turn(self._take)
+            message = await self._take_in_turn(self._pattern.take)
         time_slice = self._slice
         time_slice.left = left = time_slice.left - 1
         clock = time_slice.clock
@@ -92,7 +89,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         self._guard()
         if self._receivers.waiters:
             raise trio.WouldBlock
-        return self._take()
+        return self._pattern.take()
 
     @enable_ki_protection
     async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # the plain word
@@ -113,7 +110,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         if max < 1:
             raise ValueError(f"max={max} is not allowed: give at least 1")
         self._guard()
-        messages = [await self._take_in_turn(self._take)]
+        messages = [await self._take_in_turn(self._pattern.take)]
         self._take_what_is_there(messages, max)
         if self._slice.spent(len(messages)):
             await self._slice.end()
@@ -121,7 +118,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
 
     def _take_what_is_there(self, messages: list[Message], most: int) -> None:
         """Take more messages, whole batches where there are no turns to keep."""
-        take, queue = self._take, self._queue
+        take, queue = self._pattern.take, self._queue
         try:
             while len(messages) < most:
                 direct = queue.direct
@@ -142,7 +139,7 @@ class Receiver(Socket, trio.abc.ReceiveChannel[Message]):
         taken: list[Peer] = []
 
         def take() -> Message:
-            message = self._take()
+            message = self._pattern.take()
             peer = self._pattern.source
             assert peer is not None  # noqa: S101  # every message has come from somebody
             taken.append(peer)

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from threading import get_ident
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
-from trio_mq._context import Context
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, Sendable
-from trio_mq._options import Options
 from trio_mq._patterns.exchange import Exchange
 from trio_mq._patterns.reply import RepPattern
 from trio_mq._patterns.request import ReqPattern
 from trio_mq._peer import Peer
-from trio_mq._pipes.pipe import Pipe
-from trio_mq._sockets.keywords import (
-    BindOptions,
-    Endpoints,
-    ReqOptions,
-    SocketOptions,
-    make_options,
-)
+from trio_mq._sockets.keywords import ReqKeywords, ReqOptions, SocketKeywords, SocketOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
 
 
-class Rep(Sender, Receiver):
+class Rep(Sender[RepPattern], Receiver[RepPattern]):
     """Answers requests: receive one, send its reply, and so on in turns.
 
     For simple services; a Router answers many at a time. Requests are taken from all clients in
@@ -41,18 +32,12 @@ class Rep(Sender, Receiver):
     """
 
     socket_type = SocketType.REP
+    _pattern_type = RepPattern
+    _known_options = SocketOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[SocketOptions],
-    ) -> None:
-        checked = make_options("Rep", SocketOptions, options)
-        self._reply = RepPattern(checked)
-        super().__init__(self._reply, checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[SocketKeywords]) -> None: ...
 
     @enable_ki_protection
     async def receive(self) -> Message:
@@ -66,7 +51,7 @@ class Rep(Sender, Receiver):
         Cancelled, it has taken nothing.
         """
         await checkpoint_if_cancelled()
-        if self._reply.tasks_receiving:
+        if self._pattern.tasks_receiving:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         return await super().receive()
 
@@ -74,7 +59,7 @@ class Rep(Sender, Receiver):
     def receive_nowait(self) -> Message:
         """Return the next request, or raise `trio.WouldBlock` if none is there."""
         self._guard()
-        if self._reply.tasks_receiving:
+        if self._pattern.tasks_receiving:
             raise trio.WouldBlock
         return super().receive_nowait()
 
@@ -82,12 +67,12 @@ class Rep(Sender, Receiver):
     async def receive_from(self) -> tuple[Message, Peer]:
         """Wait for the next request, and return it with its peer; otherwise as `receive`."""
         await checkpoint_if_cancelled()
-        if self._reply.tasks_receiving:
+        if self._pattern.tasks_receiving:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         return await super().receive_from()
 
     async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
-        if await self._reply.watch():
+        if await self._pattern.watch():
             self._guard()
             self._slice.restart()
         return await super()._take_in_turn(take)
@@ -120,10 +105,10 @@ class Rep(Sender, Receiver):
             StateError: There is no request to decline.
         """
         self._guard()
-        self._reply.requester.answer()
+        self._pattern.requester.answer()
 
 
-class Req(Sender, Receiver):
+class Req(Sender[ReqPattern], Receiver[ReqPattern]):
     """Asks services, in turn, one request at a time or many.
 
     `request` is the call to use: it sends and receives in one step that can't get stuck, can be
@@ -144,36 +129,24 @@ class Req(Sender, Receiver):
     """
 
     socket_type = SocketType.REQ
+    _pattern_type = ReqPattern
+    _known_options = ReqOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[ReqOptions],
-    ) -> None:
-        checked = make_options("Req", ReqOptions, options)
-        if bind:
-            _check_may_bind(checked)
-        self._requests = ReqPattern(checked)
-        self._requests.turns.redial = self._redial
-        #: The exchange of ``send`` and ``receive``.
-        self._current: Exchange | None = None
-        self._sending = False
-        super().__init__(self._requests, checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
 
-    @enable_ki_protection
-    async def bind(self, endpoint: str, **overrides: Unpack[BindOptions]) -> str:
-        """Listen for services on an endpoint, and return it resolved; otherwise as `Push.bind`.
+        def __init__(self, **keywords: Unpack[ReqKeywords]) -> None: ...
 
-        Raises:
-            ValueError: ``correlate=False``: a service that connects brings a late reply along when
-                it connects again, and only an id tells it from the reply to the next request.
-        """
-        await checkpoint_if_cancelled()
-        _check_may_bind(self._requests.options)
-        return await super().bind(endpoint, **overrides)
+    #: The exchange of ``send`` and ``receive``.
+    _current: Exchange | None = None
+    _sending = False
+
+    def _check_may_bind(self) -> None:
+        if self._options.correlate is False:
+            raise ValueError(
+                "a Req with correlate=False can't bind: a service that connects keeps its late "
+                "reply over a reconnection, and only an id tells that from the reply to the next "
+                "request; leave correlate out, or connect to the service"
+            )
 
     @enable_ki_protection
     async def request(self, message: Sendable) -> Message:
@@ -204,7 +177,7 @@ class Req(Sender, Receiver):
         try:
             return await self._reply_to(exchange)
         except BaseException:
-            self._requests.abandon(exchange)
+            self._pattern.abandon(exchange)
             raise
 
     @enable_ki_protection
@@ -235,9 +208,9 @@ class Req(Sender, Receiver):
         """Send a request, or raise `trio.WouldBlock` if no service has room for one."""
         frames = self._checked(message)
         self._check_turn_to_send()
-        if self._requests.senders.waiters:
+        if self._pattern.senders.waiters:
             raise trio.WouldBlock
-        self._current = self._requests.begin(frames)
+        self._current = self._pattern.begin(frames)
 
     @enable_ki_protection
     async def receive(self) -> Message:
@@ -273,7 +246,7 @@ class Req(Sender, Receiver):
         """Return the reply, or raise `trio.WouldBlock` if it has not come yet."""
         exchange = self._turn_to_receive()
         try:
-            reply = self._requests.claim(exchange)
+            reply = self._pattern.claim(exchange)
         except trio.WouldBlock:
             raise
         except BaseException:
@@ -306,10 +279,10 @@ class Req(Sender, Receiver):
 
     def _begin_now(self, frames: Frames) -> Exchange | None:
         """Begin an exchange with the next service, if it is our turn and there is one."""
-        if self._requests.senders.waiters:
+        if self._pattern.senders.waiters:
             return None
         try:
-            return self._requests.begin(frames)
+            return self._pattern.begin(frames)
         except trio.WouldBlock:
             return None
 
@@ -317,20 +290,20 @@ class Req(Sender, Receiver):
         started: list[Exchange] = []
 
         def begin() -> None:
-            started.append(self._requests.begin(frames))
+            started.append(self._pattern.begin(frames))
 
-        await self._requests.senders.wait(begin)
+        await self._pattern.senders.wait(begin)
         self._slice.restart()
         return started[0]
 
     async def _reply_to(self, exchange: Exchange) -> Message:
         if exchange.is_over():
-            reply = self._requests.claim(exchange)
+            reply = self._pattern.claim(exchange)
             if self._slice.spent():
                 await self._slice.end()
             return reply
         await exchange.watch()
-        reply = self._requests.claim(exchange) if exchange.is_over() else await exchange.wait()
+        reply = self._pattern.claim(exchange) if exchange.is_over() else await exchange.wait()
         self._slice.restart()
         return reply
 
@@ -350,23 +323,6 @@ class Req(Sender, Receiver):
         if exchange.awaited:
             raise trio.BusyResourceError("another task is receiving from this Req already")
         return exchange
-
-    def _redial(self, pipe: Pipe) -> None:
-        """End a connection whose next reply would be a late one, and dial again at once."""
-        dial = self._endpoints.dial_of(pipe) if self._endpoints is not None else None
-        if dial is not None:
-            dial.redial()
-        if pipe.peer is not None:
-            pipe.peer.disconnect("its request was abandoned")
-
-
-def _check_may_bind(options: Options) -> None:
-    if options.correlate is False:
-        raise ValueError(
-            "a Req with correlate=False can't bind: a service that connects keeps its late reply "
-            "over a reconnection, and only an id tells that from the reply to the next request; "
-            "leave correlate out, or connect to the service"
-        )
 
 
 async def _send_first(socket: Req | Rep, messages: Iterable[Sendable]) -> int:

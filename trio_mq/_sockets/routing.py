@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
-from trio_mq._context import Context
 from trio_mq._options import ConnectionOptions
 from trio_mq._patterns.routing import DealerPattern, RouterPattern
-from trio_mq._sockets.keywords import DealerOptions, Endpoints, RouterOptions, make_options
+from trio_mq._sockets.keywords import DealerKeywords, DealerOptions, RouterKeywords, RouterOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._transports.schemes import OpenStream
 from trio_mq.zmtp import SocketType
 
 
-class Dealer(Sender, Receiver):
+class Dealer(Sender[DealerPattern], Receiver[DealerPattern]):
     """Sends to its peers in turn and receives from all, with no turns to keep.
 
     The asynchronous client of a Router, or of Reps (send an empty frame first then: the delimiter).
@@ -24,22 +23,15 @@ class Dealer(Sender, Receiver):
     """
 
     socket_type = SocketType.DEALER
+    _pattern_type = DealerPattern
+    _known_options = DealerOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[DealerOptions],
-    ) -> None:
-        checked = make_options("Dealer", DealerOptions, options)
-        super().__init__(
-            DealerPattern(checked), checked, bind=bind, connect=connect, context=context
-        )
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[DealerKeywords]) -> None: ...
 
 
-class Router(Sender, Receiver):
+class Router(Sender[RouterPattern], Receiver[RouterPattern]):
     """Talks to each of its peers by name: the first frame of a message is a routing id.
 
     For servers with many clients, and for brokers. Messages arrive with the routing id of their
@@ -49,18 +41,12 @@ class Router(Sender, Receiver):
     """
 
     socket_type = SocketType.ROUTER
+    _pattern_type = RouterPattern
+    _known_options = RouterOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[RouterOptions],
-    ) -> None:
-        checked = make_options("Router", RouterOptions, options)
-        self._routing = RouterPattern(checked)
-        super().__init__(self._routing, checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[RouterKeywords]) -> None: ...
 
     @enable_ki_protection
     async def connect(
@@ -96,7 +82,7 @@ class Router(Sender, Receiver):
                 f"peer_routing_id={peer_routing_id!r} is not allowed: give at most 255 bytes "
                 "that do not start with a zero byte"
             )
-        if self._routing.knows(peer_routing_id):
+        if self._pattern.knows(peer_routing_id):
             raise ValueError(f"another peer has the routing id {peer_routing_id!r} already")
         return await self._connect(
             endpoint,

@@ -18,14 +18,14 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._errors import MessageTooLarge, MQError
 from trio_mq._message import Frames, Sendable, size_of, to_frames
+from trio_mq._patterns.pattern import P_co
 from trio_mq._pipes.item import frames_of
 from trio_mq._pipes.pipe import SMALL
+from trio_mq._sockets.life import Life
 from trio_mq._sockets.socket import Socket
 
 if TYPE_CHECKING:
     from trio_mq._context import Context
-    from trio_mq._options import Options
-    from trio_mq._patterns.pattern import Pattern
     from trio_mq._pipes.pipe import Pipe
     from trio_mq._sockets.keywords import Endpoints
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 0.05
 
 
-class Sender(Socket, trio.abc.SendChannel[Sendable]):
+class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
     """A socket that sends: every type but Pull and Sub.
 
     Name it in the annotation of a function that takes any of them; programs make the types
@@ -43,24 +43,22 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
 
     def __init__(
         self,
-        pattern: Pattern,
-        options: Options,
         *,
-        bind: Endpoints,
-        connect: Endpoints,
-        context: Context | None,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: object,
     ) -> None:
-        super().__init__(pattern, options, bind=bind, connect=connect, context=context)
-        self._send_frames = pattern.send
-        self._sole_pipes = pattern.sole_pipes
+        super().__init__(bind=bind, connect=connect, context=context, **options)
+        self._sole_pipes: Final = self._pattern.sole_pipes
         #: Not empty while others wait to send: newcomers queue up behind them.
-        self._waiting = pattern.senders.waiters
+        self._waiting: Final = self._pattern.senders.waiters
         #: Peers with a full queue for which `send_many` has waited in vain.
         self._slow: set[Pipe] = set()
         #: A single frame up to this size needs no further look at the limits.
         self._small = min(
             limit
-            for limit in (options.max_frame_size, options.max_message_size, SMALL)
+            for limit in (self._options.max_frame_size, self._options.max_message_size, SMALL)
             if limit is not None
         )
 
@@ -101,7 +99,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
             return
         else:
             try:
-                self._send_frames((message,))
+                self._pattern.send((message,))
             except trio.WouldBlock:
                 await self._wait_to_send((message,))
                 return
@@ -129,7 +127,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         self._guard()
         if self._waiting:
             raise trio.WouldBlock
-        self._send_frames(frames)
+        self._pattern.send(frames)
 
     @enable_ki_protection
     async def send_many(self, messages: Iterable[Sendable]) -> int:
@@ -162,14 +160,14 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         slow = await self._peers_that_lag(batch) if self._pattern.may_drop else ()
         if self._waiting or not self._try(first):
             await self._wait_to_send(first)
-        count = 1 if self._refusing else 1 + self._send_what_fits(batch, slow)
+        count = 1 if self._life is not Life.OPEN else 1 + self._send_what_fits(batch, slow)
         if self._slice.spent(count):
             await self._slice.end()
         return count
 
     def _try(self, frames: Frames) -> bool:
         try:
-            self._send_frames(frames)
+            self._pattern.send(frames)
         except trio.WouldBlock:
             return False
         return True
@@ -192,7 +190,7 @@ class Sender(Socket, trio.abc.SendChannel[Sendable]):
         """Send what comes after the first of a batch, and return how many that was."""
         sole_pipe = self._sole_pipes.sole_pipe
         count = sole_pipe.append_what_fits(batch, 1) if sole_pipe is not None else 0
-        send = self._send_frames
+        send = self._pattern.send
         try:
             for index in range(count + 1, len(batch)):
                 frames = frames_of(batch[index])

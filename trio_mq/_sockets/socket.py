@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from types import TracebackType
-from typing import ClassVar, Final, Self, Unpack
+from typing import ClassVar, Final, Generic, Self, Unpack
 
 import attrs
 import trio
@@ -17,11 +17,12 @@ from trio_mq._connections.scope import Scope
 from trio_mq._context import Context, checked, default_context, shared_by
 from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._events import EventStream
-from trio_mq._options import ConnectionOptions, Options
-from trio_mq._patterns.pattern import Pattern
+from trio_mq._options import ConnectionOptions
+from trio_mq._patterns.pattern import P_co, Pattern
 from trio_mq._peer import Peer
 from trio_mq._sockets.attributes import OnlyKnownAttributes
-from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of
+from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of, make_options
+from trio_mq._sockets.life import Life, Opened
 from trio_mq._sockets.membership import Membership
 from trio_mq._statistics import SocketStatistics
 from trio_mq._transports.schemes import OpenStream, parse_bind, parse_connect
@@ -29,7 +30,7 @@ from trio_mq._waiting import TimeSlice, begin_in_trio, current_slice
 from trio_mq.zmtp import SocketType
 
 
-class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
+class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
     """What every socket type has in common; use one of the classes that are named for a type.
 
     ``async with`` opens it: endpoints given to the constructor are bound and connected, and its
@@ -40,45 +41,45 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
 
     socket_type: ClassVar[SocketType]
 
+    #: Decides what its calls do.
+    _pattern_type: type[P_co]
+    #: A TypedDict of the options that it has.
+    _known_options: ClassVar[type]
     #: Sub and XSub have nothing to write that could matter after their end.
     _lingers: ClassVar[bool] = True
 
     def __init__(
         self,
-        pattern: Pattern,
-        options: Options,
         *,
-        bind: Endpoints,
-        connect: Endpoints,
-        context: Context | None,
+        bind: Endpoints = (),
+        connect: Endpoints = (),
+        context: Context | None = None,
+        **options: object,
     ) -> None:
-        self._options: Final = options
+        self._options: Final = make_options(type(self).__name__, self._known_options, options)
         self._to_bind = endpoints_of("bind", bind, parse_bind)
         self._to_connect = endpoints_of("connect", connect, parse_connect)
+        if self._to_bind:
+            self._check_may_bind()
         self._context = None if context is None else checked(context)
-        self._pattern: Final = pattern
-        self._members: Final = Membership(pattern, options)
-        self._scope: Scope | None = None
-        self._endpoints: EndpointRegistry | None = None
-        self._slice = TimeSlice()
-        self._thread = 0
+        self._pattern: Final = self._pattern_type(self._options)
+        self._members: Final = Membership(self._pattern, self._options)
+        self._life = Life.NEW
+        self._opened: Opened | None = None
         #: The thread whose calls are accepted, 0 while none are: one look at this is all that the
         #: quick calls spend on their guard.
         self._open_in = 0
-        #: Calls get an error: the socket is not open yet, closing or closed.
-        self._refusing = True
-        self._closed = False
+        self._slice = TimeSlice()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open" if self._scope else "new"
         names = "".join(" " + status.endpoint for status in self.endpoints)
         full = sum(pipe.blocked for pipe in self._members.pipes)
         peers = f"{len(self._members.links)} peers" + (f", {full} full" if full else "")
-        return f"<{type(self).__name__} {state}{names}, {peers}>"
+        return f"<{type(self).__name__} {self._life.value}{names}, {peers}>"
 
     def __del__(self) -> None:
         # An attribute that is missing belongs to a constructor that raised.
-        if getattr(self, "_scope", None) is not None and not self._closed:
+        if getattr(self, "_life", Life.NEW) in (Life.OPEN, Life.CLOSING):
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
 
     # -- life --
@@ -94,18 +95,16 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
             TooManyThreads: The context is used by too many threads.
         """
         await begin_in_trio()
-        if self._scope is not None or self._closed:
+        if self._life is not Life.NEW:
             raise RuntimeError(f"{self!r} was used before: make a new socket for each block")
-        self._context = self._context or default_context()
-        shared_by(self._context).register(self)
-        self._thread = threading.get_ident()
+        context = self._context or default_context()
+        shared_by(context).register(self)
+        scope = Scope(type(self).__name__, at_end=self._members.close)
+        endpoints = EndpointRegistry(self._members, self._options, context, scope)
+        self._opened = Opened(scope, endpoints, context, threading.get_ident())
+        self._open_in = self._opened.thread
         self._slice = current_slice()
-        self._scope = scope = Scope(type(self).__name__, at_end=self._members.close)
-        self._endpoints = endpoints = EndpointRegistry(
-            self._members, self._options, self._context, scope
-        )
-        self._refusing = False
-        self._open_in = self._thread
+        self._life = Life.OPEN
         debug.watch(self._pattern)
         try:
             for endpoint in self._to_bind:
@@ -133,8 +132,8 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
         traceback: TracebackType | None,
     ) -> bool | None:
         """Close: in order after a normal end, at once after an exception."""
-        scope = self._scope
-        assert scope is not None  # noqa: S101  # it was entered
+        assert self._opened is not None  # noqa: S101  # it was entered
+        scope = self._opened.scope
         try:
             if error is None:
                 await self.aclose()
@@ -163,33 +162,32 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
         """
         self._check_thread()
         options = self._options if linger is None else attrs.evolve(self._options, linger=linger)
-        scope, endpoints = self._scope, self._endpoints
-        if scope is None or endpoints is None:
-            self._closed = True
+        opened = self._opened
+        if opened is None:
+            self._life = Life.CLOSED
             await trio.lowlevel.checkpoint()
             return
-        self._refuse_calls()
+        self._refuse_calls(opened)
         orderly = False
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
-            if self._lingers and not self._closed:
+            if self._lingers and self._life is Life.CLOSING:
                 with trio.move_on_after(options.linger):
                     await self._members.drain()
-                    await endpoints.finish()
+                    await opened.endpoints.finish()
             orderly = True
         finally:
             self._abandon(warn=orderly)
             with trio.CancelScope(shield=True):
-                await scope.ended.wait()
+                await opened.scope.ended.wait()
 
-    def _refuse_calls(self) -> None:
+    def _refuse_calls(self, opened: Opened) -> None:
         """Let every blocked and every later call raise."""
-        if not self._refusing:
-            self._refusing = True
+        if self._life is Life.OPEN:
+            self._life = Life.CLOSING
             self._open_in = 0
             self._members.refuse_calls(self._closed_error)
-            if self._endpoints is not None:
-                self._endpoints.refuse_calls(self._closed_error)
+            opened.endpoints.refuse_calls(self._closed_error)
 
     def _abandon(self, *, warn: bool = False) -> None:
         """End everything at once; what waits gets one non-blocking write, or is dropped.
@@ -197,19 +195,17 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
         Args:
             warn: Nobody has asked for that: tell in the log how much is lost.
         """
-        if self._closed:
+        opened = self._opened
+        if opened is None or self._life is Life.CLOSED:
             return
-        self._refuse_calls()
-        self._closed = True
+        self._refuse_calls(opened)
+        self._life = Life.CLOSED
         self._members.begin_to_close(warn=warn)  # and when every task has ended, close the books
         try:
-            if self._endpoints is not None:
-                self._endpoints.stop()
+            opened.endpoints.stop()
         finally:
-            if self._scope is not None:
-                self._scope.stop()
-            if self._context is not None:
-                shared_by(self._context).unregister(self)
+            opened.scope.stop()
+            shared_by(opened.context).unregister(self)
 
     def _closed_error(self) -> trio.ClosedResourceError:
         return trio.ClosedResourceError(f"this {type(self).__name__} was closed")
@@ -222,13 +218,13 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
             RuntimeError: It is not open yet, or belongs to another thread.
         """
         self._check_thread()
-        if self._refusing:
-            if self._scope is None and not self._closed:
-                raise RuntimeError(f"{self!r} is not open: use it inside 'async with'")
+        if self._life is Life.NEW:
+            raise RuntimeError(f"{self!r} is not open: use it inside 'async with'")
+        if self._life is not Life.OPEN:
             raise self._closed_error()
 
     def _check_thread(self) -> None:
-        if self._scope is not None and threading.get_ident() != self._thread:
+        if self._opened is not None and threading.get_ident() != self._opened.thread:
             raise RuntimeError(
                 f"{type(self).__name__} belongs to another thread: "
                 "reach it from here with trio.from_thread.run"
@@ -236,8 +232,11 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
 
     def _open_endpoints(self) -> EndpointRegistry:
         self._guard()
-        assert self._endpoints is not None  # noqa: S101  # the guard saw that we are open
-        return self._endpoints
+        assert self._opened is not None  # noqa: S101  # the guard saw that we are open
+        return self._opened.endpoints
+
+    def _check_may_bind(self) -> None:
+        """Raise `ValueError` if peers must not connect to a socket like this; most may."""
 
     # -- endpoints --
 
@@ -252,12 +251,15 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
 
         Raises:
             OSError: It can't be bound; the socket stays as it was, and usable.
-            ValueError: The endpoint or the value of an option is not allowed.
+            ValueError: The endpoint or the value of an option is not allowed; or it is a `Req` with
+                ``correlate=False``, for a service that connects brings a late reply along when it
+                connects again, and only an id tells that from the reply to the next request.
             TypeError: An option is none of a connection's.
 
         Cancelled, nothing is bound. (zmq_bind(3))
         """
         await checkpoint_if_cancelled()
+        self._check_may_bind()
         endpoints = self._open_endpoints()
         listener = overrides.pop("listener", None)
         return await endpoints.bind(endpoint, dict(overrides), listener)
@@ -330,7 +332,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
 
         Cancelled, it drops what waits at once and still unbinds. (zmq_unbind(3))
         """
-        if self._refusing or not self._open_endpoints().is_bound(endpoint):
+        if self._life is not Life.OPEN or not self._open_endpoints().is_bound(endpoint):
             # There is nothing that must be done all the same.
             await checkpoint_if_cancelled()
         await self._open_endpoints().unbind(endpoint)
@@ -347,7 +349,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
 
         Cancelled, it drops what waits at once and still disconnects. (zmq_disconnect(3))
         """
-        if self._refusing or not self._open_endpoints().is_connected(endpoint):
+        if self._life is not Life.OPEN or not self._open_endpoints().is_connected(endpoint):
             # There is nothing that must be done all the same.
             await checkpoint_if_cancelled()
         await self._open_endpoints().disconnect(endpoint)
@@ -357,7 +359,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource):
     @property
     def endpoints(self) -> tuple[EndpointStatus, ...]:
         """How each bound and connected endpoint is doing."""
-        return self._endpoints.statuses() if self._endpoints is not None else ()
+        return self._opened.endpoints.statuses() if self._opened is not None else ()
 
     @property
     def peers(self) -> tuple[Peer, ...]:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from trio.lowlevel import enable_ki_protection
 
-from trio_mq._context import Context
 from trio_mq._patterns.subscribe import SubPattern, XSubPattern
 from trio_mq._sockets.keywords import (
-    Endpoints,
+    SocketKeywords,
     SocketOptions,
+    SubKeywords,
     SubOptions,
     Topic,
-    make_options,
     topic_of,
     topics_of,
 )
+from trio_mq._sockets.life import Life
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import Socket
 from trio_mq.zmtp import SocketType
 
+P_co = TypeVar("P_co", bound=XSubPattern, covariant=True)
 
-class _Subscriber(Socket):
+
+class _Subscriber(Socket[P_co]):
     """What Sub and XSub share."""
 
     _lingers = False
-    _subscribing: XSubPattern
 
     @enable_ki_protection
     def subscribe(self, topic: Topic) -> None:
@@ -44,9 +45,9 @@ class _Subscriber(Socket):
         Raises:
             trio.ClosedResourceError: The socket was closed.
         """
-        if self._scope is not None or self._closed:
+        if self._life is not Life.NEW:
             self._guard()
-        self._subscribing.subscribe_to(topic_of(topic))
+        self._pattern.subscribe_to(topic_of(topic))
 
     @enable_ki_protection
     def unsubscribe(self, topic: Topic) -> None:
@@ -59,15 +60,15 @@ class _Subscriber(Socket):
             ValueError: It was not subscribed to.
             trio.ClosedResourceError: The socket was closed.
         """
-        if self._scope is not None or self._closed:
+        if self._life is not Life.NEW:
             self._guard()
         encoded = topic_of(topic)
-        if encoded not in self._subscribing.topics:
+        if encoded not in self._pattern.topics:
             raise ValueError(f"{topic!r} is not subscribed to")
-        self._subscribing.unsubscribe_from(encoded)
+        self._pattern.unsubscribe_from(encoded)
 
 
-class Sub(_Subscriber, Receiver):
+class Sub(_Subscriber[SubPattern], Receiver[SubPattern]):
     """Receives the messages of all connected publishers that begin with one of its topics.
 
     Args:
@@ -84,25 +85,18 @@ class Sub(_Subscriber, Receiver):
     """
 
     socket_type = SocketType.SUB
+    _pattern_type = SubPattern
+    _known_options = SubOptions
 
     def __init__(
-        self,
-        *,
-        topics: Topic | Iterable[Topic] = (),
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[SubOptions],
+        self, *, topics: Topic | Iterable[Topic] = (), **keywords: Unpack[SubKeywords]
     ) -> None:
-        checked = make_options("Sub", SubOptions, options)
-        pattern = SubPattern(checked)
-        self._subscribing = pattern
-        super().__init__(pattern, checked, bind=bind, connect=connect, context=context)
+        super().__init__(**keywords)
         for topic in topics_of(topics):
             self.subscribe(topic)
 
 
-class XSub(_Subscriber, Sender, Receiver):
+class XSub(_Subscriber[XSubPattern], Sender[XSubPattern], Receiver[XSubPattern]):
     """A Sub that can speak to its publishers and filters nothing itself: for proxies.
 
     Subscribe with `subscribe`, or by sending one frame of ``01`` and the topic (``00`` cancels);
@@ -110,15 +104,9 @@ class XSub(_Subscriber, Sender, Receiver):
     """
 
     socket_type = SocketType.XSUB
+    _pattern_type = XSubPattern
+    _known_options = SocketOptions
 
-    def __init__(
-        self,
-        *,
-        bind: Endpoints = (),
-        connect: Endpoints = (),
-        context: Context | None = None,
-        **options: Unpack[SocketOptions],
-    ) -> None:
-        checked = make_options("XSub", SocketOptions, options)
-        self._subscribing = XSubPattern(checked)
-        super().__init__(self._subscribing, checked, bind=bind, connect=connect, context=context)
+    if TYPE_CHECKING:
+
+        def __init__(self, **keywords: Unpack[SocketKeywords]) -> None: ...
