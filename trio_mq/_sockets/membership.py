@@ -175,10 +175,9 @@ class Membership:
             raise contest.refusal from None
 
     def _admit(self, properties: PeerProperties, link: AnyLink) -> Pipe:
-        if len(self._admitted) >= link.options.max_peers:
-            raise Refusal(
-                "max-peers", f"there are max_peers={link.options.max_peers} peers already"
-            )
+        limit = link.options.max_peers
+        if len(self._admitted) >= limit:
+            raise Refusal("max-peers", f"there are max_peers={limit} peers already")
         if link.own_pipe is not None:
             if link.own_pipe.hold is Hold.RETIRED:
                 raise Refusal("closed", f"{link.endpoint} was disconnected meanwhile")
@@ -371,6 +370,8 @@ class Membership:
 
     def close(self) -> None:
         """Every link and endpoint has ended: drop what is left, say so, and close the books."""
+        # Also if a bug or Ctrl-C has ended the tasks before: nobody is left to give messages to.
+        self._closing = True
         left = self._pattern.forget_returned()
         if left:
             self.ledger.drop_unqueued(DropReason.CLOSED, left)
