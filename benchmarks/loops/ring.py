@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final, TypeAlias
 
 import attrs
@@ -113,11 +114,24 @@ class Ring:
         """
         expected = self.portions[place]
         if len(expected) > 1 or place % _WHOLE_EVERY == 0:
-            good = arrived == expected
+            good = _same(arrived, expected)
         else:
             good = _same_ends(_body(arrived[0]), _body(expected[0]))
         if not good:
             raise CorruptMessage(f"portion {place} is not what was sent: {arrived!r:.200}")
+
+
+def _same(arrived: list[Received], expected: list[Received]) -> bool:
+    """Compare whole messages.
+
+    Those of trio_mq compare themselves with bytes, in Python: a fifth of the time of a batch. Their
+    frames are compared instead, which costs what it costs other libraries.
+    """
+    if not isinstance(arrived[0], tuple):
+        return arrived == expected
+    return list(map(len, arrived)) == list(map(len, expected)) and (  # type: ignore[arg-type]
+        list(chain.from_iterable(arrived)) == list(chain.from_iterable(expected))  # type: ignore[arg-type]
+    )
 
 
 def _same_ends(arrived: bytes, expected: bytes) -> bool:
