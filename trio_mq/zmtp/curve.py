@@ -120,7 +120,7 @@ class CurveClientMechanism(SealedTraffic):
         server_key: S.
     """
 
-    table = CLIENT_TABLE
+    table: Table = CLIENT_TABLE
     our_nonce = _CLIENT_NONCE
     their_nonce = _SERVER_NONCE
 
@@ -177,7 +177,7 @@ class CurveClientMechanism(SealedTraffic):
         if plain is None:
             raise not_theirs("WELCOME")
         self._server_transient, self._cookie = plain[:KEY_SIZE], plain[KEY_SIZE:]
-        self.key = self.agree(
+        self.key: bytes = self.agree(
             self._server_transient, self._transient_secret, "the key of a WELCOME"
         )
 
@@ -201,7 +201,7 @@ class CurveClientMechanism(SealedTraffic):
     def _read_ready(self, data: bytes) -> None:
         if len(data) < _READY_SIZE:
             raise malformed(f"a READY with {len(data)} bytes of data has no room for its box")
-        self.metadata = self.open_counted(Command.READY, _READY_NONCE, data)
+        self.metadata: bytes = self.open_counted(Command.READY, _READY_NONCE, data)
 
 
 class CurveServerMechanism(SealedTraffic):
@@ -219,7 +219,7 @@ class CurveServerMechanism(SealedTraffic):
         secret_key: s.
     """
 
-    table = SERVER_TABLE
+    table: Table = SERVER_TABLE
     our_nonce = _SERVER_NONCE
     their_nonce = _CLIENT_NONCE
 
@@ -304,12 +304,14 @@ class CurveServerMechanism(SealedTraffic):
             raise RemoteProtocolError(
                 ProtocolFault.CRYPTOGRAPHIC, "an INITIATE has a cookie that is not ours"
             )
-        self.key = self.agree(self._client_transient, self._transient_secret, "the key of a HELLO")
+        self.key: bytes = self.agree(
+            self._client_transient, self._transient_secret, "the key of a HELLO"
+        )
         plain = self.open_counted(Command.INITIATE, _INITIATE_NONCE, data[_COOKIE_SIZE:])
         metadata_start = KEY_SIZE + _VOUCH_SIZE
         self._check_vouch(plain[:KEY_SIZE], plain[KEY_SIZE:metadata_start])
-        self.credentials = (plain[:KEY_SIZE],)
-        self.metadata = plain[metadata_start:]
+        self.credentials: tuple[bytes, ...] = (plain[:KEY_SIZE],)
+        self.metadata: bytes = plain[metadata_start:]
         self._secret_key = self._transient_secret = self._hello_key = b""
 
     def _check_vouch(self, client_key: bytes, vouch: bytes) -> None:

@@ -96,9 +96,9 @@ class SealedTraffic:
         self.ours = ours
         self.boxes = boxes
         self.random_bytes = random_bytes
-        self.sent = Counter()
+        self.sent: Counter = Counter()
         self._received = Counter(strict=strict)
-        self.key = b""
+        self.key: bytes = b""
         """What seals all from INITIATE on."""
 
     def seal(self, flags: int, body: bytes, /) -> bytes:
