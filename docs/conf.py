@@ -153,10 +153,34 @@ def show_measurements() -> None:
     page.write(report.load(stored), ROOT / "docs" / "_generated")
 
 
+def show_floors() -> None:
+    """Give the page on the architecture the picture that is the docstring of the package."""
+    _, _, picture = (trio_mq.__doc__ or "").partition("::\n")
+    (ROOT / "docs" / "_generated" / "floors.rst").write_text(f"::\n{picture}", "utf-8")
+
+
+def show_departures() -> None:
+    """Write the table of what we do differently from the data of the tests."""
+    departures = importlib.import_module("tests.spec.departures").Departure
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 16 28 28 28", ""]
+    for cells in [
+        ("source", "what is demanded", "what we do", "why"),
+        *(
+            (row.source, row.demand, row.instead, row.why)
+            for row in (each.value for each in departures)
+        ),
+    ]:
+        first, *others = (" ".join(cell.split()) for cell in cells)
+        lines += [f"   * - {first}", *(f"     - {other}" for other in others)]
+    (ROOT / "docs" / "_generated" / "departures.rst").write_text("\n".join(lines) + "\n", "utf-8")
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks above."""
     find_source_modules()
     show_measurements()
+    show_floors()
+    show_departures()
     app.connect("doctree-read", qualify_methods)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-docstring", put_comment_aside, priority=100)

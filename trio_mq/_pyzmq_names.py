@@ -17,6 +17,10 @@ OPTIONS: Final = {
     "connect_rid": "give peer_routing_id=… to Router.connect()",
     "connect_routing_id": "give peer_routing_id=… to Router.connect()",
     "connect_timeout": _KEYWORD.format("connect_timeout=… in seconds"),
+    "curve_publickey": _KEYWORD.format("mechanism=auth.CurveClient(keys, server=…)"),
+    "curve_secretkey": _KEYWORD.format("mechanism=auth.CurveClient(keys, server=…)"),
+    "curve_server": _KEYWORD.format("mechanism=auth.CurveServer(keys)"),
+    "curve_serverkey": _KEYWORD.format("mechanism=auth.CurveClient(keys, server=…)"),
     "handshake_ivl": _KEYWORD.format("handshake_timeout=… in seconds"),
     "heartbeat_ivl": _KEYWORD.format("heartbeat_interval=… in seconds"),
     "heartbeat_timeout": _KEYWORD.format("heartbeat_timeout=… in seconds"),
@@ -30,9 +34,9 @@ OPTIONS: Final = {
     "last_endpoint": "it is what 'await socket.bind(…)' returns, and in socket.endpoints",
     "linger": _KEYWORD.format("linger=… in seconds") + ", or to aclose(); math.inf is for ever",
     "maxmsgsize": _KEYWORD.format("max_message_size=…"),
-    "plain_password": _KEYWORD.format("mechanism=…"),
-    "plain_server": _KEYWORD.format("mechanism=…"),
-    "plain_username": _KEYWORD.format("mechanism=…"),
+    "plain_password": _KEYWORD.format("mechanism=auth.PlainClient(username, password)"),
+    "plain_server": _KEYWORD.format("mechanism=auth.PlainServer()"),
+    "plain_username": _KEYWORD.format("mechanism=auth.PlainClient(username, password)"),
     "probe_router": _KEYWORD.format("probe=True"),
     "rcvbuf": _KEYWORD.format("receive_buffer=…"),
     "rcvhwm": _KEYWORD.format("receive_hwm=…"),
@@ -58,7 +62,7 @@ OPTIONS: Final = {
     "xpub_verbose": _KEYWORD.format('verbose="subscribe"'),
     "xpub_verboser": _KEYWORD.format('verbose="all"'),
     "xpub_welcome_msg": _KEYWORD.format("welcome_message=…"),
-    "zap_domain": _KEYWORD.format("mechanism=…"),
+    "zap_domain": _KEYWORD.format("zap_domain=…"),
 }
 """What to write instead of a socket option of libzmq or an attribute of pyzmq, in lower case."""
 

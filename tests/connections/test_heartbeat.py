@@ -10,6 +10,8 @@ import trio.testing
 
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._contract import SilentPeer
+from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._limits import Limits
 from trio_mq._options import Options
 from trio_mq._transports.kernel_view import TcpView, Vital
 from trio_mq.zmtp import Connection
@@ -32,13 +34,15 @@ class Encoder:
 class World:
     """One heartbeat with its surroundings: a writer that writes at once, and another kernel."""
 
-    def __init__(self, vital: Vital = Vital.SPOKE, *, writes: bool = True) -> None:
+    def __init__(
+        self, vital: Vital = Vital.SPOKE, *, writes: bool = True, limits: Limits | None = None
+    ) -> None:
         self.vital = vital
         self.written = 0
         self.writes = writes
         self.pings = 0
         self.heartbeat = Heartbeat(
-            Options(heartbeat_interval=5, heartbeat_timeout=2),
+            Options(heartbeat_interval=5, heartbeat_timeout=2, limits=limits or Limits()),
             cast("Connection", Encoder()),
             self.write,
             None,
@@ -195,3 +199,18 @@ async def test_the_end_of_the_connection_ends_the_waiting(
 def test_what_the_kernel_s_figures_say_of_the_last_second(view: TcpView, vital: Vital) -> None:
     """A shut window alone says nothing: the probes of it do."""
     assert view.vital(1.0) is vital
+
+
+async def test_a_peer_may_ping_as_fast_as_the_limit_says_for_ever(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Faster only as long as its burst lasts."""
+    world = World(limits=Limits(max_pings_per_second=4, max_ping_burst=3))
+    for _ in range(100):
+        world.heartbeat.pinged(0, b"")
+        await trio.sleep(1 / 4)
+    for _ in range(3):
+        world.heartbeat.pinged(0, b"")
+    with pytest.raises(RemoteProtocolError, match="more than 4 PINGs a second") as caught:
+        world.heartbeat.pinged(0, b"")
+    assert caught.value.fault is ProtocolFault.PING_FLOOD

@@ -220,6 +220,17 @@ async def test_b71_a_push_hangs_up_on_who_talks_to_it(place: Place) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+async def test_b71_how_many_messages_a_push_bears_is_a_limit(place: Place) -> None:
+    """Two are dropped and counted; the third ends the connection."""
+    limits = Limits(max_unexpected_messages=2)
+    ours = Push(linger=0, limits=limits)
+    assert (await play(ours, place, hello(b"PULL") + message(b"a") * 2, leave=True)).reason == "eof"
+    assert ours.statistics().dropped[DropReason.FILTERED] == 2
+    outcome = await play(Push(linger=0, limits=limits), place, hello(b"PULL") + message(b"a") * 3)
+    assert outcome.reason == "unexpected-message"
+
+
+@pytest.mark.parametrize("place", PLACES)
 async def test_b71_a_pub_drops_what_is_said_to_it(place: Place) -> None:
     """Without keeping it."""
     ours = Pub(linger=0)
