@@ -201,12 +201,15 @@ def test_a_socket_type_is_documented_and_meets_libzmq(member: SocketType) -> Non
     assert any(member.value in str(pair).upper() for pair in PAIRS)
 
 
-MECHANISMS: Final[list[type[trio_mq.zmtp.Null]]] = [
-    kind
-    for module in (trio_mq.auth, trio_mq.zmtp)
-    for kind in (getattr(module, name) for name in module.__all__)
-    if inspect.isclass(kind) and isinstance(vars(kind).get("name"), str)
-]
+def mechanisms() -> Iterator[type[trio_mq.zmtp.Null]]:
+    """Yield what users can give as ``mechanism=``; each is made as NULL is."""
+    for module in (trio_mq.auth, trio_mq.zmtp):
+        for kind in map(vars(module).get, module.__all__):
+            if inspect.isclass(kind) and isinstance(vars(kind).get("name"), str):
+                yield kind
+
+
+MECHANISMS: Final = list(mechanisms())
 
 
 @pytest.mark.parametrize("kind", MECHANISMS, ids=lambda kind: str(kind.__name__))
@@ -262,6 +265,7 @@ TESTED_ELSEWHERE: Final = {
     "_pyzmq_names.py": "sockets/test_attributes.py",
     "_sockets/contests.py": "sockets/test_contested_places.py",
     "_sockets/keywords.py": "test_options.py, test_attribute_texts.py",
+    "_sockets/life.py": "cancellation/test_lifetime.py",
     "_sockets/membership.py": "sockets/test_sources.py and the rest of that folder",
     "_sockets/pair.py": "spec/test_rfc31_pair.py",
     "_sockets/pipeline.py": "spec/test_rfc30_push.py, spec/test_rfc30_pull.py",
