@@ -10,7 +10,7 @@ import trio
 from trio_mq._errors import Unroutable, leaves
 from trio_mq._message import Message
 from trio_mq._patterns.pattern import Pattern
-from trio_mq._patterns.subscribe import XSubPattern
+from trio_mq._patterns.xsub import XSubPattern
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import guarded_pattern

@@ -20,14 +20,15 @@ class Owner(Books):
 
     def __init__(self) -> None:
         super().__init__()
-        self.balance = LoadBalance(self._dispatched)
+        self.balance = LoadBalance(self._give)
         self.dispatched: list[bytes] = []
 
     def room_opened(self, pipe: Pipe) -> None:
         """Tell the strategy."""
         self.balance.room_opened(pipe)
 
-    def _dispatched(self, pipe: Pipe, item: Item) -> None:
+    def _give(self, pipe: Pipe, item: Item) -> None:
+        pipe.put(item)
         self.dispatched.append(frames_of(item)[0])
 
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from trio_mq._peer import Peer
 
 
+#: What a probe is: one empty message, which a Router sees as an id and an empty frame.
+PROBE: Final[Frames] = (b"",)
+
+
 class Contested(Exception):  # a verdict, not an error
     """A newcomer wants what another connection holds: a routing id, or the only place."""
 

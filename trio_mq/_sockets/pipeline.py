@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from trio_mq._patterns.pipeline import PullPattern, PushPattern
+from trio_mq._patterns.pull import PullPattern
+from trio_mq._patterns.push import PushPattern
 from trio_mq._sockets.keywords import PullKeywords, PullOptions, PushKeywords, PushOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
-from trio_mq._patterns.publish import PubPattern, XPubPattern
+from trio_mq._patterns.pub import PubPattern
+from trio_mq._patterns.xpub import XPubPattern
 from trio_mq._peer import Peer
 from trio_mq._sockets.keywords import PubKeywords, PubOptions, XPubKeywords, XPubOptions, topic_of
 from trio_mq._sockets.receiver import Receiver

@@ -12,8 +12,8 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, Sendable
 from trio_mq._patterns.exchange import Exchange
-from trio_mq._patterns.reply import RepPattern
-from trio_mq._patterns.request import ReqPattern
+from trio_mq._patterns.rep import RepPattern
+from trio_mq._patterns.req import ReqPattern
 from trio_mq._peer import Peer
 from trio_mq._sockets.keywords import ReqKeywords, ReqOptions, SocketKeywords, SocketOptions
 from trio_mq._sockets.receiver import Receiver

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Unpack
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._options import ConnectionOptions
-from trio_mq._patterns.routing import DealerPattern, RouterPattern
+from trio_mq._patterns.dealer import DealerPattern
+from trio_mq._patterns.router import RouterPattern
 from trio_mq._sockets.keywords import DealerKeywords, DealerOptions, RouterKeywords, RouterOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender

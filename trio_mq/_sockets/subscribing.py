@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from trio.lowlevel import enable_ki_protection
 
-from trio_mq._patterns.subscribe import SubPattern, XSubPattern
+from trio_mq._patterns.sub import SubPattern
+from trio_mq._patterns.xsub import XSubPattern
 from trio_mq._sockets.keywords import (
     SocketKeywords,
     SocketOptions,

@@ -25,17 +25,15 @@ class LoadBalance:
     anything new, in the order in which it was accepted; new messages wait meanwhile.
 
     Args:
-        dispatched: Told of each message that leaves the return queue for a pipe.
+        give: Queues a message of the return queue for the pipe that was chosen for it.
     """
 
-    __slots__ = ("_dispatched", "_ready", "prepare", "returned", "returned_bytes", "sole_pipe")
+    __slots__ = ("_give", "_ready", "returned", "returned_bytes", "sole_pipe")
 
-    def __init__(self, dispatched: Callable[[Pipe, Item], None]) -> None:
+    def __init__(self, give: Callable[[Pipe, Item], None]) -> None:
         #: Pipes that may have room; the next one to choose is the first.
         self._ready: deque[Pipe] = deque()
-        self._dispatched = dispatched
-        #: Makes of a message of the return queue what the pipe that was chosen for it needs.
-        self.prepare: Callable[[Pipe, Item], Item] = _as_it_is
+        self._give = give
         #: The only pipe that can be chosen; ``None`` if there are more, or none.
         self.sole_pipe: Pipe | None = None
         #: The return queue.
@@ -143,9 +141,7 @@ class LoadBalance:
                 return
             item = self.returned.popleft()
             self.returned_bytes -= payload_of(item)
-            item = self.prepare(pipe, item)
-            pipe.put(item)
-            self._dispatched(pipe, item)
+            self._give(pipe, item)
 
     def forget_returned(self) -> int:
         """Drop the return queue, and return how many messages that was."""
@@ -172,7 +168,3 @@ class LoadBalance:
     def _find_outlet(self) -> None:
         ready = self._ready
         self.sole_pipe = ready[0] if len(ready) == 1 and not self.returned else None
-
-
-def _as_it_is(pipe: Pipe, item: Item) -> Item:  # noqa: ARG001  # it is the same for all
-    return item

@@ -43,6 +43,7 @@ from trio_mq._options import Options
 from trio_mq._patterns.balanced import BalancedPattern
 from trio_mq._patterns.exchange import Exchange, peer_lost
 from trio_mq._patterns.partners import Partner, partner_of
+from trio_mq._patterns.pattern import PROBE
 from trio_mq._patterns.turns import Turns
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of
 from trio_mq._pipes.pipe import Pipe
@@ -62,7 +63,6 @@ class ReqPattern(BalancedPattern):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self.balance.prepare = self._readdress
         #: Which pipes may be chosen.
         self.turns = Turns(
             self.balance,
@@ -176,7 +176,7 @@ class ReqPattern(BalancedPattern):
         if doomed:
             self.turns.take_name_back(pipe)
         elif self.options.probe:
-            pipe.put((b"",))
+            pipe.put(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Fail the exchanges whose request this connection has wholly carried."""
@@ -285,8 +285,11 @@ class ReqPattern(BalancedPattern):
         if link is not None:
             link.redial("its request was abandoned")
 
-    def _readdress(self, pipe: Pipe, item: Item) -> Item:
-        """A request that another peer did not get goes to this one."""
+    def _give_returned(self, pipe: Pipe, item: Item) -> None:
+        """A request that another peer did not get goes to this one, in the form that it needs."""
+        super()._give_returned(pipe, self._readdressed(pipe, item))
+
+    def _readdressed(self, pipe: Pipe, item: Item) -> Item:
         exchange = self._homeless.pop(id(frames_of(item)), None)
         if exchange is None:
             return item

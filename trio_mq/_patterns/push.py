@@ -1,13 +1,11 @@
-"""Push and Pull: hand out work, collect results (RFC 30)."""
+"""Push: hand out work (RFC 30)."""
 
 from __future__ import annotations
 
 from trio_mq._contract import AnyLink
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._message import Message
-from trio_mq._options import Options
 from trio_mq._patterns.balanced import BalancedPattern
-from trio_mq._patterns.pattern import Pattern
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
 from trio_mq.zmtp import SocketType
@@ -28,14 +26,3 @@ class PushPattern(BalancedPattern):
             raise RemoteProtocolError(
                 ProtocolFault.UNEXPECTED_MESSAGE, f"more than {limit} messages to a Push"
             )
-
-
-class PullPattern(Pattern):
-    """Fair-queue in; nothing goes out."""
-
-    socket_type = SocketType.PULL
-
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
-        # The strategy's own method: a call less for every message received.
-        self.take = self.queue.take  # type: ignore[method-assign]

@@ -1,10 +1,9 @@
-"""Dealer and Router: to the next peer, or to the one that is named (RFC 28)."""
+"""Router: to the peer that is named, and with the name of whoever sent it (RFC 28)."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterator
-from typing import Final
 
 import trio
 
@@ -12,27 +11,12 @@ from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._errors import Unroutable
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
-from trio_mq._patterns.balanced import BalancedPattern
-from trio_mq._patterns.pattern import Contested, Pattern
+from trio_mq._patterns.pattern import PROBE, Contested, Pattern
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.routing_table import RoutingTable
 from trio_mq._tally import DropReason
 from trio_mq._waiting import WaitList
 from trio_mq.zmtp import PeerProperties, SocketType
-
-#: What a probe is: one empty message, which a Router sees as an id and an empty frame.
-_PROBE: Final[Frames] = (b"",)
-
-
-class DealerPattern(BalancedPattern):
-    """Load-balance out, fair-queue in, no envelope."""
-
-    socket_type = SocketType.DEALER
-
-    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
-        """Send the probe, if one is wanted."""
-        if self.options.probe:
-            pipe.put(_PROBE)
 
 
 class RouterPattern(Pattern):
@@ -86,7 +70,7 @@ class RouterPattern(Pattern):
     def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
         """Send the probe, if one is wanted."""
         if self.options.probe:
-            pipe.put(_PROBE)
+            pipe.put(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Forget an invented name: nobody will claim it. Nor leaves a failed handshake a name."""
