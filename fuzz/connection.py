@@ -111,7 +111,7 @@ def sessions(rng: random.Random) -> Iterator[bytes]:
 
 
 def run(count: int, seed: int = 0) -> None:
-    """Try so many of them."""
+    """Try that number of them."""
     for _, data in zip(range(count), sessions(random.Random(seed)), strict=False):
         try:
             check(data)

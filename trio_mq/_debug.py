@@ -43,9 +43,10 @@ from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._tally import Tally
 
 _PIPES_A_LOOK: Final = 8
-"""Peers that one look may cost, and messages whose bytes are added up in it."""
+"""Peers that are looked at in one step, so that a look costs the same however many there are."""
 
 _MESSAGES_A_LOOK: Final = 8
+"""Messages of a peer up to which a look adds up their bytes."""
 
 
 class _Switch:

@@ -21,6 +21,13 @@ made it possible*, and reschedules the waiter with the result in its hand. Three
   list, so trio can't cancel that wait any more, and the result is delivered.
 * Closing needs no flag to be polled: it completes every waiter with the error.
 
+An example. Tasks A and B wait in ``receive``, A first. A link decodes one message and calls
+`serve`. A's operation, "take a message", runs there and then and returns the message. A leaves the
+list and will run with the message as its result. B's operation runs too, raises `trio.WouldBlock`,
+and B stays the first in line. If A's timeout expires in that same moment, A still gets its message,
+because trio cannot cancel a wait that is over. If it had expired a moment earlier, A would have
+been out of the list, and the message would have gone to B.
+
 The alternative, an event per caller and a loop of "try, else wait", loses messages to
 cancellation between the wake-up and the retry, or lets newcomers overtake, and wakes callers for
 nothing. `trio.ParkingLot` would do for the order, but it hands over no result.

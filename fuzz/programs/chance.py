@@ -97,7 +97,7 @@ class Chance:
                 return [f"tcp://127.0.0.1:{port}" for port in _free_ports(ENDPOINTS)]
 
     def percent(self, number: int) -> bool:
-        """Say yes in so many of a hundred cases."""
+        """Say yes in ``number`` of a hundred cases."""
         return self.random.randrange(100) < number
 
     def endpoint(self) -> str:

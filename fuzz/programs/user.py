@@ -58,7 +58,7 @@ class User:
     story: Story
 
     async def run(self, calls: int) -> None:
-        """Make so many calls, or fewer if the socket is closed."""
+        """Make that number of calls, or fewer if the socket is closed."""
         for _ in range(calls):
             name, call = self._choose()
             self.story.calls[name] += 1

@@ -1,8 +1,8 @@
 """One connected endpoint: it dials, lends its pipe to the link, and dials again.
 
 The pipe belongs to the endpoint from ``connect`` to ``disconnect``, so messages can be sent before
-there is a connection and survive the loss of one. libzmq stops dialling for good, in silence,
-after any protocol error; we go on, at longer intervals, and say so.
+there is a connection and survive the loss of one. After a protocol error libzmq stops dialling for
+good, in silence. We go on, with longer pauses, and the endpoint's status says why.
 """
 
 from __future__ import annotations

@@ -39,13 +39,13 @@ from trio_mq.zmtp import Connection
 #: A timer that fires after the program was stopped for a while finds input that nobody had time to
 #: read; so it looks again this many seconds later, and only then believes in the silence.
 _SECOND_LOOK: Final = 0.02
-#: PINGs are at least so many seconds apart, whatever the peer's rhythm seems to ask of us.
+#: Seconds between two PINGs at least, however often the peer's own suggest that we send some.
 _CLOSEST_PINGS: Final = 0.02
 #: The same where strangers make us ask: a peer may be strict about the number of PINGs.
 _CLOSEST_QUESTIONS: Final = 0.25
 #: Seconds between two looks at the other kernel while a sign of life is waited for.
 _LOOK: Final = 0.05
-#: The longest time after which a peer that seems busy is judged anew, in seconds.
+#: Seconds after which a peer that seems busy is judged again, at most.
 _NEXT_VERDICT: Final = 1.0
 #: PINGs without a PONG whose place among the messages is remembered.
 _MOST_ASKED: Final = 64

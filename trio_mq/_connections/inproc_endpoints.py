@@ -146,7 +146,7 @@ class InprocDialer:
             self.settled.set()
 
     def try_again(self) -> None:
-        """Unless connected, look anew, also at somebody who did not suit us before."""
+        """Unless connected, look again, even at a binder that did not suit us before."""
         if self.link is None and not self._stopped:
             if self.settled.is_set():
                 self.settled = trio.Event()

@@ -220,7 +220,7 @@ class Outbox:
 
 
 def _shared_wires(batch: list[Outgoing]) -> list[bytes]:
-    """Return the wire forms in the clear of messages for many, each of which is made once."""
+    """Return the wire forms, in the clear, of messages for many; each is made only once."""
     # All but the first of a publisher's links find them made, and get them in steps of C.
     wires = list(map(_made_wire, batch))
     if None not in wires:
@@ -240,7 +240,7 @@ def _wire(item: Item) -> bytes:
 
 
 def _after(buffers: list[bytes | memoryview], taken: int) -> list[bytes | memoryview]:
-    """Return what is left of the buffers after so many bytes, without copying any."""
+    """Return what is left of the buffers after the first bytes, without copying any."""
     for index, buffer in enumerate(buffers):
         if taken < len(buffer):
             return [memoryview(buffer)[taken:], *buffers[index + 1 :]]

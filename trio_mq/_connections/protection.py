@@ -1,7 +1,7 @@
-"""What an endpoint needs before it is opened, so that nobody is let in by an omission.
+"""What an endpoint needs before it is opened, so that nobody is let in by oversight.
 
-libzmq lets everybody in where a server of CURVE has nobody to ask. Here that is an error, unless
-the program says that it means it.
+A server of CURVE without a ZAP handler lets everybody in, if it is libzmq's. Here that is an error,
+unless the program says that it wants it (`auth.ALLOW_ANY`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _warned: set[tuple[str, str]] = set()
 
 
 class Protection:
-    """Sees to it that there is somebody to ask at each endpoint of one socket that needs it.
+    """Makes sure that each endpoint of one socket which needs an authenticator has one.
 
     Args:
         context: Has a ZAP handler, perhaps.

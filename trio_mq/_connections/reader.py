@@ -47,7 +47,7 @@ _MOST_BYTES: Final = 768 * 1024
 #: And where little comes. The C library takes large buffers from the system and gives them back
 #: each time, which made a round trip a quarter slower.
 FEW_BYTES: Final = 8 * 1024
-#: How fast the one becomes the other: at once when a read was filled, and back when so many in a
+#: How fast the one becomes the other: at once when a read was filled, and back when this many in a
 #: row brought little, for a stream of large messages has small reads in between.
 _STEP: Final = 8
 _IN_A_ROW: Final = 16

@@ -1,11 +1,13 @@
-"""Hosts that vanish, and windows that are shut: how long the kernel is to wait for an answer.
+"""Hosts that vanish, and windows that are shut: how long the kernel waits for an answer.
 
-Keep-alive probes an idle connection. One with data on the way it leaves alone, and then waits for a
-quarter of an hour. So ``TCP_USER_TIMEOUT`` (tcp(7)) gives data that is on the way no longer than an
-idle connection. But Linux counts the time that a peer does not read as well, and would cut a peer
-that is only busy, with every probe of its shut window answered. So somebody has to look, and lift
-that limit while the window is shut: one task for all connections of a socket, a few times in the
-limit. Who answers no probes any more is given up here.
+Keep-alive probes idle connections only. With data on the way, the kernel sends it again for a
+quarter of an hour before it gives up. ``TCP_USER_TIMEOUT`` (tcp(7)) is a limit on that, and we set
+it to the time after which an idle connection would be given up.
+
+But Linux applies that limit to a shut window too: a peer that is merely busy, and whose kernel
+answers every probe, would be cut off. So a task looks at the connections of a socket a few times
+within the limit, and lifts it while a window is shut. If the probes of a shut window stay
+unanswered, the task itself gives the connection up.
 """
 
 from __future__ import annotations

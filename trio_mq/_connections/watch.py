@@ -3,20 +3,28 @@
 Theory of operation
 -------------------
 
-What arrives wakes the reader's task, which decodes it and wakes the task that it is for: two turns
-of the scheduler, the second of which takes as long as all of the protocol. So a task that waits for
-something that only this connection can bring *stands in*: it watches the stream itself, and does
-from its own stack what the reader would do.
+Ordinarily, bytes that arrive wake the reader's task, which decodes them and wakes the task that
+waits for the message. That is two turns of the scheduler, and the second takes as long as
+everything that the protocol does. So a task that waits for something that only this connection can
+bring *stands in*: it waits for the stream itself, and does from its own stack what the reader would
+do.
 
-A stand-in does plain work only. At the end of the stream, at an error, inside a torn frame, or when
-there is more to decode than should be decoded at once, it steps back, and the reader's task goes on
-from there. So it does when it has what it waited for, when it is cancelled, and when it is
-recalled because there is nothing left to wait for.
+An example, a request and its reply::
 
-Taking turns costs no turn of the scheduler where it matters. The reader's task, once relieved,
-sleeps. It is woken when the stand-in steps back; but where one request follows another, the next
-stand-in has come before the reader's task runs, and that goes to sleep again while the peer is at
-work on the request.
+    without a stand-in     the reader waits for the stream; the caller waits for a message
+                           bytes > the reader wakes, decodes > the caller wakes, returns
+    with a stand-in        the reader sleeps; the caller waits for the stream
+                           bytes > the caller wakes, decodes, returns
+
+A stand-in does only the plain work. At the end of the stream, at an error, inside a torn frame, or
+when there is more than should be decoded at once, it steps back, and the reader's task goes on from
+there. It also steps back when it has what it waited for, when it is cancelled, and when it is
+recalled, because there is nothing left to wait for.
+
+The change from one to the other costs nothing where it matters. The reader's task sleeps while
+there is a stand-in, and is woken when that steps back. But where one request follows another, the
+next stand-in is there before the reader's task runs. It sees that and goes to sleep again, while
+the peer works on the request.
 
 trio lets one task at a time wait for a socket, and has one way to make it stop:
 `trio.lowlevel.notify_closing`, which in this case says nothing but "look again".
@@ -68,7 +76,7 @@ class Watch:
     # -- for the reader's task --
 
     async def receive(self, max_bytes: int) -> bytes | None:
-        """Wait for bytes; ``None`` if a stand-in has seen to them, and it is to be looked what is.
+        """Wait for bytes; ``None`` if a stand-in has read some, so that the caller must look again.
 
         Raises:
             trio.BrokenResourceError: The connection failed.

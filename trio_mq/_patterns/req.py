@@ -71,7 +71,7 @@ class ReqPattern(BalancedPattern):
             Partner.NUMBERED if options.correlate else Partner.SETTLED,
             named=bool(options.routing_id),
         )
-        # A random start, so that a reply to an earlier run's request fits none of ours.
+        # A random start, so that no request of ours has the id of an earlier run's.
         self._next_id = secrets.randbits(8 * _ID_BYTES)
         #: Exchanges that are out: by id, or by pipe where replies carry none.
         self._by_id: dict[bytes, Exchange] = {}

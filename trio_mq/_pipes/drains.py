@@ -1,9 +1,12 @@
 """Waiting until everything accepted so far has left: written, or dropped with a reason.
 
-A drain remembers, per pipe, how many messages must be finished for those of that moment to be
-gone; later messages don't delay it. Messages can move meanwhile, from a lost peer through the
-return queue to another one. Then the drain follows them, and takes each message that leaves the
-return queue for one of its own, so it may wait for a message too many but never for one too few.
+A drain remembers for each pipe how many messages must be finished before those of that moment are
+gone. An example: 40 messages have left a pipe since it was made, and 5 wait in it. The drain waits
+until 45 have left; a message that is queued after that does not delay it.
+
+Messages can move meanwhile, from a lost peer through the return queue to another peer. The drain
+follows them. It can't tell which messages of the return queue are its own, so it takes all of them
+for its own: it may wait for a message too many, but never for one too few.
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ class Drains:
             self._waiting.serve_all()
 
     def taken_back(self, pipe: Pipe, place: int) -> None:
-        """A message left a pipe, as if it had never been put; so many will have left before it."""
+        """A message left a pipe as if it had never been there; ``place`` others go before it."""
         for drain in self._active:
             drain.taken_back(pipe, place)
 

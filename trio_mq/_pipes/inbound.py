@@ -77,7 +77,7 @@ class Inbound:
 
     @property
     def counted(self) -> int:
-        """Those of which the tally does not say yet that they were delivered."""
+        """Messages that were taken and that the tally has not counted as delivered yet."""
         return self._counted + self._later
 
     @property

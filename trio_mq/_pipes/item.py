@@ -21,7 +21,7 @@ class Outgoing:
 
 @attrs.frozen(eq=False)
 class PartlyWritten:
-    """A message during whose writing a connection died: this is its second and last chance."""
+    """A message that an ended connection had written in part; it is sent once more, whole."""
 
     message: Frames
 
@@ -38,7 +38,7 @@ def frames_of(item: Item) -> Frames:
 
 
 def bare(frames: Frames) -> bytes | Frames:
-    """Return a message as it waits when nothing else is to be known of it."""
+    """Return a message in the form in which it waits: the frame alone if there is only one."""
     return frames[0] if len(frames) == 1 else frames
 
 

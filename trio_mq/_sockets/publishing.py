@@ -22,7 +22,7 @@ class _Publisher(Sender[P_co]):
 
     @enable_ki_protection
     async def wait_for_subscribers(self, n: int = 1, topic: bytes | str | None = None) -> None:
-        """Wait until so many peers have subscribed, so that the first message is not lost.
+        """Wait until ``n`` peers have subscribed, so that the first message is not lost.
 
         Args:
             n: The number of peers.

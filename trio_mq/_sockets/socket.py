@@ -379,7 +379,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
 
     @enable_ki_protection
     async def wait_for_peers(self, n: int = 1) -> None:
-        """Wait until at least so many peers have finished their handshake.
+        """Wait until at least ``n`` peers have finished their handshake.
 
         Raises:
             trio.ClosedResourceError: The socket was closed, possibly meanwhile.

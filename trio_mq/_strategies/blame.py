@@ -1,11 +1,13 @@
-"""Who is to go when something that all peers share is used up.
+"""Which peer has to go when something that all peers share is used up.
 
-Not the newest: else one peer could use it up and lock out all others. And not the largest: else
-many peers with a little each could have a good peer with a little more turned out. What counts is
-what somebody took *when the limit was near*, from the half of it on. Whoever came while there was
-plenty has done nothing wrong, however little is left now; and peers at the same address count
-together, since one program can open many connections, but not have many addresses. Of those at the
-worst address, the one goes that took the most, and of equals the newest.
+Not the newest, or one peer could use it all up and lock out everybody else. And not the largest, or
+many hostile peers with a little each could have a good one turned out that has a little more. What
+counts is how much a peer took *when the limit was near*, that is, after half of it was gone. A peer
+that took its share while there was plenty has done nothing wrong.
+
+Peers at one address count together: one program can open many connections, but it can't have many
+addresses. Of the peers at the worst address, the one that took the most goes, and of equals the
+newest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Fair-queue: one message from each peer that has some, in turn."""
+"""Fair-queue: one message from each peer that has some, in turn.
+
+An example. Peer A has a thousand messages unread, and B sends one. The rotation is ``A``, then ``A
+B``. ``receive`` returns one of A's and puts A at the end, then B's, whose pipe is empty now and
+leaves the rotation, and then A's until somebody else sends.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,7 @@ class FairQueue:
 
     While only one pipe has messages there are no turns to take, and `direct` is its current batch:
     ``receive`` takes from there without asking anybody, which halves the cost of a small message.
-    A pipe that was emptied so stays in the rotation until the next `take` finds out.
+    A pipe that was emptied in that way stays in the rotation until the next `take` finds it empty.
     """
 
     __slots__ = (
@@ -97,7 +102,7 @@ class FairQueue:
         raise trio.WouldBlock
 
     def settle(self) -> None:
-        """What was taken tentatively is gone for good, or has been put back."""
+        """End a tentative take: the message is gone for good, or has been put back."""
         self.tentative = False
         inbound = self.current.inbound if self.current is not None else None
         if inbound is not None and inbound.reserved:

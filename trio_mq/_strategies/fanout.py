@@ -48,7 +48,7 @@ class Fanout:
             else:
                 rest.append(pipe)
         if rest and self._on_full == "block":
-            # All or nothing, and to ask for room may move what waits: so it is asked anew for all.
+            # All or nothing. A question for room may move messages, so ask all of them again.
             for pipe in set(pipes).difference(rest):
                 pipe.outgoing.pop()
                 pipe.outgoing_bytes -= size

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Requester(NamedTuple):
-    """Whom to answer: the peer, the pipe to it, and the return path through its routers."""
+    """Where an answer goes: the peer, its pipe, and the return path through routers."""
 
     pipe: Pipe
     peer: Peer | None

@@ -1,4 +1,11 @@
-"""Load-balance: one message to one peer, in turn, skipping those whose queue is full."""
+"""Load-balance: one message to one peer, in turn, skipping those whose queue is full.
+
+An example, with three pipes in the rotation ``A B C``. A send chooses A, and the rotation is ``B C
+A``. The next send finds B full: B leaves the rotation, C gets the message, and the rotation is ``A
+C``. The next ones go to A, C, A, C without a look at B. When B's writer has made room, B comes back
+at the end. If every pipe is full the rotation is empty, and a send waits until one comes back. If
+only one is left, it is the `sole_pipe`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +26,7 @@ class LoadBalance:
     costs the same for ten peers and for ten thousand.
 
     While only one pipe can be chosen there are no turns to keep, and `sole_pipe` is that pipe:
-    ``send`` appends to it without asking anybody, which saves a sixth of what one costs.
+    ``send`` appends to it without asking anybody, which saves a sixth of the cost of a send.
 
     What a lost peer did not get comes back into the *return queue*. It is given out before
     anything new, in the order in which it was accepted; new messages wait meanwhile.

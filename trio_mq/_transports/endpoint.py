@@ -11,7 +11,7 @@ It is libzmq's (zmq_tcp(7), zmq_ipc(7), zmq_inproc(7))::
 
 We refuse what libzmq reads as something else than was written (``80x`` and ``65616`` are port 80
 to it), or accepts and never connects (port 0). Nothing here touches the network: whether a name
-exists is found out at every dial anew.
+exists is found out at each dial.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class TcpView:
         return self.unanswered_probes > 0
 
     def vital(self, seconds: float) -> Vital:
-        """Judge the last so many seconds."""
+        """Judge the last ``seconds``."""
         if self.since_last_ack < seconds:
             return Vital.SPOKE
         return Vital.SILENT if self.unanswered else Vital.OWES_NOTHING
@@ -100,7 +100,7 @@ def tcp_view(sock: socket.socket) -> TcpView | None:
 
 
 def vital(sock: socket.socket, seconds: float) -> Vital:
-    """Tell what the other end has shown of itself in the last so many seconds."""
+    """Tell what the other end has shown of itself in the last ``seconds``."""
     if sock.family == socket.AF_UNIX:
         return Vital.SPOKE
     view = tcp_view(sock)
@@ -129,7 +129,7 @@ def unacknowledged(sock: socket.socket) -> int | None:
 
 
 def set_user_timeout(sock: socket.socket, seconds: float) -> None:
-    """Let the kernel give up when data has been unacknowledged for so long; 0: its own patience.
+    """Let the kernel give up data that nobody acknowledges after ``seconds``; 0: its own patience.
 
     Raises:
         OSError: The connection is over by now.

@@ -127,7 +127,7 @@ class Acceptor(Protocol):
     """One listening socket."""
 
     async def accept(self) -> ByteStream:
-        """Wait for a connection; `OSError` when the system has no more of something."""
+        """Wait for a connection; `OSError` when the system has run out of something."""
 
     def close(self) -> None:
         """Stop listening, at once."""

@@ -103,7 +103,7 @@ class ByteStream(abc.ABC):
     # What a stream can say of its other end without reading; one that can't, says nothing.
 
     def vital(self, seconds: float) -> Vital:  # noqa: ARG002  # for those that know
-        """Tell what the other end has shown of itself in the last so many seconds."""
+        """Tell what the other end has shown of itself in the last ``seconds``."""
         return Vital.UNKNOWN
 
     def ended(self) -> bool:

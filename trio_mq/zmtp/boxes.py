@@ -1,8 +1,8 @@
 """The boxes of CURVE: what PyNaCl does for us, loaded when the first key is made.
 
 A *box* is bytes that only the holders of two keys can make and open; whoever changes one bit of it
-makes it worthless. PyNaCl reports that by exceptions that keep their frames, and so keys, alive:
-here it is ``None``.
+makes it worthless. PyNaCl reports that by an exception. Its traceback would keep frames, and the
+keys in them, alive; so here it becomes ``None``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Boxes:
         return self._scalarmult_base(secret_key)
 
     def shared_key(self, public_key: bytes, secret_key: bytes) -> bytes | None:
-        """Return what seals between two keys; ``None`` for a public key that nobody can own."""
+        """Return the key between two keys; ``None`` for a public key that nobody can own."""
         try:
             return self._beforenm(public_key, secret_key)
         except self._crypto_error:
@@ -67,7 +67,7 @@ def load_boxes() -> Boxes:
         ImportError: PyNaCl is not installed.
     """
     try:
-        # PLC0415: whoever has no use for CURVE needs no PyNaCl.
+        # PLC0415: a program that does not use CURVE needs no PyNaCl.
         from nacl import bindings  # noqa: PLC0415
         from nacl.exceptions import CryptoError  # noqa: PLC0415
     except ImportError:

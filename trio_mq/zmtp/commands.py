@@ -5,7 +5,7 @@
     command = length-of-name (1 byte)  name  data
 
 RFC 37 gives the grammar; some of its prose, and that of RFC 24 to 26, describes names padded to
-eight characters, which nobody ever sent.
+eight characters. No implementation has ever sent those.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ class Connection:
             raise
 
     def handshake_ended(self) -> ConnectionError | MechanismMismatch:
-        """Return the error that it is if the peer ends the stream here, before `PeerReady`."""
+        """Return the error to raise if the peer ends the stream here, before `PeerReady`."""
         if self._handshake.state is State.GREETING and self._greeting.looked_at_ours:
             return MechanismMismatch(self.explain_end())
         return ConnectionAbortedError(self.explain_end())
@@ -227,7 +227,7 @@ class Connection:
         return self._handshake.state is not State.GREETING
 
     def explain_wait(self) -> str:
-        """Return what a handshake that came to nothing was waiting for, for an error or a log."""
+        """Return what a failed handshake was waiting for, for an error or a log."""
         if self._handshake.state is State.GREETING:
             return self._greeting.explain_wait()
         return f"the handshake waited for {self._handshake.state.value}"
@@ -296,11 +296,11 @@ class Connection:
 
     @property
     def withholds_version(self) -> bool:
-        """Whether the peer perhaps waits for our version, as we for its: see `say_version`."""
+        """Whether both ends may be waiting for the other's version: see `say_version`."""
         return self._our_greeting.withholds_version
 
     def say_version(self) -> None:
-        """Say our version first: somebody in between may have joined two connecting ends."""
+        """Say our version first, in case something in between has joined two connecting ends."""
         self._our_greeting.version_first = True
         self._outgoing.append(self._our_greeting.due())
 

@@ -24,7 +24,7 @@ Boxes on one key need nonces that never repeat: a count of the boxes of each dir
 We take a count that is not exactly one more than the last for an attack: TCP loses nothing, so
 somebody on the way has dropped, doubled or moved a frame.
 
-What we can't do in Python is wipe keys from memory; we drop them as soon as they have served.
+Python cannot wipe keys from memory. We drop them as soon as they are not needed any more.
 """
 
 from __future__ import annotations
@@ -284,8 +284,8 @@ class CurveServerMechanism(SealedTraffic):
         boxes, random = self.boxes, self.random_bytes
         secret = self._transient_secret = random(KEY_SIZE)
         cookie_key, cookie_random = random(KEY_SIZE), random(_RANDOM_SIZE)
-        # Nobody ever opens it: this object lives as long as the connection, so that what comes
-        # back need only be compared. It is here for the form that clients expect.
+        # A server that keeps nothing would have to open its cookie later. This object lives as
+        # long as the connection, so it compares what comes back; only the form is needed.
         cookie_box = boxes.seal_for_oneself(
             self._client_transient + secret, _COOKIE_NONCE + cookie_random, cookie_key
         )

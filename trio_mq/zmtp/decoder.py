@@ -1,10 +1,10 @@
 """Turns what arrives into frames, or straight into whole messages.
 
-Chunks wait as they came, in a queue; nothing is ever concatenated with what came before it,
-apart from the torn header of a frame (at most eight bytes) to the chunk after it. So the cost of
-a byte does not depend on how much is waiting. A frame whose body is torn is gathered piece by piece
-(`torn_frame`): what is held is what arrived, never what a header promised. Every size is judged
-when its header is complete, before any byte is kept for it.
+Chunks wait in a queue as they came. They are not joined, with one exception: the beginning of a
+torn header, at most eight bytes, is put before the next chunk. So the cost of a byte does not
+depend on how much is waiting. A frame whose body is torn is gathered piece by piece (`torn_frame`),
+and what is held is what has arrived, never what a header promised. Every size is judged when its
+header is complete, before a byte is kept for it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _MAX_SIZE: Final = 2**63 - 1
 """Sizes from 2^63 on are reserved (RFC 37): no limit means this one."""
 
 _IN_A_ROW: Final = 3
-"""So many messages of one frame in a row promise more of them; if they then were not alike, the
-count begins so far below."""
+"""Messages of one frame in a row after which it pays to look for a run of equal ones."""
 
 _NOT_SO_SOON: Final = -30
+"""Where that count begins again after a look that found none: looks that fail cost time."""
 
 _unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__
@@ -109,7 +109,7 @@ class FrameDecoder:
 
     @property
     def missing(self) -> int:
-        """Bytes that the frame at hand lacks, as far as its header is known."""
+        """Bytes that are still missing of the frame at hand, if its header is known."""
         return 0 if self._torn is None else self._torn.missing
 
     @property
@@ -280,8 +280,8 @@ class FrameDecoder:
     ) -> int:
         """Decode the messages that lie whole in the chunk; return their payload.
 
-        This is where a busy connection spends its time, so it is one loop over local names. A
-        frame whose looks it does not like it leaves to the long way, which says what is wrong.
+        This is where a busy connection spends its time, so it is one loop over local names. What
+        is not a plain frame is left to the long way, which says what is wrong.
         """
         data, pos, end = self._data, self._pos, len(self._data)
         parts, parts_size = self._parts, self._parts_size
@@ -320,7 +320,8 @@ class FrameDecoder:
                 if room <= 0 or room_bytes <= 0:
                     break
                 if in_a_row >= _IN_A_ROW and data[pos] & ~LONG == 0 and largest >= 255:
-                    # A position never promises more payload than there is.
+                    # A position is never behind the end of the chunk, so no payload is counted that
+                    # is not here.
                     before, bound = pos, min(end, pos + room_bytes)
                     size, pos = decode_alike(out, data, pos, bound, room, largest)
                     payload += size

@@ -85,7 +85,7 @@ def encode_messages(messages: Sequence[bytes | Frames]) -> list[bytes]:
 
     A message of one frame may be given as that frame.
     """
-    # Steps over whole lists, in C, take a third of the time of steps over frames; and to know that
+    # Steps over whole lists, in C, take a third of the time of steps over frames. To know that
     # all frames are messages takes a third from the rest.
     if set(map(type, messages)) == {bytes}:
         return _encode_lone(cast("Sequence[bytes]", messages))

@@ -5,17 +5,20 @@
     offset  0     1 ... 8    9    10      11     12 ... 31   32         33 ... 63
     bytes   ff    padding    7f   major   minor  mechanism   as-server  filler
 
-Both ends say ten bytes unasked, and go on as they see whom they talk to. A peer of ZMTP 2.0 or 1.0
-that got all 64 would read the mechanism as a frame and leave before it had said its version, so
-nobody could tell what it was. So what only ZMTP 3 has is said after the eleventh byte of the peer::
+Both ends send ten bytes at once, and the rest when they see whom they talk to. A peer of ZMTP 2.0
+or 1.0 that got all 64 would read the mechanism as a frame, and leave before it had sent its
+version; then nobody could tell what it was. So what only ZMTP 3 has is sent after the peer's
+eleventh byte, its version::
 
     connecting   10                         54, after the peer's version
     accepting    10   1, after ten bytes    53, after the peer's version
 
-libzmq says its version after ten bytes on both sides. We do so where we accept, so that nobody
-waits for ever; where we connect, only after a while (`Connection.say_version`). For a libzmq that
-knew our version would say its whole greeting, then get the rest of ours and our READY in one piece,
-and if our type did not suit it, leave before it had said its own. (RFC 23 and 37, "Greeting".)
+The second column says what the peer must have sent. libzmq sends its version after ten bytes on
+both sides. We do so where we accept: one of the two has to, or both would wait for ever. Where we
+connect we do it only after a while (`Connection.say_version`). The reason is a libzmq whose socket
+type does not suit ours. If it knew our version it would send its whole greeting, and then get the
+rest of ours and our READY in one piece. It would find our type wrong and leave before it had sent
+its own READY, and we could not tell why. (RFC 23 and 37, "Greeting".)
 """
 
 from __future__ import annotations
@@ -163,7 +166,7 @@ class OurGreeting:
 
     @property
     def withholds_version(self) -> bool:
-        """Whether we wait for the peer's version, and it perhaps for ours."""
+        """Whether we wait for the peer's version while it may be waiting for ours."""
         return self.theirs.version_missing and not self.version_first
 
     def due(self) -> bytes:

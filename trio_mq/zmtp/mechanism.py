@@ -1,4 +1,4 @@
-"""What a security mechanism is to a connection; and NULL, which is none.
+"""What a connection asks of a security mechanism, and NULL, which does nothing.
 
 A mechanism is given as an option: a small value that knows the keys or passwords and starts one
 `Mechanism` per connection. That object writes and reads the commands of the handshake, in the
@@ -93,7 +93,7 @@ class Mechanism(Protocol):
         ...
 
     def open(self, body: bytes, /) -> tuple[int, bytes]:
-        """Return inner flags and body of what `seal` made at the peer; not called when clear.
+        """Return the flags and the body that the peer gave to `seal`; not called when clear.
 
         Raises:
             RemoteProtocolError: It was not sealed by our peer, or not in this order.

@@ -4,8 +4,8 @@
 
     MESSAGE = name (8 bytes)  count (8)  box of: flags (1), the body of a frame
 
-One box per frame: the frames of a message, and commands such as PING, are told apart by the flags
-inside. What the frame around it says of itself is protected by nothing, and not looked at.
+There is one box per frame. The flags inside tell frames of a message from commands such as PING.
+The flags of the outer frame are protected by nothing, so nobody looks at them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .handshake import Table
 from .mechanism import INNER_COMMAND, INNER_MORE
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
-"""Draws so many random bytes, such as `os.urandom`."""
+"""Returns as many random bytes as it is asked for, such as `os.urandom`."""
 
 COUNT_SIZE: Final = 8
 MAX_COUNT: Final = 2**64 - 1
@@ -41,7 +41,7 @@ class Counter:
     """Counts the boxes of one direction, so that no nonce is used or believed twice.
 
     Args:
-        strict: Gaps are an attack too, not only what is doubled or out of order.
+        strict: A gap in the counts is an attack too, not only a count that comes twice or too late.
     """
 
     _last: int | None = None
@@ -99,7 +99,7 @@ class SealedTraffic:
         self.sent: Counter = Counter()
         self._received = Counter(strict=strict)
         self.key: bytes = b""
-        """What seals all from INITIATE on."""
+        """The key that seals everything from INITIATE on."""
 
     def seal(self, flags: int, body: bytes, /) -> bytes:
         """Return the body of the MESSAGE that carries a frame."""
@@ -142,7 +142,7 @@ class SealedTraffic:
         return plain
 
     def agree(self, public_key: bytes, secret_key: bytes, whose: str) -> bytes:
-        """Return what seals between a key of the peer and one of ours.
+        """Return the key that seals between a key of the peer and one of ours.
 
         Raises:
             RemoteProtocolError: No secret key goes with the peer's, so that the result is known.

@@ -1,10 +1,11 @@
 """The body of a frame that arrives in pieces.
 
-Nothing is ever reserved for what a header merely promises. The pieces of a frame stay where they
-were received and are joined when the last one is there; where they become large together, or many,
-they are copied into a buffer that grows with them. So a huge frame costs as much as if it were
-joined at the end, but never much in one step: to join 64 MiB takes 26 ms, in which nothing else of
-the program would run. And a peer that sends a frame byte by byte costs no more than its bytes.
+No memory is reserved for what a header merely promises. The pieces of a frame stay where they were
+received, and are joined when the last one has come. When they have become many, or large together,
+they are copied into a buffer, which grows with them. That costs as much as joining them at the end,
+but it is spread over many steps: to join 64 MiB at once takes 26 ms, and nothing else in the
+program runs in that time. It also means that a peer which sends a frame byte by byte costs no more
+memory than its bytes.
 
 Receiving straight into the buffer would save the copy, and was no faster; and a view of such a
 buffer that outlives its connection crashes Python 3.12 when both are collected.
@@ -42,7 +43,7 @@ class TornFrame:
         self.missing: int = size
 
     def fill(self, data: bytes, start: int) -> int:
-        """Take what belongs to the body from ``start`` on; return where that ends."""
+        """Take from ``start`` on what belongs to the body, and return where that ends."""
         end = min(start + self.missing, len(data))
         size = end - start
         self._pieces.append(data[start:end] if size < _SMALL else memoryview(data)[start:end])

@@ -204,7 +204,7 @@ class TrafficReader:
 
 @attrs.frozen
 class TrafficWriter:
-    """Gives messages and commands the form in which one connection carries them."""
+    """Puts messages and commands into the form in which one connection carries them."""
 
     _mechanism: Mechanism
     _version: tuple[int, int]
