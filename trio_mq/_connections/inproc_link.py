@@ -14,6 +14,7 @@ A `InprocLink` is to its socket what a `Link` is, and has the same surface.
 
 from __future__ import annotations
 
+import enum
 from typing import Protocol
 
 import trio
@@ -43,6 +44,19 @@ class InprocOrigin(Protocol):
         """A side has ended."""
 
 
+class _Stage(enum.Enum):
+    """How far one side has come: it only ever goes on."""
+
+    #: The other socket may not know its peer yet: subscriptions are kept, and messages wait.
+    JOINING = enum.auto()
+    OPEN = enum.auto()
+    #: What waits moves over, and then it ends.
+    FINISHING = enum.auto()
+    #: Both sides move what they can, and end in this very step.
+    ENDING = enum.auto()
+    ENDED = enum.auto()
+
+
 class InprocLink:
     """One side of a join, as its socket sees it."""
 
@@ -64,11 +78,9 @@ class InprocLink:
         self._other: InprocLink | None = None
         #: Subscriptions from before the other side knew its peer.
         self._early: list[bytes] = []
-        self._open = False
+        self._stage = _Stage.JOINING
+        #: Something of ours is on its way over: see `_move_guarded`.
         self._moving = False
-        self._finishing = False
-        self._ending = False
-        self._ended = False
 
     def __repr__(self) -> str:
         return f"<InprocLink {self.endpoint}>"
@@ -108,15 +120,15 @@ class InprocLink:
 
     def introduce(self) -> None:
         """Both sides have their pipes: tell our socket of its peer."""
-        if not self._ended:
+        if self._stage is not _Stage.ENDED:
             assert self.peer is not None  # noqa: S101  # begin() made it
             self.owner.connected(self, self.peer)
 
     def open(self) -> None:
         """Both sockets know their peers: let subscriptions and messages flow from ours."""
-        if self._ended or self.pipe is None:
+        if self._stage is not _Stage.JOINING or self.pipe is None:
             return
-        self._open = True
+        self._stage = _Stage.OPEN
         for topic in self._early:
             self.send_subscribe(topic)
         self.pipe.on_outgoing = self.pipe.on_shared = self._transfer
@@ -127,7 +139,7 @@ class InprocLink:
 
     def refuse(self, error: BaseException) -> None:
         """It came to nothing: give back the pipe, if we have one already."""
-        self._ended = True
+        self._stage = _Stage.ENDED
         self.owner.disconnected(self, Ending.by(error, None))
         self._origin.lost(self)
 
@@ -136,7 +148,7 @@ class InprocLink:
     def send_subscribe(self, topic: bytes) -> None:
         """Ask the other side for a topic."""
         other = self._other
-        if not self._open:
+        if self._stage is _Stage.JOINING:
             self._early.append(topic)
         elif other is not None:
             try:
@@ -148,7 +160,7 @@ class InprocLink:
         """Tell the other side that we no longer want a topic."""
         if topic in self._early:
             self._early.remove(topic)
-        if self._open and self._other is not None:
+        if self._stage is not _Stage.JOINING and self._other is not None:
             self._other.owner.peer_said(self._other, Cancel(topic))
 
     def hang_up(self, reason: str) -> None:
@@ -165,7 +177,8 @@ class InprocLink:
 
     def finish(self) -> None:
         """Let what waits move over, then end."""
-        self._finishing = True
+        if self._stage is _Stage.OPEN:
+            self._stage = _Stage.FINISHING
         self._transfer_all()
 
     async def shows_life(self, seconds: float) -> bool:  # noqa: ARG002  # as a link's
@@ -184,9 +197,9 @@ class InprocLink:
     def end(self, reason: str, error: BaseException | None) -> None:
         """End both sides; what moved together with others, or was about to, still arrives."""
         other = self._other
-        if other is not None and not self._ending:
+        if other is not None and self._stage is not _Stage.ENDING:
             # SLF001: it is the other half of us.
-            self._ending = other._ending = True  # noqa: SLF001
+            self._stage = other._stage = _Stage.ENDING  # noqa: SLF001
             self._transfer_all()
             other._transfer_all()  # noqa: SLF001
         ended = [self] if self._leave(reason, error) else []
@@ -198,9 +211,9 @@ class InprocLink:
 
     def _leave(self, reason: str, error: BaseException | None) -> bool:
         """End this side; False if there is nothing to end."""
-        if self._ended:
+        if self._stage is _Stage.ENDED:
             return False
-        self._ended = True
+        self._stage = _Stage.ENDED
         pipe, peer = self.pipe, self.peer
         self._other = None
         if pipe is None or peer is None:
@@ -212,7 +225,7 @@ class InprocLink:
 
     def _transfer(self) -> None:
         """Move what waits to the other side, once it has nothing left to receive."""
-        self._move_guarded(all_of_it=self._finishing)
+        self._move_guarded(all_of_it=self._stage is _Stage.FINISHING)
 
     def _transfer_all(self) -> None:
         """Move what waits to the other side, as far as there is room."""
@@ -229,7 +242,7 @@ class InprocLink:
         except MQError as error:
             self._turned_away(error)
         else:
-            if moved_all and self._finishing and not self._ending:
+            if moved_all and self._stage is _Stage.FINISHING:
                 self.end("closed", None)
         finally:
             self._moving = False
