@@ -26,7 +26,7 @@ shown."""
 _SHOWN_BYTES: Final = 24
 _SHOWN_FRAMES: Final = 6
 _POINTERS: Final = "OPX&"
-"""In the format of a buffer (see `struct`, and PEP 3118 for objects): places in this memory."""
+"""Letters in the format of a buffer that mean addresses in memory (see `struct`, and PEP 3118)."""
 
 
 class Message(tuple[bytes, ...]):

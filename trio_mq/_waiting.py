@@ -74,7 +74,7 @@ class WaitList(Generic[Result]):
 
     def __init__(self) -> None:
         self.waiters: deque[_Waiter[Result]] = deque()
-        """Empty or not is all that others may ask of it, which is quicker than asking the list."""
+        """Others may only ask whether it is empty; that is quicker than a call of the list."""
 
         self._serving = False
         self._again = False
@@ -174,14 +174,18 @@ class TimeSlice:
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
-        """Where the slice looks at the time; a constant leaves the count alone to decide."""
+        """Where the slice reads the time; if that is a constant, only the count decides."""
 
         self._mode: CheckpointMode = "sliced"
         self.left = _SLICE_MESSAGES
-        """Messages that are left of this slice, and when it ends by the clock. The calls count down
-        by themselves, because one call less is a tenth of what a small message costs."""
+        """Messages that are left of this slice.
+
+        The calls count down by themselves: one call less is a tenth of what a small message costs.
+        """
 
         self.deadline = 0.0
+        """When the slice ends by the clock."""
+
         self.flooded = False
         """The last slice was used up: somebody moves messages without ever waiting."""
 
@@ -233,7 +237,7 @@ def set_checkpoint_mode(mode: CheckpointMode) -> None:
     """Choose when calls of this trio run that need not wait yield to the scheduler.
 
     ``"sliced"``, the default, yields once per 64 messages or 1 ms over all sockets of the run.
-    ``"always"`` yields in every call, as trio's own operations do: for purists, and for tests
+    ``"always"`` yields in every call, as trio's own operations do: for tests
     that use `trio.testing.assert_checkpoints`. Every call notices cancellation in both modes.
 
     Raises:

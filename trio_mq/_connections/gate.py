@@ -1,9 +1,9 @@
 """The question whether a peer may come in, within its handshake.
 
-Whoever is to be asked is asked, and nobody comes in by a failure: an authenticator that raises,
-takes too long, or answers something else than `Granted` or `Refused` refuses with status 500, and
-the log says why in one line. What the peer showed never gets into the log or an event, nor does
-the exception itself, whose traceback holds it.
+Nobody comes in because something failed. An authenticator that raises, takes too long, or answers
+something other than `Granted` or `Refused` counts as a refusal with status 500, and the log says
+why in one line. The peer's credentials never get into the log or an event. Neither does the
+exception itself, since its traceback holds them.
 """
 
 from __future__ import annotations

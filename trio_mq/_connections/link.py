@@ -15,6 +15,13 @@ dial again. Only `trio.Cancelled` passes: the socket is closing.
 
 *Ending in order* (`Link.finish`): write what waits, shut our direction, and go when that can reset
 nothing (`leaving`). A stream that can't shut one direction (TLS) is closed when all is written.
+
+An example, a peer that is killed while a message for it is half written. The writer's next write
+fails; it ends and leaves the message at the front of the pipe. The reader goes on, because the peer
+may have sent something before it died, decodes that, and finds the end of the stream. The link
+makes an `Ending` with the reason ``reset``, gives the pipe back with the half-written message first
+in it, and tells the socket. A Push gives that message to another peer, whole, and emits
+`Disconnected`.
 """
 
 from __future__ import annotations

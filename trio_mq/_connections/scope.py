@@ -4,7 +4,19 @@
 exactly one child, the engine task. The engine holds the *inner* nursery, in which every dialer,
 listener and link lives, in a cancel scope that is *shielded*: cancelling the body must not cut the
 connections before the socket has written what it should. Only `Scope.stop` cancels that scope, and
-`Scope.close` always does.
+`Scope.close` always does::
+
+    async with Push(...) as push:          outer nursery
+        await push.send(b"...")            |-- body
+        ...                                `-- engine
+                                               `-- shield
+                                                   `-- inner nursery
+                                                       |-- dialer, with the link that it made
+                                                       `-- binder, with the links that it accepted
+
+An example. A timeout cancels the body in the middle of ``send``. The engine is shielded, so its
+tasks go on. ``__aexit__`` lets each link make one last write without waiting, stops the shield's
+scope, waits for the engine, and closes the outer nursery. Then the cancellation goes on its way up.
 
 So ``aclose`` from another task stops the engine and nothing else: the body goes on, and finds its
 socket closed. And a shielded ``finally`` of the body can still send.
@@ -84,7 +96,7 @@ class Scope:
             return bool(await self._outer.__aexit__(kind, error, traceback))
         except BaseExceptionGroup as group:
             others = [e for e in leaves(group) if not isinstance(e, trio.Cancelled)]
-            # Leaves, not members: trio takes groups apart and puts them together anew.
+            # Compare leaves, not members: trio takes groups apart and builds new ones.
             known = {id(leaf) for leaf in leaves(error)} if error is not None else set()
             if error is not None and all(id(other) in known for other in others):
                 return False

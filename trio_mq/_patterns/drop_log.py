@@ -1,6 +1,6 @@
 """What the log says of messages that are dropped: at most a line a second, with their number.
 
-A queue that is full is a warning, for somebody loses what was meant for it. What a peer leaves
+A full queue is a warning, because somebody loses what was meant for them. What a peer leaves
 behind when it goes, and what comes for it afterwards, is everyday life, and logged as information.
 Where dropping is what was asked for (a filter, a conflating queue, a close), the log says nothing.
 """

@@ -18,7 +18,7 @@ from trio_mq._pipes.watched import Watched
 class Exchange:
     """One request, and what came of it."""
 
-    #: As it is sent, in its envelope: the very tuple, by which it is found in a queue.
+    #: The request in its envelope: this very tuple is looked for when it is taken out of a queue.
     request: Frames = ()
     #: What a reply has to repeat; empty: nothing tells its reply from others.
     request_id: bytes = b""
@@ -105,7 +105,7 @@ class Exchange:
 
 
 def peer_lost(pipe: Pipe, end: Ending) -> PeerLost:
-    """Return the error for who waits for a reply that this connection won't bring."""
+    """Return the error for a task that waits for a reply which this connection won't bring."""
     peer = pipe.peer
     where = pipe.endpoint
     if peer is not None and peer.address and peer.address not in where:

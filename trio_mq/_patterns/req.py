@@ -12,15 +12,16 @@ waits for the reconnection, or goes to another peer.
 * the connection. Of the *plain* requests, which have no id and are what a REQ of libzmq sends, at
   most one is unanswered on it.
 
-A Rep of ours announces in its handshake that it repeats ids (`PeerProperties.correlates`). It gets
-its first request plain, and others with ids until that is answered, also when nobody waits for the
-answer any more. Who does not say so gets plain requests alone, one at a time; one that is abandoned
-costs the connection, since nothing else keeps its late reply from being taken for the next one's.
-``correlate=True`` gives ids to all.
+A Rep of ours announces in its handshake that it repeats ids (`PeerProperties.correlates`). Its
+first request is plain. Until that is answered, further ones carry ids, even if nobody waits for the
+answer any more. A peer that announces nothing gets only plain requests, one at a time. If such a
+request is abandoned, its connection is ended: nothing else keeps the late reply from being taken
+for the reply to the next request. ``correlate=True`` gives every request an id.
 
-The connection does not do for partners that can answer over another one than the one that asked:
-`partners` says which these are, and why. Of them all together at most one has a plain request
-(`Turns.roaming`); and when that was left without its reply (`Turns.astray`), none gets another.
+Some partners can answer over another connection than the one that asked, so the connection proves
+nothing; `partners` says which they are, and why. Among all of them, at most one has a plain request
+(`Turns.roaming`). If that was left without its reply (`Turns.astray`), none of them gets another
+one.
 
 A request is written in the form that its peer needs, and so gets its envelope when its pipe is
 chosen (`ReqPattern._assign`), and a new one when it changes pipes, or the peer behind it turns out
@@ -113,8 +114,8 @@ class ReqPattern(BalancedPattern):
     def abandon(self, exchange: Exchange) -> None:
         """Nobody wants the reply any more.
 
-        A request that was not begun to be written is taken back. Else its late reply is told by
-        its id; or, where there are no ids, the connection is ended and dialled anew.
+        A request that nobody has begun to write is taken back. Otherwise its late reply is
+        recognised by its id; or, without ids, the connection is ended and dialled again.
         """
         pipe = exchange.pipe
         if self._unclaimed.pop(exchange, None) is not None and pipe is not None:
@@ -128,7 +129,7 @@ class ReqPattern(BalancedPattern):
         elif pipe.take_back(exchange.request) or exchange.request_id:
             self._close(exchange)
         elif self.turns.partner(pipe) is Partner.RETURNING:
-            # To end the connection would not end the debt; from now on ids tell it.
+            # Its late reply may come over another connection; from now on ids tell it apart.
             self.turns.left_unanswered(exchange, pipe)
             self._close(exchange)
         elif self.turns.partner(pipe) is Partner.CORRELATES:
@@ -184,7 +185,7 @@ class ReqPattern(BalancedPattern):
         waiting = set(self._waiting_in(pipe))
         for exchange in self._exchanges_of(pipe):
             if exchange not in waiting:
-                # An answer out of form is an answer: it ended the connection, and the debt.
+                # A malformed reply is a reply: the peer owes nothing any more.
                 if not exchange.request_id and end.reason != ProtocolFault.ENVELOPE.value:
                     self.turns.left_unanswered(exchange, pipe)
                 self._close(exchange)

@@ -73,7 +73,7 @@ class RouterPattern(Pattern):
             pipe.put(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
-        """Forget an invented name: nobody will claim it. Nor leaves a failed handshake a name."""
+        """Forget an invented name, which nobody will claim, and that of a failed handshake."""
         if end.established is None and not pipe.attached:
             self._table.remove(pipe)
         elif self._table.invented(pipe.routing_id):
@@ -96,7 +96,7 @@ class RouterPattern(Pattern):
             line.serve()
 
     def forget(self, pipe: Pipe) -> None:
-        """The pipe is gone: its line has been served with the news."""
+        """The pipe is gone, and the sends that waited for it have been told."""
         super().forget(pipe)
         self._blocked.pop(pipe, None)
 

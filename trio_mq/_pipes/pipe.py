@@ -35,7 +35,9 @@ over plain deques, where drop-oldest, conflation and taking a message back are p
 and where they can be exact:
 
 * A message is admitted when, before it, the count is below the high-water mark and the bytes are
-  below the byte limit. So the count is never exceeded, the bytes by one message at most.
+  below the byte limit. So the count is never exceeded, the bytes by one message at most. For
+  instance, with limits of 3 messages and 100 bytes: messages of 60 and 60 bytes are admitted, since
+  60 is below 100; a third one is not, since 120 is not.
 * An outbound message leaves the count when the kernel has taken its last byte, not when the writer
   picks it up. The batch that is being written therefore *stays at the front of the deque*;
   `in_hand` says how many messages at the front can no longer be taken back or dropped.
@@ -45,7 +47,7 @@ and where they can be exact:
 
 Outbound messages wait as a bare frame, or as a tuple of frames if there are several. Only what
 needs more has a form of its own: a message for many peers, which is encoded once (`Outgoing`), and
-a message that was partly_written by a dying connection, which remembers that (`PartlyWritten`).
+a message that a connection had written in part when it ended (`PartlyWritten`).
 
 A small message costs so little that its bookkeeping would cost as much again. So putting and taking
 one changes the queues alone; the tally is brought up to date (`count_put`, `count_taken`) with the

@@ -1,8 +1,9 @@
 """Attributes that sockets don't have: refused when read or set, with what to write instead.
 
-Python lets anybody set any attribute, so ``socket.linger = 0`` would be taken in silence, and do
-nothing. Reading costs nothing here: a ``__getattr__`` would make each attribute of a socket slower
-to read, so a name of pyzmq's is an attribute that says that it is none.
+Python lets anybody set any attribute, so ``socket.linger = 0`` would be accepted in silence and do
+nothing. For reading, each name of pyzmq's is a descriptor that raises `AttributeError` and says
+what to write. A ``__getattr__`` would be shorter, but it makes every attribute of a socket slower
+to read.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
     """A Pub that sees its subscriptions: for proxies, caches and publishers that care.
 
     Receives one frame per change, ``01`` or ``00`` and then the topic (`Message.subscription`
-    takes it apart), and whatever else an XSub sends. Which changes, is the option ``verbose``;
+    takes it apart), and whatever else an XSub sends. The option ``verbose`` says which changes;
     with ``manual=True`` a subscription takes effect only through `accept`. Arguments and errors
     as for `Push`.
     """

@@ -113,7 +113,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
 
     `request` is the call to use: it sends and receives in one step that can't get stuck, can be
     cancelled at any moment, and can be made by many tasks at once. ``send`` and ``receive`` in
-    turns are there for programs that think in them.
+    turns are there for programs that are written that way.
 
     A reply is only taken from the service that was asked, and for the request that it answers; if
     that connection ends, `PeerLost` is raised instead of waiting for ever. Arguments and errors as
@@ -121,11 +121,11 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
 
     Args:
         correlate: Whether requests carry ids, which replies repeat, so that many can be out to one
-            service at once and late replies are told. ``None``: to a `Rep`, which announces that it
-            repeats them, and to services that connect to us where nothing else is safe. ``True``:
-            to every peer; a Router's program then sees one more frame, before the empty one.
-            ``False``: to none, for services that count frames; such a Req can't bind.
-            See :doc:`/explanation/requests`. (``ZMQ_REQ_CORRELATE``)
+            service at once and late replies are recognised. ``None``: to a `Rep`, which announces
+            that it repeats them, and to services that connect to us where nothing else is safe.
+            ``True``: to every peer; a Router's program then sees one more frame, before the empty
+            one. ``False``: to none, for services that count frames; such a Req can't bind. See
+            :doc:`/explanation/requests`. (``ZMQ_REQ_CORRELATE``)
     """
 
     socket_type = SocketType.REQ
@@ -166,8 +166,8 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
                 connection, if that was an error.
             trio.ClosedResourceError: The socket was closed meanwhile.
 
-        Cancelled, the request may have been sent, and its reply is never taken for another's. It is
-        told by its id; or, where there are no ids, by a new connection, to which it can't come.
+        Cancelled, the request may have been sent. Its reply is never taken for that to another
+        request: its id tells, or, where there are no ids, a new connection that it can't reach.
         """
         await checkpoint_if_cancelled()
         frames = self._checked(message)

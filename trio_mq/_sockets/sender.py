@@ -135,12 +135,12 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
 
         The cheapest way to send much: the call is paid once. Send the rest again. Where `send`
         would drop a message for a peer with a full queue (Pub, XPub, XSub, Router), that does not
-        fit either, so that peers that keep up lose nothing. For one whose queue stays full, though
-        others have had their turn, messages are dropped as by `send`: it holds up nobody.
+        fit either, so that peers that keep up lose nothing. A peer whose queue stays full while
+        others had their turn holds up nobody: messages for it are dropped, as by `send`.
 
         Arguments and errors as for `send`; none is raised once a message was accepted. What is
-        wrong with a message itself is raised before one is; one that its peer can't get ends the
-        batch, and raises when it is the first.
+        wrong with a message itself is raised before any is accepted. One that its peer can't get
+        ends the batch, and raises if it is the first.
 
         Cancelled, it has queued nothing.
         """

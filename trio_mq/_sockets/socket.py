@@ -78,7 +78,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         return f"<{type(self).__name__} {self._life.value}{names}, {peers}>"
 
     def __del__(self) -> None:
-        # An attribute that is missing belongs to a constructor that raised.
+        # If a constructor raised, the attribute is missing.
         if getattr(self, "_life", Life.NEW) in (Life.OPEN, Life.CLOSING):
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
 
@@ -254,7 +254,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             ValueError: The endpoint or the value of an option is not allowed; or it is a `Req` with
                 ``correlate=False``, for a service that connects brings a late reply along when it
                 connects again, and only an id tells that from the reply to the next request.
-            TypeError: An option is none of a connection's.
+            TypeError: An option does not concern a connection.
 
         Cancelled, nothing is bound. (zmq_bind(3))
         """
@@ -292,7 +292,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
 
         Raises:
             ValueError: It is malformed, or is connected already with other options.
-            TypeError: An option is none of a connection's.
+            TypeError: An option does not concern a connection.
             OSError: (``wait``) It can't be reached: name resolution, refused, timed out, or gone
                 before its handshake was done.
             HandshakeError: (``wait``) The two ends don't go together.
@@ -333,7 +333,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         Cancelled, it drops what waits at once and still unbinds. (zmq_unbind(3))
         """
         if self._life is not Life.OPEN or not self._open_endpoints().is_bound(endpoint):
-            # There is nothing that must be done all the same.
+            # It will raise, so nothing is begun that would have to be finished.
             await checkpoint_if_cancelled()
         await self._open_endpoints().unbind(endpoint)
 
@@ -350,7 +350,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         Cancelled, it drops what waits at once and still disconnects. (zmq_disconnect(3))
         """
         if self._life is not Life.OPEN or not self._open_endpoints().is_connected(endpoint):
-            # There is nothing that must be done all the same.
+            # It will raise, so nothing is begun that would have to be finished.
             await checkpoint_if_cancelled()
         await self._open_endpoints().disconnect(endpoint)
 

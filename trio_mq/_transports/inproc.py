@@ -4,9 +4,9 @@ There are no bytes here and no tasks. A connector is introduced to the binder of
 if there is one, and otherwise when the name is bound. What the two do with each other is the
 business of the connection layer.
 
-Messages can't go from one trio run to another so, and a name that is bound in another run would
-only ever be waited for. So it is an error to connect to one, in a context that the two runs share,
-or where both use the contexts of their runs. Contexts that a program makes keep names apart.
+Messages can't go from one trio run to another in this way, and whoever connected to a name of
+another run would wait for ever. So that is an error, if the two runs share a context, or if both
+use the default contexts of their runs. Contexts that a program makes keep names apart.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import trio
 
 # Seconds between two tries.
 _PAUSE: Final = 0.01
-# Seconds after which a lock is not a moment's work any more but somebody's mistake.
+# Seconds after which a lock that should take a moment must be a mistake.
 _PATIENCE: Final = 5.0
 
 

@@ -100,7 +100,7 @@ class ByteStream(abc.ABC):
             False if the stream cannot: then only its close tells the peer.
         """
 
-    # What a stream can say of its other end without reading; one that can't, says nothing.
+    # What a stream can say of its other end without reading. A stream that can't says nothing.
 
     def vital(self, seconds: float) -> Vital:  # noqa: ARG002  # for those that know
         """Tell what the other end has shown of itself in the last ``seconds``."""

@@ -62,7 +62,8 @@ class _Either(_Combined):
             if not isinstance(verdict, Refused):
                 return verdict
             refused.append(verdict)
-        # Who may come later should come again; who could not be judged is no proven stranger.
+        # 300 first, so that a peer that may come later tries again; and 500 before 400,
+        # because a peer that could not be judged has not been found bad.
         status = min(refused, key=lambda each: (300, 500, 400).index(each.status)).status
         return Refused(status, "; ".join(each.reason for each in refused))
 
