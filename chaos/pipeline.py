@@ -17,7 +17,7 @@ from chaos.places import free_port
 from chaos.processes import Crowd
 from chaos.records import number, numbers
 from chaos.relay import Relay
-from trio_mq._options import ConnectionOptions
+from trio_mq import ConnectionOptions
 
 #: Small buffers, so that what is lost with a worker is a small part of all.
 _OPTIONS: Final = ConnectionOptions(send_hwm=50, send_buffer=8192, linger=20)

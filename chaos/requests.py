@@ -14,7 +14,7 @@ import trio_mq
 from chaos.places import free_port
 from chaos.processes import Crowd
 from chaos.relay import Relay
-from trio_mq._options import ConnectionOptions
+from trio_mq import ConnectionOptions
 
 SOON: Final = ConnectionOptions(
     reconnect_interval=0.05, reconnect_interval_max=0.2, handshake_timeout=2, linger=0

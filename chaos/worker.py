@@ -18,7 +18,7 @@ import trio
 
 import trio_mq
 from chaos.records import QUIET, log, publication, stamp
-from trio_mq._options import ConnectionOptions
+from trio_mq import ConnectionOptions
 
 _SOON: Final = ConnectionOptions(
     reconnect_interval=0.05, reconnect_interval_max=0.2, handshake_timeout=2, receive_hwm=50

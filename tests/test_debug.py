@@ -12,8 +12,7 @@ import trio
 import trio.testing
 
 from tests.joined import join
-from trio_mq import InternalError, Pull, Push, Router, Socket, _debug, lowlevel
-from trio_mq._message import Message
+from trio_mq import InternalError, Message, Pull, Push, Router, Socket, _debug, lowlevel
 from trio_mq._pipes.pipe import Pipe
 
 

@@ -5,6 +5,8 @@ What is public is asked of the modules themselves, so that a new name is held to
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
 import re
 import subprocess
@@ -121,6 +123,32 @@ def test_a_public_name_is_in_the_reference(name: str, thing: object) -> None:
     """The reference has an entry for each public name, or for another name of the same thing."""
     names = {name} | {other for other, twin in everything_public() if twin is thing}
     assert names & documented()
+
+
+ROOT = Path(__file__).parent.parent
+PROGRAMS = [
+    path
+    for folder in ("tests", "fuzz", "chaos", "benchmarks", "examples")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+def private_imports(source: str) -> Iterator[tuple[str, str]]:
+    """Yield the modules that users don't import from, with the names that a source takes there."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and re.match(
+            r"trio_mq\.(_|auth\.|zmtp\.)", node.module or ""
+        ):
+            yield from ((str(node.module), name.name) for name in node.names)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_program_takes_public_names_from_where_users_do(path: Path) -> None:
+    """Only what is private is imported from where it lives."""
+    public_things = {id(thing) for _, thing in everything_public()}
+    for module, name in private_imports(path.read_text("utf-8")):
+        thing = getattr(importlib.import_module(module), name, None)
+        assert inspect.ismodule(thing) or id(thing) not in public_things, f"{module}.{name}"
 
 
 def test_the_protocol_alone_loads_no_event_loop() -> None:

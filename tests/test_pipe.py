@@ -15,10 +15,9 @@ from tests.property.pipes import (
     waiting_in,
     write,
 )
-from trio_mq._errors import InternalError
-from trio_mq._message import Message
+from trio_mq import DropReason, InternalError, Message
 from trio_mq._pipes.item import Outgoing, frames_of
-from trio_mq._tally import DropReason, Tally
+from trio_mq._tally import Tally
 
 
 @given(sizes=st.lists(st.integers(0, 9)), mark=st.integers(1, 5), limit=st.integers(1, 30))

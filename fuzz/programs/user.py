@@ -14,8 +14,7 @@ import trio.lowlevel
 import trio_mq
 from fuzz.programs.chance import NAMES, TOPICS, Chance
 from fuzz.programs.story import Account, Story
-from trio_mq._sockets.receiver import Receiver
-from trio_mq._sockets.sender import Sender
+from trio_mq import Receiver, Sender
 
 _Call: TypeAlias = Callable[[], Awaitable[None]]
 

@@ -8,13 +8,11 @@ import pytest
 import trio
 import trio.testing
 
+from trio_mq import Limits, Options, ProtocolFault
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._contract import SilentPeer
-from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._limits import Limits
-from trio_mq._options import Options
 from trio_mq._transports.kernel_view import TcpView, Vital
-from trio_mq.zmtp import Connection
+from trio_mq.zmtp import Connection, RemoteProtocolError
 
 
 class Encoder:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from trio_mq import Pair, Pub, Pull, Push, Rep, Req, Router, Sub
-from trio_mq._endpoint_status import EndpointState
+from trio_mq import EndpointState, Pair, Pub, Pull, Push, Rep, Req, Router, Sub
 
 
 async def test_what_waited_for_the_name_arrives_before_what_its_room_lets_in() -> None:

@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, no_peer, waiting_in
 from tests.zmtp.pair import established
+from trio_mq import DropReason
 from trio_mq._connections.outbox import Outbox
 from trio_mq._pipes.item import Item, Outgoing
-from trio_mq._tally import DropReason
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import SocketType, encode_message
 

@@ -6,10 +6,9 @@ import warnings
 
 import pytest
 
-from trio_mq import Pull, UnencryptedWarning, auth
+from trio_mq import Options, Pull, UnencryptedWarning, auth
 from trio_mq._connections import protection
 from trio_mq._connections.protection import warn_if_open_to_others
-from trio_mq._options import Options
 
 CURVE = auth.CurveServer(auth.CurveKeys.generate())
 

@@ -13,7 +13,7 @@ from tests.connections.test_link import next_of
 from tests.hostile import wire
 from tests.joined import MemoryListener, bind
 from trio_mq import Disconnected, EventStream, Pull
-from trio_mq._errors import RemoteProtocolError
+from trio_mq.zmtp import RemoteProtocolError
 
 HWM = 10
 #: Flags that no frame has.

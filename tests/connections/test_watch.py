@@ -12,7 +12,7 @@ import trio.testing
 from tests.connections.test_link import next_of
 from tests.hostile import wire
 from trio_mq import Disconnected, EndpointState, PeerLost, Rep, Req
-from trio_mq._errors import RemoteProtocolError
+from trio_mq.zmtp import RemoteProtocolError
 
 REPLY = wire.message(b"", b"reply")
 REQUEST = wire.message(b"", b"request")

@@ -16,8 +16,7 @@ from tests.interop.conftest import Programs
 from tests.interop.libzmq import Libzmq, LibzmqSocket
 from tests.interop.pairs import Link, join
 from tests.interop.relay import Relay, relaying
-from trio_mq._options import ConnectionOptions
-from trio_mq._sockets.keywords import PullOptions
+from trio_mq import ConnectionOptions, PullOptions
 
 TCP: Final = "tcp://127.0.0.1:*"
 each_link = pytest.mark.parametrize("link", Link, ids=lambda link: link.value)

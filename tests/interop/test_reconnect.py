@@ -12,7 +12,7 @@ import trio_mq
 from tests.interop.accounts import assert_accounted_for
 from tests.interop.conftest import Programs
 from tests.interop.libzmq import Libzmq, LibzmqSocket
-from trio_mq._options import ConnectionOptions
+from trio_mq import ConnectionOptions
 
 TCP: Final = "tcp://127.0.0.1:*"
 SOON: Final = ConnectionOptions(reconnect_interval=0.01, reconnect_interval_max=0.05)

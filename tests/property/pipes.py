@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import cast
 
-from trio_mq._options import Options
-from trio_mq._peer import Peer
+from trio_mq import DropReason, Options, Peer
 from trio_mq._pipes.item import frames_of
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._tally import DropReason
 
 
 class Books:

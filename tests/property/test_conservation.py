@@ -29,9 +29,11 @@ from trio_mq import (
     Pub,
     Pull,
     Push,
+    Receiver,
     Rep,
     Req,
     Router,
+    Sender,
     Socket,
     StateError,
     Sub,
@@ -39,8 +41,6 @@ from trio_mq import (
     XPub,
     XSub,
 )
-from trio_mq._sockets.receiver import Receiver
-from trio_mq._sockets.sender import Sender
 
 #: Examples for each of the sixteen kinds of sockets.
 EXAMPLES: Final = max(25, settings().max_examples // 16)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, no_peer
-from trio_mq._message import Message
+from trio_mq import Message
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 

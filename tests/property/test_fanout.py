@@ -7,7 +7,7 @@ import trio
 from hypothesis import given, strategies as st
 
 from tests.property.pipes import Books, assert_adds_up, new_pipe, waiting_in, write
-from trio_mq._options import OnFull
+from trio_mq import OnFull
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.fanout import Fanout
 

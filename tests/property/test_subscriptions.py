@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.property.pipes import Books, new_pipe
-from trio_mq import Limits
-from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq import Limits, ProtocolFault
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.subscriptions import Subscriptions, Topics
+from trio_mq.zmtp import RemoteProtocolError
 
 topic = st.text("ab", max_size=4).map(str.encode)
 FRAMES = [b"", b"a", b"b", b"ab", b"ba", b"aab", b"abab", b"bbbbb"]

@@ -12,7 +12,7 @@ import trio_mq
 from tests.spec.meeting import eventually, next_of
 from tests.spec.raw_peer import RawPeer, raw_client, raw_server
 from trio_mq import DropReason, PeerLost, Rep, Req, Router
-from trio_mq._errors import RemoteProtocolError
+from trio_mq.zmtp import RemoteProtocolError
 
 TCP = "tcp://127.0.0.1:*"
 

@@ -14,8 +14,7 @@ import pytest
 
 from tests.zmtp.pair import GREETING, ConnectionPair, established, events_of, feed, messages_of
 from tests.zmtp.toy_mechanism import established_rot
-from trio_mq._errors import IncompatiblePeer, MechanismMismatch
-from trio_mq._limits import Limits
+from trio_mq import IncompatiblePeer, Limits, MechanismMismatch
 from trio_mq.zmtp import (
     Cancel,
     Connection,

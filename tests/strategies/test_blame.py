@@ -7,11 +7,10 @@ from typing import cast
 import pytest
 
 from tests.property.pipes import Books, new_pipe
-from trio_mq import Limits
-from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._peer import Peer
+from trio_mq import Limits, Peer, ProtocolFault
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.subscriptions import Subscriptions
+from trio_mq.zmtp import RemoteProtocolError
 
 
 class _Visitor:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from trio_mq._options import Options
+from trio_mq import Options
 from trio_mq._transports import ipc
 from trio_mq._transports.endpoint import IpcEndpoint
 from trio_mq._transports.listener import Listening

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_mq._options import Options
+from trio_mq import Options
 from trio_mq._transports import tcp
 from trio_mq._transports.endpoint import TcpEndpoint
 from trio_mq._transports.listener import Listener, Listening

@@ -21,7 +21,7 @@ from tests.transports.over_ipc import (
     listening,
     make_file,
 )
-from trio_mq._options import Options
+from trio_mq import Options
 
 
 @pytest.mark.parametrize("written", ["ipc://sock", "ipc://./sock", "ipc://{folder}/sock"])

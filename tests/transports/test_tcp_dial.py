@@ -23,7 +23,7 @@ from tests.transports.over_tcp import (
     needs_ipv6,
     port_of,
 )
-from trio_mq._options import Options
+from trio_mq import Options
 
 
 async def test_nobody_there_is_refused_with_endpoint_and_address() -> None:

@@ -19,7 +19,7 @@ from tests.transports.over_tcp import (
     needs_ipv6,
     port_of,
 )
-from trio_mq._options import Options
+from trio_mq import Options
 from trio_mq._transports import tcp
 from trio_mq._transports.resolve import Address
 

@@ -6,7 +6,7 @@ import socket
 import sys
 
 from tests.transports.over_tcp import connected, listening
-from trio_mq._options import Options
+from trio_mq import Options
 from trio_mq._transports.listener import Listener
 from trio_mq._transports.stream import ByteStream, SocketStream
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from trio_mq._errors import HandshakeError
-from trio_mq._message import Message
+from trio_mq import HandshakeError, Message
 from trio_mq.zmtp import (
     Connection,
     Event,

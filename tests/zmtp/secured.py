@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 from tests.zmtp.pair import ConnectionPair
-from trio_mq import auth
-from trio_mq._limits import Limits
+from trio_mq import Limits, auth
 from trio_mq.zmtp import (
     Connection,
     CredentialsReceived,

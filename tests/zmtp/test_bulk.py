@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 from hypothesis import given, strategies as st
 
-from trio_mq._message import Message
+from trio_mq import Message
 from trio_mq.zmtp import encode_message
 from trio_mq.zmtp.bulk import decode_alike
 from trio_mq.zmtp.frames import LONG

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from trio_mq._errors import AuthenticationFailed
+from trio_mq import AuthenticationFailed
 from trio_mq.zmtp import Cancel, Ping, Pong, ProtocolFault, RemoteProtocolError, Subscribe
 from trio_mq.zmtp.commands import (
     TRAFFIC,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.zmtp.pair import GREETING, ConnectionPair, established, events_of, feed, messages_of
-from trio_mq._errors import AuthenticationFailed, IncompatiblePeer, MechanismMismatch
-from trio_mq._limits import Limits
+from trio_mq import AuthenticationFailed, IncompatiblePeer, Limits, MechanismMismatch
 from trio_mq.zmtp import (
     Connection,
     LocalProtocolError,

@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 from hypothesis import given, strategies as st
 
-from trio_mq._message import Message
+from trio_mq import Message
 from trio_mq.zmtp import ProtocolFault, RemoteProtocolError, encode_message
 from trio_mq.zmtp.decoder import FrameDecoder, FrameLimits, handshake_limits
 from trio_mq.zmtp.frames import COMMAND, encode_frame

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.zmtp.pair import DOCUMENTED, GREETING
-from trio_mq._errors import MechanismMismatch
+from trio_mq import MechanismMismatch
 from trio_mq.zmtp import ProtocolFault, RemoteProtocolError
 from trio_mq.zmtp.greeting import Greeting, GreetingReader
 

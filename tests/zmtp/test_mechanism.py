@@ -6,7 +6,7 @@ import pytest
 
 from tests.zmtp.pair import events_of, messages_of
 from tests.zmtp.toy_mechanism import established_rot, rot_pair
-from trio_mq._limits import Limits
+from trio_mq import Limits
 from trio_mq.zmtp import (
     Connection,
     CredentialsReceived,

@@ -7,8 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given, strategies as st
 
-from trio_mq._errors import IncompatiblePeer
-from trio_mq._limits import Limits
+from trio_mq import IncompatiblePeer, Limits
 from trio_mq.zmtp import PeerProperties, ProtocolFault, RemoteProtocolError, SocketType
 from trio_mq.zmtp.metadata import encode_metadata, meet_peer, our_metadata, parse_metadata
 

@@ -7,8 +7,7 @@ import pytest
 from tests.hostile.wire import command, greeting, prop, ready
 from tests.zmtp.pair import events_of, feed, messages_of
 from tests.zmtp.secured import establish, pair_of
-from trio_mq import AuthenticationFailed
-from trio_mq._limits import Limits
+from trio_mq import AuthenticationFailed, Limits
 from trio_mq.auth import PlainClient, PlainServer
 from trio_mq.zmtp import (
     Connection,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.zmtp.pair import DOCUMENTED, GREETING, ConnectionPair, established, events_of, split
-from trio_mq._limits import Limits
+from trio_mq import Limits
 from trio_mq.zmtp import (
     Cancel,
     Connection,

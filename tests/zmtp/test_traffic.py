@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.zmtp.pair import GREETING, ConnectionPair, established, events_of, feed
-from trio_mq._limits import Limits
+from trio_mq import Limits
 from trio_mq.zmtp import (
     Cancel,
     Connection,

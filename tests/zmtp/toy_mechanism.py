@@ -5,8 +5,7 @@ from __future__ import annotations
 import attrs
 
 from tests.zmtp.pair import ConnectionPair
-from trio_mq._errors import ProtocolFault
-from trio_mq._limits import Limits
+from trio_mq import Limits, ProtocolFault
 from trio_mq.zmtp import Connection, RemoteProtocolError, Role, SocketType
 from trio_mq.zmtp.commands import Command
 from trio_mq.zmtp.handshake import Decision, Move, State, Table
