@@ -8,6 +8,7 @@ bytes. They meet in the pipe, and here: `AnyLink` is a connection as its socket 
 from __future__ import annotations
 
 import errno
+import ssl
 from typing import Final, Protocol
 
 import attrs
@@ -189,6 +190,8 @@ class Ending:
 
 
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (ssl.SSLEOFError, "eof"),
+    (ssl.SSLError, "tls"),
     (ConnectionAbortedError, "eof"),
     (IncompatiblePeer, "incompatible-peer"),
     (MechanismMismatch, "mechanism"),

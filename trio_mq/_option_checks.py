@@ -7,6 +7,7 @@ The checks of numbers, which `Limits` needs too, are in `_limits`.
 from __future__ import annotations
 
 import resource
+import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -89,6 +90,12 @@ def authenticator(_: object, field: attrs.Attribute[Any], value: object) -> None
 def _named(value: object) -> str:
     # Not its repr: who mistakes a key or a password for an option need not see it in the error.
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def tls_context(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Check that it is a context of the standard library."""
+    if value is not None and not isinstance(value, ssl.SSLContext):
+        raise TypeError(f"{field.name} is an ssl.SSLContext or None, not {value!r}")
 
 
 def zap_domain(_: object, field: attrs.Attribute[Any], value: object) -> None:

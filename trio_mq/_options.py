@@ -8,6 +8,7 @@ never, as the field says.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Literal, TypeAlias, TypedDict, get_args
 
@@ -154,6 +155,10 @@ class Options:
     zap_domain: str = attrs.field(default="", validator=checks.zap_domain)
     """A word that the authenticator is told, so that one can serve several sockets (RFC 27)."""
 
+    tls_context: ssl.SSLContext | None = attrs.field(default=None, validator=checks.tls_context)
+    """For ``tls://``: our certificate, and whom to trust. ``None`` trusts whom the system does, and
+    can't listen."""
+
     limits: Limits = attrs.field(factory=Limits, validator=checks.limits)
     """Further bounds on what a peer may make us hold or do."""
 
@@ -296,6 +301,7 @@ class ConnectionOptions(TypedDict, total=False):
     """Says which peers may come in: an async function, or one of `trio_mq.auth`."""
 
     zap_domain: str
+    tls_context: ssl.SSLContext | None
     """A word that the authenticator is told, so that one can serve several sockets (RFC 27)."""
 
     limits: Limits

@@ -13,6 +13,7 @@ half-dead server accepts connections and drops them.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Final
 
@@ -83,9 +84,11 @@ class Backoff:
 
 def is_fault(end: Ending) -> bool:
     """Tell whether the two ends don't understand each other, rather than having lost touch."""
+    if isinstance(end.error, ssl.SSLEOFError):
+        return False
     if isinstance(end.error, AuthenticationFailed) and end.error.status == "300":
         return False  # not now, but perhaps in a moment
     # A place that is taken becomes free again, as a server that is down comes up.
-    return isinstance(end.error, (HandshakeError, ProtocolError)) and not isinstance(
+    return isinstance(end.error, (HandshakeError, ProtocolError, ssl.SSLError)) and not isinstance(
         end.error, Refusal
     )

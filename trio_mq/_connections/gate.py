@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import trio
@@ -31,6 +31,7 @@ class Gate:
         options: Those of the endpoint.
         endpoint: The endpoint of ours.
         address: Where the peer is.
+        certificate: Returns the one that the peer has shown, if any.
         accepted: The peer has connected to us.
         on_revoked: Called when the grant is taken back.
     """
@@ -38,6 +39,7 @@ class Gate:
     __slots__ = (
         "_accepted",
         "_address",
+        "_certificate",
         "_connection",
         "_endpoint",
         "_on_revoked",
@@ -54,6 +56,7 @@ class Gate:
         endpoint: str,
         address: str,
         accepted: bool,
+        certificate: Callable[[], Mapping[str, object] | None],
         on_revoked: Callable[[], None],
     ) -> None:
         self._connection = connection
@@ -61,6 +64,7 @@ class Gate:
         self._endpoint = endpoint
         self._address = address
         self._accepted = accepted
+        self._certificate = certificate
         self._on_revoked = on_revoked
         self._passed = False
         self._revocations: tuple[Revocation, ...] = ()
@@ -80,6 +84,7 @@ class Gate:
             domain=self._options.zap_domain,
             address=self._address,
             endpoint=self._endpoint,
+            certificate=self._certificate(),
         )
         verdict = await self._verdict(request)
         if isinstance(verdict, Refused):

@@ -9,12 +9,14 @@ certain place, so the text names what usually lies behind it.
 from __future__ import annotations
 
 import errno
+import ssl
 from typing import Final
 
 import attrs
 import trio
 
 from trio_mq._errors import MQError
+from trio_mq._transports.tls import told
 from trio_mq.zmtp import Connection
 
 _NOT_ZMTP: Final = (
@@ -75,6 +77,8 @@ class Attempt:
 
     def _reset(self, error: trio.BrokenResourceError) -> OSError:
         cause = error.__cause__
+        if isinstance(cause, ssl.SSLError):
+            return _of_tls(cause, f"{self._what}: {told(cause)}")
         code = cause.errno if isinstance(cause, OSError) and cause.errno else errno.ECONNABORTED
         if code in (errno.ECONNRESET, errno.EPIPE):
             text = (
@@ -91,3 +95,10 @@ class Attempt:
             return OSError(code, f"{self._what}: {text}")
         why = _REFUSED if self.connection.greeted else _NOT_ZMTP
         return OSError(code, f"{self._what}: {text}; {why}")
+
+
+def _of_tls(cause: ssl.SSLError, text: str) -> ssl.SSLError:
+    """Return an error of the same kind, with more to say."""
+    error = type(cause)(cause.errno, text)
+    error.__cause__ = cause
+    return error

@@ -145,6 +145,7 @@ class Link:
             endpoint=origin.endpoint,
             address=stream.peer_address,
             accepted=pipe is None,
+            certificate=stream.certificate,
             on_revoked=partial(self.hang_up, "revoked"),
         )
         self._reader: Reader | None = None
@@ -272,6 +273,7 @@ class Link:
 
     async def _handshake(self) -> tuple[Reader, Writer]:
         connection = self._connection
+        await self._stream.begin()
         while not isinstance(event := connection.next_event(), PeerReady):
             if isinstance(event, CredentialsReceived):
                 await self._gate.judge(event.credentials, event.properties, event.mechanism)

@@ -21,6 +21,8 @@ from trio_mq._connections.scope import Scope
 from trio_mq._context import Context, shared_by
 from trio_mq._errors import UnencryptedWarning
 from trio_mq._options import Options
+from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
+from trio_mq._transports.schemes import check
 from trio_mq.auth.request import Authenticator, Watching
 
 _log = logging.getLogger("trio_mq")
@@ -45,17 +47,22 @@ class Protection:
         self._scope = scope
         self._watching: list[Watching] = []
 
-    def of(self, options: Options, given: str, *, bound: bool) -> Options:
-        """Return the options of an endpoint that has streams, with somebody to ask if need be.
+    def of(self, options: Options, given: str, parsed: Endpoint | None, *, bound: bool) -> Options:
+        """Return the options of an endpoint, with somebody to ask if there is need.
 
         Args:
             options: Those given.
             given: The endpoint.
+            parsed: The same, unless it is only a label. Nobody is asked about names of inproc.
             bound: Peers will connect to it.
 
         Raises:
-            ValueError: Somebody must be asked, and nobody can be.
+            ValueError: Somebody must be asked, and nobody can be; or the transport lacks something.
         """
+        if isinstance(parsed, InprocEndpoint):
+            return options
+        if parsed is not None:
+            check(parsed, options, given, bound=bound)
         if options.authenticator is None and (needs := _who_asks(options, bound=bound)):
             handler = shared_by(self._context).zap_handler()
             if handler is None:

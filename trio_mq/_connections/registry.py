@@ -97,16 +97,17 @@ class EndpointRegistry:
         """Listen; return the resolved endpoint. Errors are `OSError`, and change nothing."""
         options = override(self._options, given, overrides)
         bound: AnyBound
-        if listener is not None or not isinstance(parse_bind(given), InprocEndpoint):
-            options = self._protection.of(options, given, bound=True)
+        parsed = None if listener is not None else parse_bind(given)
+        options = self._protection.of(options, given, parsed, bound=True)
         with self._calls.until_closed():
-            if listener is not None:
+            if parsed is not None:
+                bound = await self._bind(parsed, options)
+            else:
+                assert listener is not None  # noqa: S101  # see above
                 listeners = listeners_of(listener)
                 await trio.lowlevel.checkpoint()
                 self._check_label(given)
                 bound = self._bind_listeners(given, options, listeners)
-            else:
-                bound = await self._bind(parse_bind(given), options)
         try:
             self._check_label(bound.endpoint)  # once more: ``reuse_port`` lets one be bound twice
             if listener is None:
@@ -176,8 +177,7 @@ class EndpointRegistry:
         options = override(self._options, given, overrides)
         parsed = None if checked(open_stream) is not None else parse_connect(given)
         endpoint = given if parsed is None else str(parsed)
-        if not isinstance(parsed, InprocEndpoint):
-            options = self._protection.of(options, given, bound=False)
+        options = self._protection.of(options, given, parsed, bound=False)
         if endpoint in self._connected:
             return await self._again(endpoint, overrides, wait=wait)
         pipe = self._owner.new_pipe(endpoint, options)

@@ -245,7 +245,8 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         """Listen on an endpoint, and return it resolved (``tcp://127.0.0.1:*`` gets its port).
 
         Args:
-            endpoint: ``tcp://interface:port``, ``ipc://path`` or ``inproc://name``.
+            endpoint: ``tcp://interface:port``, ``tls://interface:port``, ``ipc://path`` or
+                ``inproc://name``.
             **overrides: Options of connections that differ from the socket's here. ``listener`` is
                 any trio listener of streams to use instead; the endpoint is then only a label.
 
@@ -279,12 +280,12 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         it wait. A second connect to the same endpoint is the same endpoint.
 
         Args:
-            endpoint: ``tcp://host:port``, ``tcp://source:port;host:port``, ``ipc://path`` or
-                ``inproc://name``.
+            endpoint: ``tcp://host:port``, ``tcp://source:port;host:port``, ``tls://host:port``,
+                ``ipc://path`` or ``inproc://name``.
             wait: Make one attempt over all addresses and return after its handshake. If it fails,
                 raise why and keep no endpoint. Messages are sent there only afterwards.
             open_stream: An async function that makes the stream of each connection, any
-                `trio.abc.Stream`, for TLS and the like; the endpoint is then only a label.
+                `trio.abc.Stream`, for SSH and the like; the endpoint is then only a label.
             **overrides: Options of connections that differ from the socket's here.
 
         Returns:

@@ -1,9 +1,10 @@
 """The grammar of each transport's endpoints, read once and strictly; `schemes` chooses among them.
 
-It is libzmq's (zmq_tcp(7), zmq_ipc(7), zmq_inproc(7))::
+It is libzmq's (zmq_tcp(7), zmq_ipc(7), zmq_inproc(7)), but for tls, which it has not::
 
     tcp://host:port                 host: a name, an IPv4 or [IPv6] address, an interface; bind: *
     tcp://source:port;host:port     connect only: where the connection starts; source port 0 is any
+    tls://host:port                 as tcp; whom the certificate must be for is the host
     ipc://path                      a file; relative to the working directory
     ipc://@name                     an abstract name (Linux), which needs no file
     ipc://*                         bind only: a fresh private path
@@ -21,7 +22,7 @@ import os
 import re
 import socket
 import sys
-from typing import ClassVar, Final, NoReturn, TypeAlias
+from typing import ClassVar, Final, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
@@ -46,7 +47,7 @@ class TcpEndpoint:
     leading zeros, ``*`` for a port that the system chooses.
     """
 
-    scheme: ClassVar = "tcp"
+    scheme: ClassVar[str] = "tcp"
 
     #: A name, an address (IPv6 without brackets, with its ``%scope``), an interface; ``*`` is all.
     host: str
@@ -63,7 +64,14 @@ class TcpEndpoint:
     def __str__(self) -> str:
         """Return the canonical endpoint string."""
         origin = f"{host_and_port(*self.source)};" if self.source is not None else ""
-        return f"tcp://{origin}{host_and_port(self.host, self.port)}"
+        return f"{self.scheme}://{origin}{host_and_port(self.host, self.port)}"
+
+
+@attrs.frozen
+class TlsEndpoint(TcpEndpoint):
+    """The same, where TLS is spoken."""
+
+    scheme: ClassVar[str] = "tls"
 
 
 @attrs.frozen
@@ -112,41 +120,65 @@ def refuse(endpoint: str, why: str) -> NoReturn:
     raise ValueError(f"endpoint {endpoint!r}: {why}")
 
 
-# -- tcp --
+# -- tcp and tls --
+
+_Ip = TypeVar("_Ip", bound=TcpEndpoint)
 
 
 def parse_tcp_bind(endpoint: str, address: str) -> TcpEndpoint:
     """Read what follows ``tcp://`` of an endpoint to listen on."""
-    if ";" in address:
-        refuse(endpoint, "a source address belongs to connect; bind takes tcp://host:port")
-    host, port = _split_host_and_port(endpoint, address)
-    return TcpEndpoint(
-        "*" if host == "*" else _parse_host(endpoint, host), _parse_bind_port(endpoint, port)
-    )
+    return _parse_bind(TcpEndpoint, endpoint, address)
 
 
 def parse_tcp_connect(endpoint: str, address: str) -> TcpEndpoint:
     """Read what follows ``tcp://`` of an endpoint to connect to."""
+    return _parse_connect(TcpEndpoint, endpoint, address)
+
+
+def parse_tls_bind(endpoint: str, address: str) -> TlsEndpoint:
+    """Read what follows ``tls://`` of an endpoint to listen on."""
+    return _parse_bind(TlsEndpoint, endpoint, address)
+
+
+def parse_tls_connect(endpoint: str, address: str) -> TlsEndpoint:
+    """Read what follows ``tls://`` of an endpoint to connect to."""
+    return _parse_connect(TlsEndpoint, endpoint, address)
+
+
+def _parse_bind(kind: type[_Ip], endpoint: str, address: str) -> _Ip:
+    if ";" in address:
+        refuse(endpoint, f"a source address belongs to connect; bind takes {_form(endpoint)}")
+    host, port = _split_host_and_port(endpoint, address)
+    return kind(
+        "*" if host == "*" else _parse_host(endpoint, host), _parse_bind_port(endpoint, port)
+    )
+
+
+def _parse_connect(kind: type[_Ip], endpoint: str, address: str) -> _Ip:
     source, semicolon, target = address.rpartition(";")
     host, port = _split_host_and_port(endpoint, target)
-    return TcpEndpoint(
+    return kind(
         _parse_host(endpoint, host),
         _parse_port(endpoint, port, 1, _CONNECT_PORT),
         _parse_source(endpoint, source) if semicolon else None,
     )
 
 
+def _form(endpoint: str) -> str:
+    return f"{endpoint.partition('://')[0]}://host:port"
+
+
 def _split_host_and_port(endpoint: str, address: str) -> tuple[str, str]:
     """Split at the last colon; brackets around the host are allowed around any, needed by none."""
     host, colon, port = address.rpartition(":")
     if not colon or port.endswith("]"):
-        refuse(endpoint, f"the port is missing in {address!r}; write tcp://host:port")
+        refuse(endpoint, f"the port is missing in {address!r}; write {_form(endpoint)}")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
         if host == "*":
-            refuse(endpoint, "write the wildcard without brackets: tcp://*:port")
+            refuse(endpoint, "write the wildcard without brackets: *:port")
     if not host:
-        refuse(endpoint, "the host is missing; write tcp://host:port")
+        refuse(endpoint, f"the host is missing; write {_form(endpoint)}")
     return host, port
 
 
@@ -156,7 +188,7 @@ def _parse_host(endpoint: str, host: str) -> str:
     if ":" in host:
         return _parse_ipv6(endpoint, host)
     if bad := _NOT_IN_A_NAME.search(host):
-        refuse(endpoint, f"{bad[0]!r} cannot be part of a host; write tcp://host:port")
+        refuse(endpoint, f"{bad[0]!r} cannot be part of a host; write {_form(endpoint)}")
     if _NUMERIC_HOST.fullmatch(host):
         return _parse_ipv4(endpoint, host)
     return host
@@ -166,7 +198,7 @@ def _parse_ipv6(endpoint: str, host: str) -> str:
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError:
-        refuse(endpoint, f"{host!r} is no IPv6 address; write tcp://[address]:port")
+        refuse(endpoint, f"{host!r} is no IPv6 address; write [address]:port")
     if address.scope_id is not None and (
         address.scope_id == "0" or _NOT_IN_A_NAME.search(address.scope_id)
     ):

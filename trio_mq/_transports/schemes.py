@@ -15,17 +15,20 @@ import attrs
 import trio
 
 from trio_mq._options import Options
-from trio_mq._transports import ipc, tcp
+from trio_mq._transports import ipc, tcp, tls
 from trio_mq._transports.endpoint import (
     Endpoint,
     InprocEndpoint,
     IpcEndpoint,
     TcpEndpoint,
+    TlsEndpoint,
     parse_inproc,
     parse_ipc_bind,
     parse_ipc_connect,
     parse_tcp_bind,
     parse_tcp_connect,
+    parse_tls_bind,
+    parse_tls_connect,
     refuse,
 )
 from trio_mq._transports.listener import Listening
@@ -52,10 +55,15 @@ class Scheme(Generic[_Parsed]):
     #: ``None`` where there are no streams: names of inproc meet in the context.
     listen: Callable[[_Parsed, Options], Awaitable[Listening]] | None = None
     dial: Callable[[_Parsed, Options], Awaitable[ByteStream]] | None = None
+    #: Says what its options lack, given the endpoint as text and whether peers connect to it.
+    check: Callable[[Options, str, bool], None] | None = None
 
 
 _TCP: Final = Scheme[TcpEndpoint](
     "tcp://host:port", parse_tcp_bind, parse_tcp_connect, tcp.listen, tcp.dial
+)
+_TLS: Final = Scheme[TlsEndpoint](
+    "tls://host:port", parse_tls_bind, parse_tls_connect, tls.listen, tls.dial, tls.check
 )
 _IPC: Final = Scheme[IpcEndpoint](
     "ipc://path", parse_ipc_bind, parse_ipc_connect, ipc.listen, ipc.dial
@@ -63,7 +71,12 @@ _IPC: Final = Scheme[IpcEndpoint](
 _INPROC: Final = Scheme[InprocEndpoint]("inproc://name", parse_inproc, parse_inproc)
 
 # Each scheme takes its own kind of endpoint, which a mapping can't say.
-SCHEMES: Final[Mapping[str, Scheme[Any]]] = {"tcp": _TCP, "ipc": _IPC, "inproc": _INPROC}
+SCHEMES: Final[Mapping[str, Scheme[Any]]] = {
+    "tcp": _TCP,
+    "tls": _TLS,
+    "ipc": _IPC,
+    "inproc": _INPROC,
+}
 
 
 def parse_bind(endpoint: str) -> Endpoint:
@@ -88,6 +101,17 @@ def parse_connect(endpoint: str) -> Endpoint:
     scheme, address = _split(endpoint)
     parsed: Endpoint = scheme.parse_connect(endpoint, address)
     return parsed
+
+
+def check(endpoint: Endpoint, options: Options, given: str, *, bound: bool) -> None:
+    """See that the options have what a transport can't do without.
+
+    Raises:
+        ValueError: They have not.
+    """
+    complain = SCHEMES[endpoint.scheme].check
+    if complain is not None:
+        complain(options, given, bound)
 
 
 def listen(endpoint: Endpoint, options: Options) -> Awaitable[Listening]:

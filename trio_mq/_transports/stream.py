@@ -1,7 +1,7 @@
 """One connection as the link sees it: bytes in, bytes out, and no protocol.
 
 Two implementations: `SocketStream` on a kernel socket, which can write without waiting, and
-`TrioStream` on any trio stream (memory, TLS, SSH, …), which cannot.
+`TrioStream` on any trio stream (memory, SSH, …), which cannot; a third, in `tls`, encrypts.
 
 Why not trio's own `trio.SocketStream` for the kernel? Its ``send_all`` cannot say how much the
 kernel took, which must be known to send a message again or not; each of its calls is a full
@@ -20,7 +20,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import trio
@@ -54,6 +54,13 @@ class ByteStream(abc.ABC):
     peer_address: str
     #: Our own end, in the same form.
     local_address: str
+
+    async def begin(self) -> None:  # noqa: B027  # most have nothing to do
+        """Do what has to be done before the first byte, such as a handshake of the stream's own.
+
+        Raises:
+            trio.BrokenResourceError: The connection failed.
+        """
 
     @abc.abstractmethod
     async def receive_some(self, max_bytes: int) -> bytes:
@@ -105,6 +112,10 @@ class ByteStream(abc.ABC):
     def vital(self, seconds: float) -> Vital:  # noqa: ARG002  # for those that know
         """Tell what the other end has shown of itself in the last ``seconds``."""
         return Vital.UNKNOWN
+
+    def certificate(self) -> Mapping[str, object] | None:
+        """Return the certificate that the peer has shown and that was found good."""
+        return None
 
     def ended(self) -> bool:
         """Tell whether the peer's end has arrived, perhaps behind what we have not read."""

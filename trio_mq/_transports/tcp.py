@@ -27,7 +27,7 @@ from .endpoint import TcpEndpoint
 from .failure import attempting
 from .happy_eyeballs import race
 from .kernel_view import Patience, set_user_timeout
-from .listener import Listener, Listening
+from .listener import Listener, Listening, Wrap
 from .resolve import Address, SocketAddress, resolve, show
 from .stream import SocketStream
 
@@ -77,7 +77,7 @@ async def _dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
 
     sock = await race(targets, attempt)
     try:
-        return _stream(options, sock, sock.getpeername())
+        return stream(options, sock, sock.getpeername())
     except BaseException:
         sock.close()
         raise
@@ -137,12 +137,13 @@ def _bind_source(sock: socket.socket, source: Address) -> None:
 # -- listen --
 
 
-async def listen(endpoint: TcpEndpoint, options: Options) -> Listening:
+async def listen(endpoint: TcpEndpoint, options: Options, *, wrap: Wrap | None = None) -> Listening:
     """Listen on every address that the endpoint means, on one port.
 
     Args:
         endpoint: From `parse_bind`.
         options: Of these, buffers, backlog, keep-alive, ``ipv6`` and ``reuse_port``.
+        wrap: Makes the stream of an accepted socket, if it is not to be tcp alone.
 
     Raises:
         socket.gaierror: The host has no address.
@@ -152,7 +153,9 @@ async def listen(endpoint: TcpEndpoint, options: Options) -> Listening:
     with attempting(f"cannot listen on {endpoint}"):
         addresses = await _addresses_to_bind(endpoint, options)
         sockets = _listen_on_one_port(addresses, options)
-    return Listening(_resolved(sockets), tuple(_listener(sock, options) for sock in sockets))
+    wrap = wrap or functools.partial(stream, options)
+    where = f"{endpoint.scheme}://{_resolved(sockets)}"
+    return Listening(where, tuple(Listener(sock, wrap) for sock in sockets))
 
 
 async def _addresses_to_bind(endpoint: TcpEndpoint, options: Options) -> list[Address]:
@@ -228,19 +231,16 @@ def _bound_socket(address: Address, options: Options, *, dual_stack: bool) -> so
 
 
 def _resolved(sockets: Sequence[socket.socket]) -> str:
-    """Return the endpoint to connect to: IPv4 where there is a choice, which everybody has."""
+    """Return the address to connect to: IPv4 where there is a choice, which everybody has."""
     best = next((sock for sock in sockets if sock.family == socket.AF_INET), sockets[0])
-    return f"tcp://{show(best.getsockname())}"
-
-
-def _listener(sock: socket.socket, options: Options) -> Listener:
-    return Listener(sock, functools.partial(_stream, options))
+    return show(best.getsockname())
 
 
 # -- both --
 
 
-def _stream(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
+def stream(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
+    """Return the stream of a connected socket."""
     seconds = patience_of(options)
     patience = None if seconds is None else Patience(seconds)
     # A connection that is reset by now may refuse options; the first read will tell.

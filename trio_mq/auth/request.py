@@ -53,6 +53,10 @@ class Request:
     password: str | None = attrs.field(default=None, repr=False)
     """PLAIN: as ``username``."""
 
+    certificate: Mapping[str, object] | None = None
+    """TLS: the certificate that the peer has shown and our context has found good, in the form of
+    `ssl.SSLSocket.getpeercert`: ``{"subject": ((("commonName", "alice"),),), …}``."""
+
     metadata: Mapping[str, bytes] = _NO_METADATA
     """What the peer claims of itself; empty under PLAIN."""
 
@@ -66,6 +70,7 @@ class Request:
         domain: str,
         address: str,
         endpoint: str,
+        certificate: Mapping[str, object] | None = None,
     ) -> Self:
         """Return the request that a handshake has come to (the library's side)."""
         key = username = password = None
@@ -82,6 +87,7 @@ class Request:
             public_key=key,
             username=username,
             password=password,
+            certificate=certificate,
             metadata=claimed.metadata if claimed is not None else _NO_METADATA,
         )
 
