@@ -23,6 +23,21 @@ def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def rate(*, optional: bool = False) -> Validator:
+    """Check how often in a second something may happen: above zero, possibly ``None``."""
+    allowed = "a number a second, above 0" + (", or None for unlimited" if optional else "")
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if value is None and optional:
+            return
+        if not is_number(value):
+            raise TypeError(f"{field.name} is {allowed}, not {value!r}")
+        if not cast("float", value) > 0:
+            raise refuse(field, value, allowed)
+
+    return check
+
+
 def seconds(*, zero: bool = False, optional: bool = False) -> Validator:
     """Check a duration: above zero (or from zero on), possibly ``None``, never NaN."""
     never = " or None" if optional else ", math.inf for no end"
@@ -79,8 +94,36 @@ class Limits:
     auth_timeout: float = attrs.field(default=5.0, validator=seconds())
     """Seconds that an authenticator may take over one peer; the peer is refused then."""
 
+    max_authentications: int = attrs.field(default=64, validator=count())
+    """Peers of one endpoint about whom the authenticator is asked at the same time. More wait, and
+    are refused for now (status 300) when they have waited for ``auth_timeout``."""
+
+    max_auth_failures_per_minute: int | None = attrs.field(
+        default=None, validator=count(optional=True)
+    )
+    """Bad credentials from one address outside this machine, before it is turned away for a
+    minute."""
+
+    max_accepts_per_second: float | None = attrs.field(default=None, validator=rate(optional=True))
+    """Connections that one endpoint may go on accepting per second; more wait in the kernel."""
+
+    max_accept_burst: int = attrs.field(default=400, validator=count())
+    """Connections that one endpoint accepts at once after a rest."""
+
+    max_handshakes_per_second: float = attrs.field(default=500.0, validator=rate())
+    """Handshakes of CURVE that one endpoint may go on computing per second; more wait in line."""
+
+    max_handshake_burst: int = attrs.field(default=500, validator=count())
+    """Handshakes of CURVE that one endpoint computes at once after a rest."""
+
     max_half_open: int = attrs.field(default=256, validator=count())
     """Connections of one listener that have not finished their handshake."""
+
+    max_half_open_per_address: int | None = attrs.field(default=64, validator=count(optional=True))
+    """The same of one address (of IPv6: one /64) outside this machine; more are closed at once."""
+
+    max_peers_per_address: int | None = attrs.field(default=None, validator=count(optional=True))
+    """Connections of one such address, handshaken or not; more are closed at once."""
 
     max_unknown_commands: int = attrs.field(default=100, validator=count(lowest=0))
     """Unknown but well-formed commands on one connection."""
@@ -126,7 +169,15 @@ class Limits:
             max_metadata_properties=16,
             max_metadata_value=1 * KIB,
             auth_timeout=2.0,
+            max_authentications=32,
+            max_auth_failures_per_minute=10,
+            max_accepts_per_second=200.0,
+            max_accept_burst=400,
+            max_handshakes_per_second=100.0,
+            max_handshake_burst=200,
             max_half_open=64,
+            max_half_open_per_address=8,
+            max_peers_per_address=64,
             max_unknown_commands=0,
             max_subscriptions=1_000,
             max_subscription_bytes=256 * KIB,

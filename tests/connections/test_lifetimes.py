@@ -94,6 +94,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "_open_stream": GIVEN,
         "_make_connection": GIVEN,
         "_scope": GIVEN,
+        "keeper": "what the other end of this endpoint may cost, however often it is dialled",
         "done": "the end of the endpoint",
         "_finishing": "the end of the endpoint",
         "_once": "until the first handshake: who waited for that was told of it then",

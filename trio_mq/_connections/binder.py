@@ -3,9 +3,11 @@
 Errors of one visitor are nobody else's. When the system has no more descriptors or memory, the
 listener says so once and tries again after a pause, because the connections still wait in the
 kernel. Any other error of a listener stays, so it is given up: the endpoint has failed, which an
-event, its status and the log say, and what it has accepted goes on. Visitors who don't get on with
-their handshake are limited in number, and the oldest makes room for the newest, so that idlers
-can't keep real peers out.
+event, its status and the log say, and what it has accepted goes on.
+
+Visitors who don't get on with their handshake are limited in number, and the oldest makes room for
+the newest, so that idlers can't keep real peers out. The more of them come, the less time each has
+in which it may do nothing; whoever waits for us is no idler.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Final
 import trio
 
 from trio_mq._connections.dialer import MakeConnection
+from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._connections.link import Link
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
@@ -26,8 +29,11 @@ from trio_mq.zmtp import Role
 
 #: Seconds before the next try when the system can't give us another connection.
 _EXHAUSTED_PAUSE: Final = 0.1
-#: Seconds that a visitor has at least before it may be sent away for another.
+#: Seconds that a visitor has at least before it may be sent away for another: at first, and in a
+#: flood, towards which each that is sent away is a step.
 _GRACE: Final = 1.0
+_LEAST_GRACE: Final = 0.1
+_STEP: Final = 0.95
 
 
 class Binder:
@@ -58,6 +64,9 @@ class Binder:
         self.links: dict[Link, None] = {}
         #: Those that have not finished their handshake, with the time of their arrival.
         self._half_open: dict[Link, float] = {}
+        #: What strangers may cost.
+        self.keeper: Doorkeeper = Doorkeeper(endpoint, options.limits)
+        self._grace = _GRACE
         #: One of them is half open no more.
         self._closed_one = trio.Event()
         #: It has ended for good, and so has every link of it.
@@ -141,6 +150,7 @@ class Binder:
         """A handshake succeeded."""
         self._half_open.pop(link, None)
         self._closed_one.set()
+        self.keeper.established(link.address)
         if self._finishing:
             link.finish()
 
@@ -150,6 +160,7 @@ class Binder:
     @trio.lowlevel.enable_ki_protection
     async def _accept(self, acceptor: Acceptor, nursery: trio.Nursery) -> None:
         while True:
+            await self.keeper.next_visitor()
             try:
                 stream = await acceptor.accept()
             except OSError as error:
@@ -165,6 +176,8 @@ class Binder:
             self._exhausted = False
             self._owner.accepted(self.endpoint, stream.peer_address)
             nursery.start_soon(self._serve, stream, name=f"trio_mq peer {stream.peer_address}")
+            if len(self._half_open) < self.options.limits.max_half_open:
+                self._grace = min(_GRACE, self._grace / _STEP)
             while len(self._half_open) >= self.options.limits.max_half_open:
                 await self._make_room()
 
@@ -186,19 +199,27 @@ class Binder:
         link = Link(stream, connection, self._owner, origin=self)
         self.links[link] = None
         self._half_open[link] = trio.current_time()
+        if (why := self.keeper.turns_away(link.address)) is not None:
+            link.hang_up(why)
+        self.keeper.came(link.address)
         try:
             await link.run()
         finally:
+            self.keeper.left(link.address, was_peer=link.peer is not None)
             del self.links[link]
             self._half_open.pop(link, None)
             self._closed_one.set()
 
     async def _make_room(self) -> None:
-        """Send the oldest idler away, once it has had its second."""
-        oldest, since = next(iter(self._half_open.items()))
+        """Send the oldest idler away, once it has had its time."""
+        now = trio.current_time()
+        idlers = ((link, since) for link, since in self._half_open.items() if not link.in_line)
+        oldest, since = next(idlers, (None, now))
         self._closed_one = trio.Event()
-        with trio.move_on_at(since + _GRACE):
+        with trio.move_on_at(since + self._grace):
             await self._closed_one.wait()
             return
-        if self._half_open.pop(oldest, None) is not None:
+        if oldest is not None and not oldest.in_line and oldest in self._half_open:
+            del self._half_open[oldest]
+            self._grace = max(_LEAST_GRACE, self._grace * _STEP)
             oldest.hang_up("too-many-half-open")

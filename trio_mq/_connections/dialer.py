@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import trio
 
 from trio_mq._connections.backoff import Backoff, is_fault
+from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._connections.link import Link
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
@@ -68,6 +69,8 @@ class Dialer:
         #: It has ended for good, and its link has given the pipe back: who gave up the endpoint
         #: may now give up the pipe, and not before.
         self.done: trio.Event = trio.Event()
+        #: What the other end may cost.
+        self.keeper: Doorkeeper = Doorkeeper(endpoint, options.limits)
         self._owner = owner
         self._open_stream = open_stream
         self._make_connection = make_connection

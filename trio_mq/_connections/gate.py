@@ -8,19 +8,18 @@ exception itself, since its traceback holds them.
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import trio
 
+from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._errors import AuthenticationFailed
 from trio_mq._options import Options
 from trio_mq.auth.request import Authenticator, Granted, Refused, Request, Revocation, Verdict
 from trio_mq.zmtp import Connection, PeerProperties
-
-_log = logging.getLogger("trio_mq")
+from trio_mq.zmtp.greeting import GREETING_SIZE
 
 
 class Gate:
@@ -33,6 +32,7 @@ class Gate:
         address: Where the peer is.
         certificate: Returns the one that the peer has shown, if any.
         accepted: The peer has connected to us.
+        keeper: Lets only so many ask at a time.
         on_revoked: Called when the grant is taken back.
     """
 
@@ -42,10 +42,13 @@ class Gate:
         "_certificate",
         "_connection",
         "_endpoint",
+        "_heard",
+        "_keeper",
         "_on_revoked",
         "_options",
         "_passed",
         "_revocations",
+        "in_line",
     )
 
     def __init__(
@@ -57,6 +60,7 @@ class Gate:
         address: str,
         accepted: bool,
         certificate: Callable[[], Mapping[str, object] | None],
+        keeper: Doorkeeper,
         on_revoked: Callable[[], None],
     ) -> None:
         self._connection = connection
@@ -65,9 +69,27 @@ class Gate:
         self._address = address
         self._accepted = accepted
         self._certificate = certificate
+        self._keeper = keeper
         self._on_revoked = on_revoked
+        #: The peer waits for us: until we may compute, or for the authenticator.
+        self.in_line: bool = False
+        #: Bytes of the handshake that have come.
+        self._heard = 0
         self._passed = False
         self._revocations: tuple[Revocation, ...] = ()
+
+    async def wait_in_line(self, size: int) -> None:
+        """Wait if what comes with so many more bytes may be the first that makes us compute."""
+        before, self._heard = self._heard, self._heard + size
+        mechanism = self._options.mechanism
+        if mechanism is None or mechanism.name != "CURVE":
+            return
+        # A client answers a greeting with its HELLO, a server a HELLO with its WELCOME.
+        costly = GREETING_SIZE + mechanism.as_server
+        if before < costly <= self._heard:
+            self.in_line = True
+            await self._keeper.may_compute()
+            self.in_line = False
 
     async def judge(
         self, credentials: tuple[bytes, ...], claimed: PeerProperties | None, mechanism: str
@@ -86,8 +108,12 @@ class Gate:
             endpoint=self._endpoint,
             certificate=self._certificate(),
         )
+        self.in_line = True
         verdict = await self._verdict(request)
+        self.in_line = False
         if isinstance(verdict, Refused):
+            if verdict.status == 400:
+                self._keeper.refused(self._address)
             raise self._refusal(verdict)
         self._passed = True
         self._connection.authenticated(verdict.user_id, verdict.metadata)
@@ -124,7 +150,19 @@ class Gate:
         authenticator, timeout = self._options.authenticator, self._options.limits.auth_timeout
         if authenticator is None:
             return self._failed("there is none")
+        with trio.move_on_after(timeout) as waiting:
+            await self._keeper.questions.acquire()
+        if waiting.cancelled_caught:
+            most = self._options.limits.max_authentications
+            return Refused(300, f"max_authentications={most} others were being asked about")
+        try:
+            return await self._answer(authenticator, request)
+        finally:
+            self._keeper.questions.release()
+
+    async def _answer(self, authenticator: Authenticator, request: Request) -> Verdict:
         problem = ""
+        timeout = self._options.limits.auth_timeout
         with trio.move_on_after(timeout):
             try:
                 answer = await _ask(authenticator, request)
@@ -137,7 +175,7 @@ class Gate:
         return self._failed(problem or f"it took longer than auth_timeout={timeout:g} seconds")
 
     def _failed(self, problem: str) -> Refused:
-        _log.error(
+        self._keeper.complain(
             "%s refuses %s, since its authenticator failed: %s",
             self._endpoint,
             self._address,

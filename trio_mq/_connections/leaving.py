@@ -12,6 +12,7 @@ arrives after our close. So we read and discard
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 import trio
@@ -21,6 +22,9 @@ from trio_mq.zmtp import SocketType
 
 #: Seconds that a peer has to take more of what we wrote.
 _LAST_WORDS_SECONDS: Final = 1.0
+#: Seconds that a refused peer has to read why, and how much is read of it meanwhile in one go.
+_FAREWELL_SECONDS: Final = 1.0
+_FEW_BYTES: Final = 16 * 1024
 #: Seconds between two looks whether it has: the first, and the longest.
 _FIRST_LOOK: Final = 0.001
 _LONGEST_LOOK: Final = 0.05
@@ -46,3 +50,15 @@ async def wait_while_at_risk(stream: ByteStream, ours: SocketType, *, peer_pings
         left = stream.unacknowledged()
         if left != before:
             before, until = left, trio.current_time() + _LAST_WORDS_SECONDS
+
+
+async def say_why(stream: ByteStream, data: bytes) -> None:
+    """Write the reason of a refusal, and give the peer a moment to read it: a close is a reset."""
+    with (
+        trio.move_on_after(_FAREWELL_SECONDS),
+        contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+    ):
+        await stream.write_all(data)
+        await stream.shutdown_write()
+        while await stream.receive_some(_FEW_BYTES):
+            pass

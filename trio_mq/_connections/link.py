@@ -32,10 +32,11 @@ from typing import Final, Protocol
 import attrs
 import trio
 
+from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._connections.gate import Gate
 from trio_mq._connections.handshake_failure import Attempt
 from trio_mq._connections.heartbeat import Heartbeat
-from trio_mq._connections.leaving import wait_while_at_risk
+from trio_mq._connections.leaving import say_why, wait_while_at_risk
 from trio_mq._connections.reader import FEW_BYTES, Reader
 from trio_mq._connections.writer import Writer
 from trio_mq._contract import Ending, SocketSide
@@ -54,8 +55,6 @@ from trio_mq.zmtp import (
     Pong,
 )
 
-#: Seconds that a refused peer has to read why.
-_FAREWELL_SECONDS: Final = 1.0
 #: Seconds after which we tell our version to a peer that has not told its own.
 _VERSION_SECONDS: Final = 0.1
 #: Errors of a handshake about which the peer may be told something.
@@ -72,6 +71,10 @@ class LinkOrigin(Protocol):
     @property
     def options(self) -> Options:
         """Those of this endpoint."""
+
+    @property
+    def keeper(self) -> Doorkeeper:
+        """Says what the peer may cost until it is one."""
 
     def established(self, link: Link) -> None:
         """A handshake succeeded."""
@@ -146,6 +149,7 @@ class Link:
             address=stream.peer_address,
             accepted=pipe is None,
             certificate=stream.certificate,
+            keeper=origin.keeper,
             on_revoked=partial(self.hang_up, "revoked"),
         )
         self._reader: Reader | None = None
@@ -165,6 +169,11 @@ class Link:
         return f"<Link {self.endpoint} to {self.address}>"
 
     # -- from the outside --
+
+    @property
+    def in_line(self) -> bool:
+        """The handshake waits for us, and not for the peer."""
+        return self._gate.in_line
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> Ending:
@@ -244,7 +253,8 @@ class Link:
             with trio.fail_after(self.options.handshake_timeout):
                 reader, writer = await self._handshake()
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
-            await self._farewell(error)
+            if isinstance(error, _EXPLAINED) and (data := self._connection.data_to_send()):
+                await say_why(self._stream, data)
             return Ending.by(self._attempt().explain(error), None)
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(writer.run, name=f"trio_mq writer {self.address}")
@@ -282,6 +292,7 @@ class Link:
             data = await self._receive_in_handshake()
             if not data:
                 raise connection.handshake_ended()
+            await self._gate.wait_in_line(len(data))
             connection.receive_data(data)
         await self._flush_handshake()
         await self._gate.judge_unasked(event.properties)
@@ -342,20 +353,6 @@ class Link:
             reader.leave()
         if self._heartbeat is not None:
             self._heartbeat.end()
-
-    async def _farewell(self, error: Exception) -> None:
-        """Let a peer that is refused with an ERROR read it, for a moment."""
-        data = self._connection.data_to_send() if isinstance(error, _EXPLAINED) else b""
-        if not data:
-            return
-        with trio.move_on_after(_FAREWELL_SECONDS):
-            try:
-                await self._stream.write_all(data)
-                await self._stream.shutdown_write()
-                while await self._stream.receive_some(FEW_BYTES):
-                    pass
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
 
     def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
         """All is with the kernel, which will see to it: leave when that can reset nothing."""
