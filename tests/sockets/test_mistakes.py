@@ -139,7 +139,7 @@ def single(kind: Callable[..., object], **options: object) -> Callable[[], objec
     return partial(kind, **options)
 
 
-AN_ENDPOINT: Final = "tcp://host:port, ipc://path or inproc://name"
+AN_ENDPOINT: Final = "tcp://host:port, tls://host:port, ipc://path or inproc://name"
 
 MISTAKES: Final[dict[str, tuple[Mistake, type[Exception], str]]] = {
     # -- options --
