@@ -33,7 +33,7 @@ _EXHAUSTED_PAUSE: Final = 0.1
 #: flood, towards which each that is sent away is a step.
 _GRACE: Final = 1.0
 _LEAST_GRACE: Final = 0.1
-_STEP: Final = 0.95
+_STEP: Final = 0.9
 
 
 class Binder:
