@@ -16,6 +16,7 @@ import pytest
 import trio
 
 import trio_mq
+from tests.transports.over_tls import AUTHORITY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: The example of a test shows two.
@@ -167,6 +168,30 @@ def test_every_example_is_run_here() -> None:
     source = Path(__file__).read_text("utf-8")
     named = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
     assert {path.name for path in EXAMPLES.glob("*.py")} <= named
+
+
+#: What each level of security prints when it is run.
+HOUSES = {
+    "strawhouse.py": ["from here"],
+    "woodhouse.py": ["alice: it is me", "refused with 400"],
+    "stonehouse.py": ["sealed"],
+    "ironhouse.py": ["alice: sealed, by me"],
+}
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_each_house_lets_in_whom_it_should(house: str) -> None:
+    """Each is one program, with both ends."""
+    assert run(house) == HOUSES[house]
+
+
+def test_tls_needs_nothing_but_certificates(tmp_path: Path) -> None:
+    """Of an authority that the client trusts."""
+    certificate, authority = tmp_path / "server.pem", tmp_path / "authority.pem"
+    identity = AUTHORITY.issue_cert("127.0.0.1")
+    identity.private_key_and_cert_chain_pem.write_to_path(certificate)
+    AUTHORITY.cert_pem.write_to_path(authority)
+    assert run("tls.py", str(certificate), str(authority)) == ["sealed"]
 
 
 def snippets(page: str) -> list[list[str]]:
