@@ -21,6 +21,9 @@ nox.options.sessions = ["lint", "typing", "docs", "chaos", "optimized", "tests"]
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
+#: How long each fuzzing target runs.
+FUZZ_SECONDS = 300
+
 ROOT = Path(__file__).parent
 DIST = ROOT / "build" / "dist"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -157,9 +160,18 @@ def interop(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def fuzz(session: nox.Session) -> None:
-    """Run the property, interrupt and hostile-peer tests with many more examples and new seeds."""
+    """Feed chance to all that reads what peers say, and run tests of chance with new seeds.
+
+    Where atheris can't be installed, chance has no guide; the targets say so.
+    """
     install(session, "tests")
+    session.install("atheris", success_codes=[0, 1], silent=True)
     chdir_to_tests(session)
+    guided = session.run("python", "-c", "import atheris", success_codes=[0, 1], silent=True) == ""
+    for target in ("connection", "secured", "texts"):
+        session.log("%s, %s", target, "guided by atheris" if guided else "unguided")
+        limit = f"-max_total_time={FUZZ_SECONDS}" if guided else "100000"
+        session.run("python", "-m", f"fuzz.{target}", limit)
     session.run("pytest", "-m", "fuzz", "--hypothesis-profile=thorough", *session.posargs)
 
 

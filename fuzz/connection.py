@@ -10,13 +10,13 @@ good sessions; the argument is then the number of inputs.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import random
 import sys
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from fuzz.guided import main as guided, run as run_inputs
 from tests.hostile.wire import command, frame, hello, message, ping
 from trio_mq import HandshakeError, Limits, SocketType
 from trio_mq.zmtp import Connection, Messages, PeerReady, RemoteProtocolError, Role
@@ -112,23 +112,15 @@ def sessions(rng: random.Random) -> Iterator[bytes]:
 
 def run(count: int, seed: int = 0) -> None:
     """Try that number of them."""
-    for _, data in zip(range(count), sessions(random.Random(seed)), strict=False):
-        try:
-            check(data)
-        except BaseException:
-            sys.stderr.write(f"input: {data.hex()}\n")
-            raise
+    run_inputs(check, sessions(random.Random(seed)), count)
 
 
 def main() -> None:
     """Run with atheris, or without."""
     if importlib.util.find_spec("atheris") is None:
         run(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
-        return
-    atheris = importlib.import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
+    else:
+        guided("connection", check)
 
 
 if __name__ == "__main__":
