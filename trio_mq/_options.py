@@ -301,8 +301,10 @@ class ConnectionOptions(TypedDict, total=False):
     """Says which peers may come in: an async function, or one of `trio_mq.auth`."""
 
     zap_domain: str
-    tls_context: ssl.SSLContext | None
     """A word that the authenticator is told, so that one can serve several sockets (RFC 27)."""
+
+    tls_context: ssl.SSLContext | None
+    """For ``tls://``: our certificate, and whom to trust."""
 
     limits: Limits
     """Further bounds on what a peer may make us hold or do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -9,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from tests.hostile.arena import PLACES, BadPeer, Outcome, Place, arena, play
+from tests.hostile.arena import PATIENCE, PLACES, BadPeer, Outcome, Place, arena, play
 from tests.hostile.good_peers import unread
 from tests.hostile.secured import (
     CURVE_CLIENT,
@@ -19,7 +20,7 @@ from tests.hostile.secured import (
     counterpart,
 )
 from tests.hostile.wire import GREETING, SIGNATURE, command, greeting, message, ready
-from trio_mq import HandshakeFailed, Pull, auth
+from trio_mq import HandshakeFailed, Pull, Push, auth
 from trio_mq.zmtp import (
     Connection,
     CredentialsReceived,
@@ -35,12 +36,12 @@ CURVE = greeting(mechanism=b"CURVE")
 Change: TypeAlias = Callable[[bytes], bytes]
 
 
-def ours(mechanism: MechanismFactory) -> Pull:
+def ours(mechanism: MechanismFactory, authenticator: auth.Authenticator = auth.ALLOW_ANY) -> Pull:
     """Return a socket of ours that a server or client of this mechanism is."""
     return Pull(
         linger=0,
         mechanism=mechanism,
-        authenticator=auth.ALLOW_ANY if mechanism.as_server else None,
+        authenticator=authenticator if mechanism.as_server else None,
     )
 
 
@@ -278,3 +279,60 @@ async def test_b57_flags_outside_the_seal_change_nothing(outer: int) -> None:
         end = await stage.end()
         assert end.reason == "eof"
         assert list(unread(stage.ours)) == [(b"first",), (b"second",)]
+
+
+# -- metadata, and peers that are none yet ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("size", "reason"), [(9 * 1024, "invalid-metadata"), (17 * 1024, "frame-too-large")]
+)
+async def test_b52_too_much_metadata_ends_it_before_anybody_is_asked(
+    size: int, reason: str, place: Place
+) -> None:
+    """Sealed by somebody who knows our key: the limits are those of clear metadata."""
+    asked: list[auth.Request] = []
+
+    async def ask(request: auth.Request) -> auth.Granted:
+        asked.append(request)
+        return auth.Granted()
+
+    async with arena(ours(CURVE_SERVER, ask), place) as stage:
+        seen_before = len(asked)
+        async with stage.bad_peer() as bad:
+            role = Role.CONNECTING if place == "connecting" else Role.ACCEPTING
+            metadata = {f"X-{number}": bytes(1024) for number in range(size // 1024)}
+            connection = Connection(
+                SocketType.PUSH, role, mechanism=CURVE_CLIENT, metadata=metadata
+            )
+            await misbehave(bad, connection, as_it_is, as_it_is)
+            await bad.hear_all()
+        assert len(asked) == seen_before
+        assert (await stage.end()).reason == reason
+
+
+@pytest.mark.parametrize("mechanism", [None, PLAIN_SERVER, CURVE_SERVER], ids=str)
+async def test_b75_who_is_no_peer_gets_no_message(mechanism: MechanismFactory | None) -> None:
+    """Strangers that say nothing, or only half, take no share of what is handed out."""
+    theirs, _ = counterpart(mechanism)
+    authenticator = auth.ALLOW_ANY if mechanism is not None else None
+    async with (
+        Push(linger=0, mechanism=mechanism, authenticator=authenticator) as push,
+        Pull(mechanism=theirs) as pull,
+    ):
+        endpoint = await push.bind("tcp://127.0.0.1:*")
+        port = int(endpoint.rpartition(":")[2])
+        name = b"NULL" if mechanism is None else mechanism.name.encode()
+        async with contextlib.AsyncExitStack() as strangers:
+            for said in (b"", SIGNATURE, greeting(mechanism=name)) * 3:
+                stranger = await trio.open_tcp_stream("127.0.0.1", port)
+                await strangers.enter_async_context(stranger)
+                await stranger.send_all(said)
+            await pull.connect(endpoint, wait=True)
+            await push.wait_for_peers()
+            for number in range(100):
+                await push.send(b"%d" % number)
+            with trio.fail_after(PATIENCE):
+                received = [int(bytes(await pull.receive())) for _ in range(100)]
+        assert received == list(range(100))
