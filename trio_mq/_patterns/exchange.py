@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import attrs
-import outcome
 import trio
 
 from trio_mq._contract import Ending
@@ -82,26 +81,26 @@ class Exchange:
             return trio.lowlevel.Abort.SUCCEEDED
 
         self.task = trio.lowlevel.current_task()
-        reply: Message = await trio.lowlevel.wait_task_rescheduled(leave)
-        return reply
+        await trio.lowlevel.wait_task_rescheduled(leave)
+        return self.result()
 
-    def hand_over(self, reply: Message) -> None:
+    def hand_over(self) -> None:
         """Give the reply to the task that waits."""
-        self._resume(outcome.Value(reply))
+        self._resume()
 
     def fail(self, error: BaseException) -> None:
         """Let the exchange end in an error, and raise it in the task that waits, if one does."""
         self.error = error
         if self.task is not None:
-            self._resume(outcome.Error(error))
+            self._resume()
         elif self.watched is not None:
             self.watched.recall()
 
-    def _resume(self, result: outcome.Outcome[Message]) -> None:
+    def _resume(self) -> None:
         task, self.task = self.task, None
         self.given = True
         assert task is not None  # noqa: S101  # the caller has looked
-        trio.lowlevel.reschedule(task, result)
+        trio.lowlevel.reschedule(task)
 
 
 def peer_lost(pipe: Pipe, end: Ending) -> PeerLost:

@@ -351,7 +351,7 @@ class ReqPattern(BalancedPattern):
                 exchange.watched.recall()
         else:
             tally.delivered += 1
-            exchange.hand_over(reply)
+            exchange.hand_over()
         self._close(exchange)
 
     def _take_back_abandoned(self, pipe: Pipe) -> None:
