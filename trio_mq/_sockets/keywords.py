@@ -140,8 +140,13 @@ class _Places(TypedDict, total=False):
     """What a constructor takes beside options."""
 
     bind: Endpoints
+    """An endpoint, or several, to listen on."""
+
     connect: Endpoints
+    """An endpoint, or several, to connect to."""
+
     context: Context | None
+    """Shares inproc names and limits; by default that of this trio run."""
 
 
 class SocketKeywords(SocketOptions, _Places, total=False):
