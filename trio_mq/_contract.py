@@ -26,6 +26,7 @@ from trio_mq._events import Disconnected
 from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
+from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.pipe import Pipe
 from trio_mq.zmtp import Event, PeerProperties, SocketType
 
@@ -64,6 +65,9 @@ class SocketSide(Protocol):
 
     # -- endpoints come --
 
+    #: What may wait to be received from all peers together; while it is closed, nobody is accepted.
+    budget: ReceiveBudget
+
     @property
     def socket_type(self) -> SocketType:
         """Ours, for the handshake."""
@@ -81,6 +85,12 @@ class SocketSide(Protocol):
 
     def new_pipe(self, endpoint: str, options: Options) -> Pipe:
         """Return a pipe for a connected endpoint, not yet a target of anything."""
+
+    def queued(self, endpoint: str) -> int:
+        """Return how many messages wait to be written to all peers of a bound endpoint."""
+
+    def present(self, endpoint: str) -> int:
+        """Return how many peers of a bound endpoint are there."""
 
     def attach(self, pipe: Pipe) -> None:
         """Let the pattern choose a connected endpoint."""

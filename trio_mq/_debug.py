@@ -30,6 +30,7 @@ contest at a time needs no look: contests are kept by holder (`trio_mq._sockets.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
@@ -40,13 +41,16 @@ from trio_mq._patterns.balanced import BalancedPattern
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._pipes.item import payload_of
 from trio_mq._pipes.pipe import Hold, Pipe
-from trio_mq._tally import Tally
+from trio_mq._tally import DropReason, Tally
 
 _PIPES_A_LOOK: Final = 8
 """Peers that are looked at in one step, so that a look costs the same however many there are."""
 
 _MESSAGES_A_LOOK: Final = 8
 """Messages of a peer up to which a look adds up their bytes."""
+
+#: The plain numbers of a tally.
+_FIGURES: Final = [name for name in Tally.__slots__ if not name.startswith("dropped")]
 
 
 class _Switch:
@@ -204,11 +208,34 @@ def _balance_faults(pattern: Pattern) -> Iterator[str]:
         yield from _books_of(pipe)
         unread += _unread_by_the_books(pipe.tally) - pipe.inbound.counted
     departed = pattern.ledger.departed
+    yield from _total_faults(pattern)
     unread += _unread_by_the_books(departed)
     if departed.accepted != departed.written + _dropped_out(departed):
         yield "what was accepted for pipes that are gone was neither written nor dropped"
     if unread != pattern.waiting().into:
         yield f"{unread} messages were decoded, and neither wait, were delivered nor dropped"
+
+
+def _total_faults(pattern: Pattern) -> Iterator[str]:
+    """Compare the figures of the socket with those of its pipes, which are counted side by side."""
+    ledger = pattern.ledger
+    for pipe in ledger.pipes:
+        if pipe.outgoing and pipe not in ledger.busy:
+            yield f"{pipe!r} has messages to write, and its socket does not know"
+        if pipe.inbound.count and not pipe.inbound.readable:
+            yield f"{pipe!r} has messages to read, and its socket does not know"
+    tallies = [ledger.departed, *(pipe.tally for pipe in ledger.pipes)]
+    for name in _FIGURES:
+        counted, added = getattr(ledger.total, name), sum(getattr(tally, name) for tally in tallies)
+        if counted != added:
+            yield f"the socket has {name}={counted}, and its pipes together {added}"
+    for name in ("dropped_out", "dropped_in"):
+        drops = Counter[DropReason]()
+        for tally in tallies:
+            drops.update(getattr(tally, name) or {})
+        dropped = getattr(ledger.total, name) or Counter()
+        if drops != dropped:
+            yield f"the socket has {name}={dropped}, and its pipes together {drops}"
 
 
 def _books_of(pipe: Pipe) -> Iterator[str]:

@@ -155,6 +155,12 @@ class Limits:
     max_unexpected_messages: int = attrs.field(default=16, validator=count(lowest=0))
     """Messages on a socket type that never reads them, before the connection is closed."""
 
+    receive_budget: int | None = attrs.field(default=256 * MIB, validator=count(optional=True))
+    """Bytes that may wait to be received in one socket, of all peers together and with those that
+    have left; beyond it we read no more, and accept nobody. ``None`` is unlimited. Where few peers
+    may come (`max_peers`), it is no more than twice what they can fill up to their marks, or 8 MiB.
+    """
+
     frame_progress_timeout: float | None = attrs.field(
         default=None, validator=seconds(optional=True)
     )
@@ -188,5 +194,6 @@ class Limits:
             max_ping_burst=20,
             min_remote_ttl=5.0,
             max_unexpected_messages=0,
+            receive_budget=64 * MIB,
             frame_progress_timeout=30.0,
         )

@@ -77,7 +77,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
 async def _until_closed(socket: ProxySocket) -> None:
     """Raise when the socket is closed, for the direction that waits for something else."""
     await trio.lowlevel.checkpoint_if_cancelled()
-    await guarded_pattern(socket).ledger.watchers.wait(_never)
+    await guarded_pattern(socket).ledger.watchers.wait_until(_never)
 
 
 def _the_one(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -98,8 +98,8 @@ async def _wait_for_room(capture: Sender) -> None:
             await capture.wait_for_peers()
 
 
-def _never() -> None:
-    raise trio.WouldBlock
+def _never() -> bool:
+    return False
 
 
 @attrs.define(eq=False)

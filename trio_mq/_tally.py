@@ -4,6 +4,10 @@ Two equations hold at every moment, per pipe and per socket, and the tests check
 
 * accepted = waiting + written + dropped, for messages on their way out;
 * decoded = delivered + waiting + dropped, for messages on their way in.
+
+Whatever is counted for a pipe is counted for its socket in the same moment: each has a tally of its
+own, so that the figures of a socket cost the same for ten peers and for ten thousand. Only what a
+pipe has not counted yet is looked for, in those pipes where something waits.
 """
 
 from __future__ import annotations
@@ -101,10 +105,13 @@ class Tally:
 
     def add(self, other: Tally, sign: int = 1) -> None:
         """Add (or, with ``sign=-1``, take off) the figures of another tally."""
-        for name in ("accepted", "accepted_bytes", "written", "written_bytes"):
-            setattr(self, name, getattr(self, name) + sign * getattr(other, name))
-        for name in ("decoded", "decoded_bytes", "delivered"):
-            setattr(self, name, getattr(self, name) + sign * getattr(other, name))
+        self.accepted += sign * other.accepted
+        self.accepted_bytes += sign * other.accepted_bytes
+        self.written += sign * other.written
+        self.written_bytes += sign * other.written_bytes
+        self.decoded += sign * other.decoded
+        self.decoded_bytes += sign * other.decoded_bytes
+        self.delivered += sign * other.delivered
         for reason, count in (other.dropped_out or {}).items():
             self.drop_out(reason, sign * count)
         for reason, count in (other.dropped_in or {}).items():

@@ -133,7 +133,7 @@ class WaitList(Generic[Result]):
         return True
 
     def serve_all(self) -> None:
-        """Complete whatever can be completed, for conditions that don't compete for anything."""
+        """Complete whatever can be completed, for operations that don't compete for anything."""
         for waiter in tuple(self.waiters):
             self._complete(waiter)
 
@@ -143,6 +143,55 @@ class WaitList(Generic[Result]):
             waiter = self.waiters.popleft()
             waiter.error = make_error()
             trio.lowlevel.reschedule(waiter.task)
+
+
+@attrs.define(eq=False)
+class _Watcher:
+    task: trio.lowlevel.Task
+    condition: Callable[[], bool]
+    error: BaseException | None = None
+
+
+class Watchers:
+    """The tasks that wait for a condition each, such as a number of peers, and compete for nothing.
+
+    Whoever changes what conditions are about calls `look`, which costs one plain call for each.
+    """
+
+    __slots__ = ("_watching",)
+
+    def __init__(self) -> None:
+        self._watching: dict[_Watcher, None] = {}
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds. Cancelled, it only stops waiting."""
+        if condition():
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        watcher = _Watcher(trio.lowlevel.current_task(), condition)
+        self._watching[watcher] = None
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            del self._watching[watcher]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+        if watcher.error is not None:
+            raise watcher.error
+
+    def look(self) -> None:
+        """Let those go on whose condition holds now."""
+        if self._watching:
+            for watcher in [each for each in self._watching if each.condition()]:
+                del self._watching[watcher]
+                trio.lowlevel.reschedule(watcher.task)
+
+    def fail(self, make_error: Callable[[], BaseException]) -> None:
+        """Raise an error of its own in every task that waits."""
+        while self._watching:
+            watcher, _ = self._watching.popitem()
+            watcher.error = make_error()
+            trio.lowlevel.reschedule(watcher.task)
 
 
 _NO_TRIO: Final = (

@@ -6,14 +6,19 @@ from collections import Counter
 from typing import cast
 
 from trio_mq import DropReason, Options, Peer
+from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.item import frames_of
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._tally import Tally
 
 
 class Books:
     """Owns pipes and remembers what they tell (a `PipeOwner`)."""
 
     def __init__(self) -> None:
+        self.budget = ReceiveBudget()
+        self.total = Tally()
+        self.busy: dict[Pipe, None] = {}
         self.opened: list[Pipe] = []
         self.arrived: list[Pipe] = []
         self.dropped_counts: Counter[DropReason] = Counter()

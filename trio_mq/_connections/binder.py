@@ -93,8 +93,8 @@ class Binder:
             bound=True,
             state=self._state(),
             last_error=self._last_error,
-            queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
-            peers=sum(link.peer is not None and not link.peer.closed for link in self.links),
+            queued=self._owner.queued(self.endpoint),
+            peers=self._owner.present(self.endpoint),
         )
 
     def _state(self) -> EndpointState:
@@ -162,6 +162,7 @@ class Binder:
         while True:
             await self.keeper.next_visitor()
             try:
+                await self._owner.budget.wait_until_open()
                 stream = await acceptor.accept()
             except OSError as error:
                 if error.errno not in EXHAUSTED:

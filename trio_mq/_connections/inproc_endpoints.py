@@ -49,8 +49,8 @@ class InprocBinder:
             endpoint=self.endpoint,
             bound=True,
             state=EndpointState.LISTENING,
-            queued=sum(len(link.pipe.outgoing) for link in self.links if link.pipe is not None),
-            peers=sum(link.peer is not None and not link.peer.closed for link in self.links),
+            queued=self.owner.queued(self.endpoint),
+            peers=self.owner.present(self.endpoint),
         )
 
     def close(self) -> None:

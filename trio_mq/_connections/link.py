@@ -324,6 +324,7 @@ class Link:
             pipe,
             deliver=partial(self._owner.deliver, self, pipe),
             handle=self._handle,
+            hang_up=self.hang_up,
             patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now: until here that is a failed handshake.

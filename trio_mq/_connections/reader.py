@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -37,6 +38,7 @@ import trio
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.watch import Watch
 from trio_mq._message import Message
+from trio_mq._pipes.budget import SMALL_READ, Share, Tail
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream, SocketStream
 from trio_mq.zmtp import Connection, Event, Messages
@@ -48,7 +50,7 @@ _MANY_BYTES: Final = 512 * 1024
 _MOST_BYTES: Final = 768 * 1024
 #: And where little comes. The C library takes large buffers from the system and gives them back
 #: each time, which made a round trip a quarter slower.
-FEW_BYTES: Final = 8 * 1024
+FEW_BYTES: Final = SMALL_READ
 #: How fast the one becomes the other: at once when a read was filled, and back when this many in a
 #: row brought little, for a stream of large messages has small reads in between.
 _STEP: Final = 8
@@ -80,9 +82,11 @@ class Reader:
         deliver: Takes messages and their payload.
         handle: Takes everything else that is decoded.
         patience: Seconds that the rest of a frame may keep us waiting; ``None`` is for ever.
+        hang_up: Ends the connection, for a reason.
     """
 
     __slots__ = (
+        "_budget",
         "_connection",
         "_deliver",
         "_discarding",
@@ -93,6 +97,7 @@ class Reader:
         "_looking_ahead",
         "_patience",
         "_pipe",
+        "_share",
         "_small_reads",
         "_stream",
         "_wanted",
@@ -109,6 +114,7 @@ class Reader:
         *,
         deliver: Callable[[list[Message], int], None],
         handle: Callable[[Event], None],
+        hang_up: Callable[[str], None],
         patience: float | None,
     ) -> None:
         self._stream = stream
@@ -116,6 +122,8 @@ class Reader:
         self._pipe = pipe
         self._deliver = deliver
         self._handle = handle
+        self._budget = pipe.owner.budget
+        self._share = Share(self._budget, partial(hang_up, "receive-budget"))
         #: Seconds without a byte inside an unfinished frame.
         self._patience = patience
         #: What arrives is of no interest any more, only the end is.
@@ -134,7 +142,7 @@ class Reader:
         self._left = False
         #: Where a kernel socket is read: lets the task that waits for a reply read it.
         self.watch: Watch | None = (
-            Watch(stream, self._stand_in) if isinstance(stream, SocketStream) else None
+            Watch(stream, self._read, self._stand_in) if isinstance(stream, SocketStream) else None
         )
         self.heartbeat: Heartbeat | None = None
 
@@ -172,8 +180,10 @@ class Reader:
         if self._left and not self._discarding:
             # What the peer wants of us is of no interest any more.
             self._handle = _ignore
-            self._pipe.inbound.tail = trio.Event()
+            self._pipe.inbound.tail = Tail(self._share)
             self._decode_tail()
+        else:
+            self._share.hold(0)
 
     def _decode_tail(self) -> None:
         """Decode what there is room for of what the link has left."""
@@ -184,11 +194,14 @@ class Reader:
             stop = _Stop.NO_DATA
         if stop is _Stop.NO_DATA:
             self._pipe.inbound.end_tail()
+        else:
+            self._share.park(self._connection.buffered)
 
     async def _wait_for_tail(self) -> None:
         """Wait until what an earlier connection of this pipe has left is used up."""
-        self._worked_off = self._pipe.inbound.tail
-        if self._worked_off is not None and not self._discarding:
+        tail = self._pipe.inbound.tail
+        if tail is not None and not self._discarding:
+            self._worked_off = tail.used_up
             if self.heartbeat is not None:
                 self.heartbeat.pause()
             await self._worked_off.wait()
@@ -199,21 +212,35 @@ class Reader:
     async def _receive(self) -> bool:
         """Wait for bytes and feed them to the protocol; False at the end of the stream."""
         connection = self._connection
-        wanted = self._wanted
-        if connection.missing > wanted:
-            wanted = min(max(connection.missing, _MANY_BYTES), _MOST_BYTES)
+        share = self._share
+        if not connection.exhausted or share.partial or share.parked:
+            share.hold(connection.buffered)
+            await share.turn()
         if self._patience is not None and not connection.exhausted and connection.mid_frame:
             with trio.fail_after(self._patience):
-                data = await self._stream.receive_some(wanted)
+                data = await self._stream.receive_some(self._read_size())
         elif self.watch is None:
-            data = await self._stream.receive_some(wanted)
+            data = await self._stream.receive_some(self._read_size())
         else:
-            seen = await self.watch.receive(wanted)
+            seen = await self.watch.receive()
             if seen is None:
                 return self._after_stand_in()
             data = seen
         self._take_in(data)
         return bool(data)
+
+    def _read_size(self) -> int:
+        """Return how much to ask the kernel for."""
+        wanted = self._wanted
+        missing = self._connection.missing
+        if missing > wanted:
+            wanted = min(max(missing, _MANY_BYTES), _MOST_BYTES)
+        return wanted if wanted == FEW_BYTES else self._budget.read_size(wanted)
+
+    def _read(self) -> bytes | None:
+        """Read what there is, once the stream is readable; ``None`` if it is not."""
+        assert self.watch is not None  # noqa: S101  # it calls
+        return self.watch.stream.read_now(self._read_size())
 
     def _take_in(self, data: bytes) -> None:
         if len(data) >= self._wanted or self._wanted > FEW_BYTES:
@@ -227,7 +254,7 @@ class Reader:
         """Do at once what the task would do; False if it has to go on itself."""
         assert self.watch is not None  # noqa: S101  # it calls
         try:
-            data = self.watch.stream.read_now(self._wanted)
+            data = self._read()
             if data is None:
                 return True
             self._take_in(data)
@@ -291,7 +318,9 @@ class Reader:
     def _go_on(self) -> None:
         """Half of the room is free: decode more, for the sleeping task."""
         try:
-            if self._decode() is _Stop.NO_ROOM:
+            stop = self._decode()
+            self._share.park(self._connection.buffered)
+            if stop is _Stop.NO_ROOM:
                 return
         except Exception as error:  # noqa: BLE001  # it is the peer's, and not for who receives
             self._fault = error
@@ -305,6 +334,7 @@ class Reader:
 
     async def _sleep(self) -> None:
         """Wait until all is decoded, or it is time for others, or the peer has left."""
+        self._share.park(self._connection.buffered)
         worked_off = self._worked_off = trio.Event()
         if self.heartbeat is not None:
             self.heartbeat.pause()
@@ -329,18 +359,22 @@ class Reader:
             self._take_rest(self.watch.stream)
 
     def _take_rest(self, stream: SocketStream) -> None:
-        """Read what a peer that has left had sent."""
-        self._left = True
+        """Read what a peer that has left had sent; as long as the budget is full, it stays here."""
         try:
-            while data := stream.read_now(_MANY_BYTES):
+            while not self._budget.full:
+                data = stream.read_now(self._budget.read_size(_MANY_BYTES))
+                if not data:
+                    self._left = True
+                    return
                 self._connection.receive_data(data)
+                self._share.park(self._connection.buffered)
         except Exception as error:  # noqa: BLE001  # a reset is an end too
-            self._fault = error
+            self._left, self._fault = True, error
 
     async def _look_ahead(self) -> None:
         """Read a little without room, until the end is found or it is enough."""
         with trio.CancelScope() as self._looking_ahead:
-            while self._connection.buffered < _READ_AHEAD:
+            while self._connection.buffered < _READ_AHEAD and not self._budget.full:
                 try:
                     data = await self._stream.receive_some(FEW_BYTES)
                 except trio.BrokenResourceError as error:
@@ -350,6 +384,7 @@ class Reader:
                     self._left = True
                     break
                 self._connection.receive_data(data)
+                self._share.park(self._connection.buffered)
         self._looking_ahead = None
 
 

@@ -44,6 +44,7 @@ class Watch:
 
     Args:
         stream: The stream, of a kernel socket.
+        read: Reads from it, for the reader's task, as much as should be read at once.
         work: Does, for a stand-in, what is to be done with what has arrived, without waiting;
             False if the reader's task has to go on.
     """
@@ -52,6 +53,7 @@ class Watch:
         "_asleep",
         "_blocked",
         "_clean",
+        "_read",
         "_relieved",
         "_resting",
         "_watching",
@@ -59,8 +61,11 @@ class Watch:
         "stream",
     )
 
-    def __init__(self, stream: SocketStream, work: Callable[[], bool]) -> None:
+    def __init__(
+        self, stream: SocketStream, read: Callable[[], bytes | None], work: Callable[[], bool]
+    ) -> None:
         self.stream: SocketStream = stream
+        self._read = read
         self._work = work
         #: The reader's task waits for the stream.
         self._watching = False
@@ -75,7 +80,7 @@ class Watch:
 
     # -- for the reader's task --
 
-    async def receive(self, max_bytes: int) -> bytes | None:
+    async def receive(self) -> bytes | None:
         """Wait for bytes; ``None`` if a stand-in has read some, so that the caller must look again.
 
         Raises:
@@ -85,7 +90,7 @@ class Watch:
         self._watching = True
         while self._watching:
             await self.stream.wait_readable()
-            if self._watching and (data := self.stream.read_now(max_bytes)) is not None:
+            if self._watching and (data := self._read()) is not None:
                 self._watching = False
                 return data
         while self._relieved:

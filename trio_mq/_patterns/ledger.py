@@ -6,13 +6,17 @@ Patterns and the membership both write here; neither needs to know the other for
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
+
+import trio
 
 from trio_mq._events import Dropped, EventHub
 from trio_mq._patterns.drop_log import DropLog
+from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
 from trio_mq._tally import DropReason, Tally
-from trio_mq._waiting import WaitList
+from trio_mq._waiting import Watchers
 
 if TYPE_CHECKING:
     from trio_mq._contract import AnyLink
@@ -27,19 +31,26 @@ class Ledger:
 
     Args:
         name: The socket's class, for logs.
+        receive_budget: What may wait to be received, in bytes; `None` is unlimited.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, receive_budget: int | None) -> None:
         self.name = name
+        self.budget = ReceiveBudget(receive_budget, self._budget_closed)
         self.hub: EventHub = EventHub()
         self.drains: Drains = Drains()
         #: Tasks that wait for peers or subscribers, each for a condition of its own.
-        self.watchers: WaitList[None] = WaitList()
+        self.watchers: Watchers = Watchers()
         self.links: dict[Peer, AnyLink] = {}
         self.pipes: dict[Pipe, None] = {}
         #: Figures of pipes that are gone, and of messages that never had one.
         self.departed: Tally = Tally()
+        #: Everything that was ever counted here, for pipes that are there or gone and without any.
+        self.total: Tally = Tally()
+        #: Pipes in which something waits to be written, and perhaps some in which nothing does.
+        self.busy: dict[Pipe, None] = {}
         self.drop_log: DropLog = DropLog(name)
+        self._budget_quiet_until = -math.inf
 
     def link_of(self, pipe: Pipe) -> AnyLink | None:
         """Return the connection that has borrowed a pipe, from its handshake to its end."""
@@ -60,16 +71,44 @@ class Ledger:
             count: How many.
             whose: Whom they named, for the log.
         """
-        self.departed.accepted += count
-        self.departed.drop_out(reason, count)
+        for tally in (self.departed, self.total):
+            tally.accepted += count
+            tally.drop_out(reason, count)
         self.drop_log.add(reason, count, whose)
         if self.hub:
             self.hub.emit(Dropped(peer=None, reason=reason, count=count))
 
+    def drop_unread(self, reason: DropReason, count: int) -> None:
+        """Count messages that arrived and waited outside of every pipe."""
+        self.departed.drop_in(reason, count)
+        self.total.drop_in(reason, count)
+
+    def sending(self) -> tuple[Pipe, ...]:
+        """Return the pipes in which something waits to be written."""
+        for pipe in tuple(self.busy):
+            pipe.settle()
+            if not (pipe.outgoing or pipe.announced):
+                self.busy.pop(pipe, None)
+        return tuple(pipe for pipe in self.busy if pipe.outgoing)
+
     def forget(self, pipe: Pipe) -> None:
         """A pipe is gone: whoever still knows it, and counts something there, counts it here."""
         del self.pipes[pipe]
+        self.busy.pop(pipe, None)
+        pipe.inbound.forgotten()
         pipe.move_books(self.departed)
+
+    def _budget_closed(self) -> None:
+        """Log that nothing more is read; at most a line a minute, the statistics say it too."""
+        now = trio.current_time()
+        if now >= self._budget_quiet_until:
+            self._budget_quiet_until = now + 60.0
+            log.warning(
+                "%s reads no more until some of the %d bytes that wait are received: that is all "
+                "that Limits.receive_budget allows",
+                self.name,
+                self.budget.used,
+            )
 
     def readopt(self, pipe: Pipe) -> None:
         """A message goes back into a pipe that was perhaps forgotten because it was the last."""

@@ -14,6 +14,7 @@ from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
 from trio_mq._patterns.ledger import Ledger
+from trio_mq._pipes.budget import budget_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._strategies.load_balance import LoadBalance
@@ -64,7 +65,7 @@ class Pattern:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.ledger: Ledger = Ledger(self.socket_type.value.capitalize())
+        self.ledger: Ledger = Ledger(self.socket_type.value.capitalize(), budget_of(options))
         #: Where ``send`` may append by itself; see `LoadBalance.sole_pipe`.
         self.sole_pipes: LoadBalance | NoSolePipe = NoSolePipe()
         #: Tasks that wait in ``send``, and in ``receive``.

@@ -100,7 +100,7 @@ class PubPattern(Pattern):
         self._subscribers[pipe] = peer
         if self.ledger.hub:
             self.ledger.hub.emit(SubscriptionAdded(peer=peer, topic=topic))
-        self.ledger.watchers.serve_all()
+        self.ledger.watchers.look()
         return first
 
     def _remove(self, pipe: Pipe, topic: bytes, peer: Peer) -> None:

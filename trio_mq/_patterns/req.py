@@ -46,6 +46,7 @@ from trio_mq._patterns.exchange import Exchange, peer_lost
 from trio_mq._patterns.partners import Partner, partner_of
 from trio_mq._patterns.pattern import PROBE
 from trio_mq._patterns.turns import Turns
+from trio_mq._pipes.budget import cost_of
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason, Waiting
@@ -81,8 +82,8 @@ class ReqPattern(BalancedPattern):
         self._load: Counter[Pipe] = Counter()
         #: Exchanges whose request is in the return queue, by the identity of the request.
         self._homeless: dict[int, Exchange] = {}
-        #: Exchanges with a reply that was not claimed yet.
-        self._unclaimed: dict[Exchange, Message] = {}
+        #: Exchanges with a reply that was not claimed yet, and what that takes of the budget.
+        self._unclaimed: dict[Exchange, int] = {}
         self._make_closed: Callable[[], BaseException] = trio.ClosedResourceError
 
     @property
@@ -106,9 +107,9 @@ class ReqPattern(BalancedPattern):
     def claim(self, exchange: Exchange) -> Message:
         """Return the reply, which counts as delivered now, or raise as `Exchange.result`."""
         reply = exchange.result()
-        del self._unclaimed[exchange]
+        self._let_go(exchange)
         if exchange.pipe is not None:
-            exchange.pipe.tally.delivered += 1
+            exchange.pipe.inbound.count_delivered(1)
         return reply
 
     def abandon(self, exchange: Exchange) -> None:
@@ -118,8 +119,8 @@ class ReqPattern(BalancedPattern):
         recognised by its id; or, without ids, the connection is ended and dialled again.
         """
         pipe = exchange.pipe
-        if self._unclaimed.pop(exchange, None) is not None and pipe is not None:
-            pipe.tally.drop_in(DropReason.FILTERED)
+        if self._let_go(exchange) and pipe is not None:
+            pipe.inbound.count_dropped(DropReason.FILTERED, 1)
         if exchange.is_over():
             return
         if pipe is None:
@@ -224,16 +225,16 @@ class ReqPattern(BalancedPattern):
     def waiting(self) -> Waiting:
         """Return what is in the return queue, and the replies that nobody has claimed."""
         return super().waiting() + Waiting(
-            into=len(self._unclaimed), into_bytes=sum(map(size_of, self._unclaimed.values()))
+            into=len(self._unclaimed), into_bytes=sum(map(_reply_size, self._unclaimed))
         )
 
     def forget_unread(self) -> int:
         """Drop the replies that nobody has claimed."""
-        count = len(self._unclaimed)
-        for exchange in self._unclaimed:
+        unclaimed = tuple(self._unclaimed)
+        for exchange in unclaimed:
             exchange.error = self._make_closed()
-        self._unclaimed.clear()
-        return count
+            self._let_go(exchange)
+        return len(unclaimed)
 
     def faults(self) -> Iterator[str]:
         """Say where the books on exchanges do not agree; the debug mode asks."""
@@ -340,19 +341,30 @@ class ReqPattern(BalancedPattern):
             pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
         assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
-        tally = pipe.tally
-        tally.decoded += 1
-        tally.decoded_bytes += size_of(message)
+        pipe.inbound.count_arrived(1, size_of(message))
         exchange.reply = reply = to_message(body)
         exchange.peer = link.peer
         if exchange.task is None:
-            self._unclaimed[exchange] = reply
+            self._keep(exchange, reply)
             if exchange.watched is not None:
                 exchange.watched.recall()
         else:
-            tally.delivered += 1
+            pipe.inbound.count_delivered(1)
             exchange.hand_over()
         self._close(exchange)
+
+    def _keep(self, exchange: Exchange, reply: Message) -> None:
+        """Keep a reply until it is claimed; one for which a task has waited is as good as read."""
+        cost = 0 if exchange.watched is not None else cost_of([reply], size_of(reply))
+        self._unclaimed[exchange] = cost
+        self.ledger.budget.take(cost)
+
+    def _let_go(self, exchange: Exchange) -> bool:
+        """Keep the reply no longer; False if there is none."""
+        cost = self._unclaimed.pop(exchange, None)
+        if cost:
+            self.ledger.budget.give_back(cost)
+        return cost is not None
 
     def _take_back_abandoned(self, pipe: Pipe) -> None:
         """Remove requests that were given up while they were being written.
@@ -393,6 +405,11 @@ def _open_envelope(message: Message) -> tuple[bytes, Frames]:
     raise RemoteProtocolError(
         ProtocolFault.ENVELOPE, "a reply without the empty frame that delimits its envelope"
     )
+
+
+def _reply_size(exchange: Exchange) -> int:
+    assert exchange.reply is not None  # noqa: S101  # it waits to be claimed
+    return size_of(exchange.reply)
 
 
 def _waits(exchange: Exchange, pipe: Pipe) -> bool:

@@ -39,10 +39,14 @@ class _Drain:
     def forgotten(self, count: int) -> None:
         self._returned = max(0, self._returned - count)
 
+    def look(self, pipe: Pipe) -> None:
+        """Messages of a pipe were finished: perhaps it was the last that mattered."""
+        mark = self._marks.get(pipe)
+        if mark is not None and pipe.finished >= mark:
+            del self._marks[pipe]
+
     def check(self) -> None:
         """Raise `trio.WouldBlock` while something is left."""
-        for pipe in [pipe for pipe, mark in self._marks.items() if pipe.finished >= mark]:
-            del self._marks[pipe]
         if self._marks or self._returned:
             raise trio.WouldBlock
 
@@ -70,9 +74,11 @@ class Drains:
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
-    def look(self) -> None:
-        """Messages were finished: see whether that ends a drain."""
+    def look(self, pipe: Pipe) -> None:
+        """Messages of a pipe were finished: see whether that ends a drain."""
         if self._active:
+            for drain in self._active:
+                drain.look(pipe)
             self._waiting.serve_all()
 
     def taken_back(self, pipe: Pipe, place: int) -> None:
@@ -94,7 +100,8 @@ class Drains:
         """Messages of the return queue were dropped."""
         for drain in self._active:
             drain.forgotten(count)
-        self.look()
+        if self._active:
+            self._waiting.serve_all()
 
     def fail(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from trio_mq._message import Message, size_of
+from trio_mq._pipes.budget import DEPARTED, ReceiveBudget, Tail, cost_of
 from trio_mq._tally import DropReason, Tally
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 _UNLIMITED: Final = 1 << 62
 
 
-#: What one read decoded: whose it is (a pipe outlives its peers), the messages, and their payload
-#: bytes. A bare tuple: with a single message in it, the batch would cost as much to make as that.
-Batch: TypeAlias = tuple["Peer", list[Message], int]
+#: What one read decoded: whose it is (a pipe outlives its peers), the messages, their payload bytes
+#: and what they cost of the budget. A bare tuple: with a single message in it, the batch would cost
+#: as much to make as that.
+Batch: TypeAlias = tuple["Peer", list[Message], int, int]
 
 
 @attrs.define(eq=False)
@@ -32,11 +34,16 @@ class Inbound:
     _tally: Tally = attrs.field(repr=False)
     _arrived: Callable[[], None] = attrs.field(repr=False)
     _dropped: Callable[[DropReason, int], None] = attrs.field(repr=False)
+    #: That of the socket.
+    _budget: ReceiveBudget = attrs.field(repr=False)
+    _total: Tally = attrs.field(repr=False)
     #: The batch that is being received, how long it was when it was last counted, and whose it is.
     batch: deque[Message] = attrs.field(init=False, factory=deque)
     _counted: int = attrs.field(init=False, default=0)
     #: Its payload bytes when it was begun.
     _batch_bytes: int = attrs.field(init=False, default=0)
+    #: What it costs of the budget, until it has ended.
+    _batch_cost: int = attrs.field(init=False, default=0)
     source: Peer | None = attrs.field(init=False, default=None)
     #: Batches that come later, and the messages and bytes in them.
     _announce: trio.MemorySendChannel[Batch] = attrs.field(init=False)
@@ -52,11 +59,12 @@ class Inbound:
     _on_room: Callable[[], None] | None = attrs.field(init=False, default=None)
     #: Brings in what an inproc sender has put off sending; set by the join.
     on_look: Callable[[], None] | None = attrs.field(init=False, default=None)
-    #: Set when what a connection that is gone has left undecoded is used up; ``None``: there is
-    #: nothing of the kind.
-    tail: trio.Event | None = attrs.field(init=False, default=None)
+    #: What a connection that is gone has left undecoded; ``None``: nothing.
+    tail: Tail | None = attrs.field(init=False, default=None)
     #: 1 while the message that was taken last may be put back: its room is not free yet.
     reserved: int = attrs.field(init=False, default=0)
+    #: The peer is gone for good, and what is kept of it counts.
+    _departed: bool = attrs.field(init=False, default=False)
     #: The pipe is in the fair queue's rotation.
     readable: bool = attrs.field(init=False, default=False)
 
@@ -101,6 +109,9 @@ class Inbound:
         A quarter of the high-water mark, so that a batch ends, and the room is looked at, near
         where half of it is free; or all of the room if that would leave too little for another.
         """
+        budget = self._budget
+        if budget.closed:
+            return 0, 0
         if self._conflate_all:
             return _UNLIMITED, _UNLIMITED
         room = self._hwm - self.count - self.reserved
@@ -108,23 +119,40 @@ class Inbound:
             room = self._part
         # To weigh what is left of the batch takes as long as to receive it: only if it matters.
         room_bytes = self._hwm_bytes - self._later_bytes - self._batch_bytes
-        return room, room_bytes if room_bytes > 0 else self._hwm_bytes - self.size
+        if room_bytes <= 0:
+            room_bytes = self._hwm_bytes - self.size
+        if budget.left < room_bytes:
+            return room, budget.left
+        return room, room_bytes
 
     def pause(self, on_room: Callable[[], None]) -> None:
-        """There is no room; call ``on_room`` when half of it is free."""
+        """There is no room; call ``on_room`` when half of it is free, here and in the budget."""
         self._paused = True
         self._on_room = on_room
+        if self._budget.closed:
+            self._budget.wait(self)
+
+    def budget_opened(self) -> None:
+        """The budget was used up, and is no more."""
+        if self._paused:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._paused = False
+        if self._on_room is not None:
+            self._on_room()
 
     def link_ended(self) -> None:
         """Nobody waits for room any more, but for an earlier link's tail."""
         if self.tail is None:
             self._paused = False
             self._on_room = None
+            self._budget.leave(self)
 
     def end_tail(self) -> None:
         """What the link left is decoded, or will never be."""
         if self.tail is not None:
-            self.tail.set()
+            self.tail.end()
             self.tail = None
             self.link_ended()
 
@@ -132,31 +160,63 @@ class Inbound:
         """Queue what a link decoded; the link has seen the room for it."""
         if self._conflate_all:
             messages, payload = self._conflate(messages)
-        self._tally.decoded += len(messages)
-        self._tally.decoded_bytes += payload
+        self.count_arrived(len(messages), payload)
+        cost = cost_of(messages, payload)
+        budget = self._budget
+        budget.left -= cost
+        if budget.left <= 0 and not budget.closed:
+            budget.close()
         if self.batch or self._later or peer is not self.source:
             self._later += len(messages)
             self._later_bytes += payload
-            self._announce.send_nowait((peer, messages, payload))
+            self._announce.send_nowait((peer, messages, payload, cost))
         else:
             # Nothing is before it, so it is the batch in hand, and needs no way through a channel:
             # unless it is another peer's, for the last message of this one may just be being taken.
-            self._begin(peer, messages, payload)
+            self._begin(peer, messages, payload, cost)
         if not self.readable:
             self._arrived()
 
     def discard(self, messages: list[Message], payload: int, reason: DropReason) -> None:
         """Count messages that were decoded and are not wanted."""
-        self._tally.decoded += len(messages)
-        self._tally.decoded_bytes += payload
-        self._tally.drop_in(reason, len(messages))
-        self._dropped(reason, len(messages))
+        self.count_arrived(len(messages), payload)
+        self.count_dropped(reason, len(messages))
+
+    def count_arrived(self, count: int, payload: int) -> None:
+        """Count messages that were decoded."""
+        tally, total = self._tally, self._total
+        tally.decoded += count
+        tally.decoded_bytes += payload
+        total.decoded += count
+        total.decoded_bytes += payload
+
+    def count_delivered(self, count: int) -> None:
+        """Count messages that the program has received."""
+        self._tally.delivered += count
+        self._total.delivered += count
+
+    def count_dropped(self, reason: DropReason, count: int) -> None:
+        """Count messages that arrived and will not be delivered."""
+        self._tally.drop_in(reason, count)
+        self._total.drop_in(reason, count)
+        self._dropped(reason, count)
 
     def refuse(self, reason: DropReason) -> None:
         """Count a message that arrived only as far as was needed to see that it is not wanted."""
-        self._tally.decoded += 1
-        self._tally.drop_in(reason)
-        self._dropped(reason, 1)
+        self.count_arrived(1, 0)
+        self.count_dropped(reason, 1)
+
+    def retire(self) -> None:
+        """The peer is gone for good: the pipe is kept only for what it has sent."""
+        if not self.used_up:
+            self._departed = True
+            self._budget.take(DEPARTED)
+
+    def forgotten(self) -> None:
+        """The pipe is gone."""
+        if self._departed:
+            self._departed = False
+            self._budget.give_back(DEPARTED)
 
     def _conflate(self, messages: list[Message]) -> tuple[list[Message], int]:
         self.drop_all(DropReason.CONFLATED)
@@ -178,22 +238,26 @@ class Inbound:
 
     def refill(self) -> bool:
         """Ask for more at the end of what there was; True if there is something to take again."""
+        if self._batch_cost and not self.batch:
+            # From here on its socket does not look at it: what was taken is counted now.
+            self.count_taken()
+            self._end_batch()
         if self._paused:
-            self._paused = False
-            if self._on_room is not None:
-                self._on_room()
+            self._go_on()
         return self.count > 0
 
     def put_back(self, message: Message) -> None:
         """Undo `take`."""
         self.reserved = 0
         self.batch.appendleft(message)
+        if not self._batch_cost:
+            self._batch_cost = cost_of([message], size_of(message))
+            self._budget.take(self._batch_cost)
 
     def drop_taken(self, reason: DropReason) -> None:
         """Count the message just taken as dropped instead of delivered."""
-        self._tally.delivered -= 1
-        self._tally.drop_in(reason)
-        self._dropped(reason, 1)
+        self.count_delivered(-1)
+        self.count_dropped(reason, 1)
 
     def drop_all(self, reason: DropReason) -> int:
         """Drop every unread message, and return how many that was."""
@@ -203,9 +267,9 @@ class Inbound:
             self._next_batch()
         self.batch.clear()
         self._counted = self._batch_bytes = 0
+        self._end_batch()
         if count:
-            self._tally.drop_in(reason, count)
-            self._dropped(reason, count)
+            self.count_dropped(reason, count)
         return count
 
     def move_books(self, tally: Tally) -> None:
@@ -214,21 +278,28 @@ class Inbound:
 
     def count_taken(self) -> None:
         """Bring the tally up to date with what was taken."""
-        self._tally.delivered += self._counted - len(self.batch)
+        self.count_delivered(self._counted - len(self.batch))
         self._counted = len(self.batch)
 
     def _next_batch(self) -> None:
-        peer, messages, payload = self._announced.receive_nowait()
+        peer, messages, payload, cost = self._announced.receive_nowait()
+        self._end_batch()
         self._later -= len(messages)
         self._later_bytes -= payload
-        self._begin(peer, messages, payload)
+        self._begin(peer, messages, payload, cost)
         self.look_for_room()
 
-    def _begin(self, peer: Peer, messages: list[Message], payload: int) -> None:
+    def _begin(self, peer: Peer, messages: list[Message], payload: int, cost: int) -> None:
         self.source = peer
         self.batch.extend(messages)
         self._counted += len(messages)
         self._batch_bytes = payload
+        self._batch_cost += cost
+
+    def _end_batch(self) -> None:
+        """The messages of the batch were received, or dropped."""
+        cost, self._batch_cost = self._batch_cost, 0
+        self._budget.give_back(cost)
 
     def look_for_room(self) -> None:
         """Wake the link if it waits for room and half of it is free.
@@ -237,9 +308,7 @@ class Inbound:
         may be more than half of the bytes alone, and then no later one comes to ask.
         """
         if self._paused and self._half_is_free():
-            self._paused = False
-            if self._on_room is not None:
-                self._on_room()
+            self._go_on()
 
     def _half_is_free(self) -> bool:
         # Half of a batch more is near enough: else a batch that ends a little early would let all

@@ -69,6 +69,7 @@ import trio
 from trio_mq._errors import InternalError
 from trio_mq._message import Frames
 from trio_mq._peer import attach
+from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of, payload_of, payload_of_all
 from trio_mq._pipes.watched import Watched
@@ -97,6 +98,13 @@ class Hold(enum.Enum):
 
 class PipeOwner(Protocol):
     """What a pipe tells the socket that owns it."""
+
+    #: What may wait to be received in all pipes together.
+    budget: ReceiveBudget
+    #: What was counted in all pipes together, also in those that are gone.
+    total: Tally
+    #: The pipes in which something waits to be written, and perhaps some in which nothing does.
+    busy: dict[Pipe, None]
 
     def room_opened(self, pipe: Pipe) -> None:
         """A pipe that had refused a message can take one again."""
@@ -146,7 +154,7 @@ class Pipe:
     outgoing_bytes: int = attrs.field(init=False, default=0)
     send_hwm: int = attrs.field(init=False)
     send_hwm_bytes: int = attrs.field(init=False)
-    #: How much of it is in the tally; see `count_put`.
+    #: How much of it is in the tally, and in that of the socket; see `count_put`.
     _counted_out: int = attrs.field(init=False, default=0)
     _counted_out_bytes: int = attrs.field(init=False, default=0)
     #: Messages at the front of ``outgoing`` that the writer has begun to write.
@@ -187,6 +195,8 @@ class Pipe:
             self.tally,
             partial(self.owner.messages_arrived, self),
             partial(self.owner.dropped, self),
+            self.owner.budget,
+            self.owner.total,
         )
 
     def __repr__(self) -> str:
@@ -224,24 +234,33 @@ class Pipe:
                 self.outgoing.append(item)
                 size = sum(map(len, item))
             self.outgoing_bytes += size
-            if size > SMALL and self.announced:
-                self._limit_appending()
-            elif not self.announced and self.on_outgoing is not None:
+            if self.announced:
+                if size > SMALL:
+                    self._limit_appending()
+            elif self.on_outgoing is not None:
                 self.on_outgoing()
+            else:
+                self.owner.busy[self] = None
         else:
             self.put_sized(item, payload_of(item))
 
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
         self._append(item, size)
-        if not self.announced and self.on_outgoing is not None:
-            self.on_outgoing()
+        if not self.announced:
+            if self.on_outgoing is not None:
+                self.on_outgoing()
+            else:
+                self.owner.busy[self] = None
 
     def put_shared(self, item: Item, size: int) -> None:
         """Queue a message that goes to many; the writer may gather it with the next ones."""
         self._append(item, size)
-        if not self.announced and self.on_shared is not None:
-            self.on_shared()
+        if not self.announced:
+            if self.on_shared is not None:
+                self.on_shared()
+            else:
+                self.owner.busy[self] = None
 
     def _append(self, item: Item, size: int) -> None:
         if self.conflate and len(self.outgoing) > self.in_hand:
@@ -270,6 +289,7 @@ class Pipe:
     def writer_is_busy(self) -> None:
         """The writer knows that there is something to write: more may simply be appended."""
         self.announced = True
+        self.owner.busy[self] = None
         self._limit_appending()
 
     def _limit_appending(self) -> None:
@@ -306,15 +326,20 @@ class Pipe:
 
     def refuse(self, reason: DropReason) -> None:
         """Count a message that was for this peer and is dropped before it is queued."""
-        self.tally.accepted += 1
-        self.tally.drop_out(reason)
+        for tally in (self.tally, self.owner.total):
+            tally.accepted += 1
+            tally.drop_out(reason)
         self.owner.dropped(self, reason, 1)
 
     def count_put(self) -> None:
         """Bring the tally up to date with what was put."""
-        tally = self.tally
-        tally.accepted += len(self.outgoing) - self._counted_out
-        tally.accepted_bytes += self.outgoing_bytes - self._counted_out_bytes
+        tally, total = self.tally, self.owner.total
+        count = len(self.outgoing) - self._counted_out
+        size = self.outgoing_bytes - self._counted_out_bytes
+        tally.accepted += count
+        tally.accepted_bytes += size
+        total.accepted += count
+        total.accepted_bytes += size
         self._counted_out = len(self.outgoing)
         self._counted_out_bytes = self.outgoing_bytes
 
@@ -326,15 +351,20 @@ class Pipe:
         self._counted_out -= 1
         self._counted_out_bytes = self.outgoing_bytes
         self.finished += 1
-        self.tally.drop_out(reason)
-        self.owner.dropped(self, reason, 1)
+        self._count_dropped(reason, 1)
 
     def _uncount(self, item: Item) -> None:
         """A message leaves as if it had never come."""
         size = payload_of(item)
         self.outgoing_bytes -= size
-        self.tally.accepted -= 1
-        self.tally.accepted_bytes -= size
+        for tally in (self.tally, self.owner.total):
+            tally.accepted -= 1
+            tally.accepted_bytes -= size
+
+    def _count_dropped(self, reason: DropReason, count: int) -> None:
+        self.tally.drop_out(reason, count)
+        self.owner.total.drop_out(reason, count)
+        self.owner.dropped(self, reason, count)
 
     # -- for the link --
 
@@ -377,14 +407,19 @@ class Pipe:
                 outgoing.popleft()
         self.in_hand -= count
         self.outgoing_bytes -= payload
-        self.tally.written += count
-        self.tally.written_bytes += payload
+        tally, total = self.tally, self.owner.total
+        tally.written += count
+        tally.written_bytes += payload
+        total.written += count
+        total.written_bytes += payload
         self.finished += count
         self._after_removing(count)
 
     def writer_is_idle(self) -> None:
         """The writer has seen an empty queue: the next message needs an announcement."""
-        self.announced = False
+        if self.announced:
+            self.announced = False
+            self.owner.busy.pop(self, None)
         self.append_below = 0
 
     # -- lent, and given back --
@@ -409,6 +444,7 @@ class Pipe:
         self.writer_is_idle()
         self.on_outgoing = self.on_shared = self.on_full = None
         self.watched = None
+        self.owner.busy[self] = None
         self.inbound.link_ended()
         if partly_written and self.outgoing:
             self._keep_partly_written(self.outgoing[0])
@@ -447,8 +483,7 @@ class Pipe:
             self.outgoing.clear()
             self.outgoing_bytes = 0
             self.finished += count
-            self.tally.drop_out(reason, count)
-            self.owner.dropped(self, reason, count)
+            self._count_dropped(reason, count)
             self._after_removing(count)
         return count
 
@@ -457,6 +492,7 @@ class Pipe:
         self._require(Hold.FREE)
         self.hold = Hold.RETIRED
         self.send_hwm = 0
+        self.inbound.retire()
 
     def move_books(self, tally: Tally) -> None:
         """Count in another tally from now on; what was counted so far is added to it."""

@@ -33,8 +33,9 @@ from trio_mq._patterns.pattern import Contested, Pattern
 from trio_mq._peer import Peer, mark_closed
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._sockets.contests import Contests
-from trio_mq._statistics import SocketStatistics
-from trio_mq._tally import DropReason, Waiting, traffic
+from trio_mq._sockets.figures import traffic_of
+from trio_mq._statistics import EachPeer, SocketStatistics
+from trio_mq._tally import DropReason
 from trio_mq.zmtp import Event, PeerProperties, SocketType
 
 
@@ -51,6 +52,7 @@ class Membership:
         self.hub, self.drains, self.watchers = ledger.hub, ledger.drains, ledger.watchers
         self.links, self.pipes = ledger.links, ledger.pipes
         self.dropped = ledger.dropped
+        self.budget, self.total, self.busy = ledger.budget, ledger.total, ledger.busy
         self._name = ledger.name
         self._pattern = pattern
         self._options = options
@@ -58,6 +60,10 @@ class Membership:
         self._reconnects = 0
         #: Connections that have a place: those with a handshake, and those about to end theirs.
         self._admitted: set[AnyLink] = set()
+        #: The peers of this moment, once somebody has asked.
+        self._peers: tuple[Peer, ...] | None = None
+        #: How many of them came through each endpoint.
+        self._present: Counter[str] = Counter()
         #: Pipes of connected endpoints that have been connected before.
         self._known: set[Pipe] = set()
         #: The socket is closing: what a peer did not get is dropped, and this is told in the log.
@@ -93,6 +99,14 @@ class Membership:
         pipe = Pipe(self, endpoint, options)
         self.pipes[pipe] = None
         return pipe
+
+    def queued(self, endpoint: str) -> int:
+        """Return how many messages wait to be written to the peers of an endpoint."""
+        return sum(len(pipe.outgoing) for pipe in self.busy if pipe.endpoint == endpoint)
+
+    def present(self, endpoint: str) -> int:
+        """Return how many peers of an endpoint are there."""
+        return self._present[endpoint]
 
     def attach(self, pipe: Pipe) -> None:
         """Let the pattern choose the pipe, unless it may already, or never more."""
@@ -194,13 +208,15 @@ class Membership:
         pipe = link.pipe
         assert pipe is not None  # noqa: S101  # the link has it from admit()
         self.links[peer] = link
+        self._present[peer.endpoint] += 1
+        self._peers = None
         if link.own_pipe is not None:
             self._reconnects += pipe in self._known
             self._known.add(pipe)
         self._pattern.connected(link, pipe)
         self.attach(pipe)
         self.hub.emit(Connected(peer=peer, dialled=link.own_pipe is not None))
-        self.watchers.serve_all()
+        self.watchers.look()
 
     def disconnected(self, link: AnyLink, ending: Ending) -> None:
         """A connection is over, whether it had its handshake or not."""
@@ -210,6 +226,8 @@ class Membership:
             self._handshake_failed(link, ending)
         else:
             del self.links[peer]
+            self._present[peer.endpoint] -= 1
+            self._peers = None
         if pipe is not None:
             if peer is not None and ending.too_large:
                 pipe.inbound.refuse(DropReason.TOO_LARGE)
@@ -297,9 +315,9 @@ class Membership:
         """A message was taken back before it was written."""
         self.drains.taken_back(pipe, place)
 
-    def outgoing_finished(self, pipe: Pipe) -> None:  # noqa: ARG002  # which one does not matter
+    def outgoing_finished(self, pipe: Pipe) -> None:
         """Messages have left a pipe."""
-        self.drains.look()
+        self.drains.look(pipe)
 
     def emptied(self, pipe: Pipe) -> None:
         """The last message of a retired pipe was taken."""
@@ -307,49 +325,28 @@ class Membership:
 
     # -- what users ask --
 
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition that only peers and subscriptions can change."""
-
-        def check() -> None:
-            if not condition():
-                raise trio.WouldBlock
-
-        if condition():
-            await trio.lowlevel.cancel_shielded_checkpoint()
-        else:
-            await self.watchers.wait(check)
-
     async def drain(self) -> None:
         """Wait until what was accepted so far was written or dropped."""
-        for pipe in self.pipes:
-            pipe.settle()
-        await self.drains.wait(self.pipes, self._pattern.returned)
+        await self.drains.wait(self.ledger.sending(), self._pattern.returned)
 
     def peers(self) -> tuple[Peer, ...]:
         """Return the handshaken peers."""
-        return tuple(self.links)
-
-    def waiting(self) -> Waiting:
-        """Return what waits, everywhere."""
-        total = self._pattern.waiting()
-        for pipe in self.pipes:
-            total = total + pipe.waiting()
-        return total
+        if self._peers is None:
+            self._peers = tuple(self.links)
+        return self._peers
 
     @trio.lowlevel.enable_ki_protection
     def statistics(self) -> SocketStatistics:
         """Return the figures of this moment."""
-        total = self.ledger.departed.copy()
-        for pipe in self.pipes:
-            total.add(pipe.figures())
-        total.accepted += self._pattern.waiting().out
         return SocketStatistics(
-            **traffic(total, self.waiting()),
-            peers=tuple(peer.statistics() for peer in self.links),
+            **traffic_of(self._pattern),
+            peers=EachPeer(self.peers()),
             reconnects=self._reconnects,
             handshake_failures=MappingProxyType(dict(self._handshake_failures)),
             tasks_waiting_send=self._pattern.tasks_sending,
             tasks_waiting_receive=self._pattern.tasks_receiving,
+            receive_budget_used=self.budget.used,
+            reading_stopped=self.budget.closed,
         )
 
     # -- the end --
@@ -378,7 +375,7 @@ class Membership:
             self.drains.forgotten(left)
         unread = self._pattern.forget_unread()
         if unread:
-            self.ledger.departed.drop_in(DropReason.CLOSED, unread)
+            self.ledger.drop_unread(DropReason.CLOSED, unread)
         for pipe in tuple(self.pipes):
             pipe.inbound.drop_all(DropReason.CLOSED)
             pipe.inbound.end_tail()

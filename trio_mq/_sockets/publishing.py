@@ -36,15 +36,16 @@ class _Publisher(Sender[P_co]):
         """
         await checkpoint_if_cancelled()
         self._guard()
-        pattern = self._pattern
+        pattern, pipes = self._pattern, self._pattern.ledger.pipes
         frame = None if topic is None else topic_of(topic)
 
         def enough() -> bool:
             if frame is None:
                 return len(pattern.subscriptions.subscribers()) >= n
-            return len(pattern.matching(frame)) >= n
+            # To match takes as long as there are subscribers, and is asked for each that comes.
+            return len(pipes) >= n and len(pattern.matching(frame)) >= n
 
-        await self._members.wait_until(enough)
+        await self._members.watchers.wait_until(enough)
 
 
 class Pub(_Publisher[PubPattern]):

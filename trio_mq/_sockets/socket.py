@@ -73,7 +73,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
 
     def __repr__(self) -> str:
         names = "".join(" " + status.endpoint for status in self.endpoints)
-        full = sum(pipe.blocked for pipe in self._members.pipes)
+        full = sum(pipe.blocked for pipe in self._members.busy)
         peers = f"{len(self._members.links)} peers" + (f", {full} full" if full else "")
         return f"<{type(self).__name__} {self._life.value}{names}, {peers}>"
 
@@ -368,7 +368,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         return self._members.peers()
 
     def statistics(self) -> SocketStatistics:
-        """Return what has been counted so far: traffic, drops by reason, reconnects, queues."""
+        """Return what has been counted so far; it costs the same for any number of peers."""
         return self._members.statistics()
 
     def events(self) -> EventStream:
@@ -389,7 +389,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         """
         await checkpoint_if_cancelled()
         self._guard()
-        await self._members.wait_until(lambda: len(self._members.links) >= n)
+        await self._members.watchers.wait_until(lambda: len(self._members.links) >= n)
 
 
 def guarded_pattern(socket: Socket) -> Pattern:

@@ -60,6 +60,10 @@ class FairQueue:
         """Tell whether there is a message, without looking for more."""
         return any(pipe.inbound.count for pipe in self._ready)
 
+    def readable(self) -> tuple[Pipe, ...]:
+        """Return the pipes that have messages, and perhaps one that has just been emptied."""
+        return tuple(self._ready)
+
     def use_direct(self, *, use: bool) -> None:
         """Allow or forbid `direct`: a pattern that looks at each message can't have it."""
         self._may_go_direct = use

@@ -56,19 +56,22 @@ class SocketType(enum.Enum):
     UPSTREAM = "PULL"  # noqa: PIE796
     """``PULL`` in 0MQ 2.0."""
 
+    #: Whether peers of this type send it subscriptions. Set below, once, because each message of a
+    #: connection may ask.
+    has_subscribers: bool
+
     def may_talk_to(self, other: SocketType) -> bool:
         """Tell whether the two types make a legal pair (RFC 23, "Socket-Type")."""
         return other in LEGAL_PEERS[self]
 
     @property
-    def has_subscribers(self) -> bool:
-        """Whether peers of this type send it subscriptions."""
-        return self in (SocketType.PUB, SocketType.XPUB)
-
-    @property
     def announces_routing_id(self) -> bool:
         """Whether this type tells its peers a routing id, even an empty one, as libzmq does."""
         return self in (SocketType.REQ, SocketType.DEALER, SocketType.ROUTER)
+
+
+for _each in SocketType:
+    _each.has_subscribers = _each in (SocketType.PUB, SocketType.XPUB)
 
 
 def _pairs() -> Mapping[SocketType, tuple[SocketType, ...]]:

@@ -1,0 +1,100 @@
+"""What costs the same for few peers and for many, by the calls that it makes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import pytest
+import trio
+import trio.testing
+
+from tests.hostile.wire import hello, message
+from tests.joined import MemoryListener
+from trio_mq import Dealer, Router
+from trio_mq._sockets.socket import Socket
+
+
+@contextmanager
+def calls() -> Iterator[list[int]]:
+    """Count the calls of Python and of C functions."""
+    counted = [0]
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        if event in ("call", "c_call"):
+            counted[0] += 1
+
+    sys.setprofile(count)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(None)
+
+
+async def with_peers(count: int, act: Callable[[Router], object]) -> int:
+    """Return the calls that something makes on a Router with so many peers."""
+    listener = MemoryListener()
+    async with Router(linger=0) as router:
+        await router.bind("memory", listener=listener)
+        # Everybody says something, so that there is something to count.
+        for _ in range(count):
+            await (await listener.dial()).write_all(hello(b"DEALER") + message(b"hello"))
+        for _ in range(count):
+            await router.receive()
+        act(router)
+        with calls() as counted:
+            act(router)
+    return counted[0]
+
+
+async def stay(name: str) -> None:
+    """Connect, say something and stay."""
+    async with Dealer(linger=0, connect=name) as dealer:
+        await dealer.send(b"hello")
+        await trio.sleep_forever()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [Socket.statistics, repr, lambda router: router.peers, lambda router: router.endpoints],
+    ids=["statistics", "repr", "peers", "endpoints"],
+)
+async def test_looking_costs_the_same_for_few_and_for_many(act: Callable[[Router], object]) -> None:
+    """The calls are counted, since time depends on the machine."""
+    assert await with_peers(10, act) == await with_peers(300, act)
+
+
+async def test_the_figures_of_a_peer_are_made_when_they_are_looked_at() -> None:
+    """Of the peers that were there, in order of arrival, as they are now."""
+    async with Router(linger=0, bind="inproc://figures") as router, trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(stay, "inproc://figures")
+        await router.wait_for_peers(3)
+        await trio.testing.wait_all_tasks_blocked()
+        figures = router.statistics().peers
+        assert [each.peer for each in figures] == list(router.peers)
+        assert [each.waiting_to_receive for each in figures[1:]] == [1, 1]
+        for _ in range(3):
+            await router.receive()
+        assert [each.delivered for each in figures] == [1, 1, 1]
+        assert figures == router.statistics().peers
+        assert "3 peers" in repr(figures)
+        with pytest.raises(IndexError):
+            figures[3]
+        nursery.cancel_scope.cancel()
+
+
+async def test_totals_stay_when_peers_have_gone() -> None:
+    """With what was counted for them, in both directions."""
+    async with Router(linger=0, bind="inproc://gone") as router:
+        for _ in range(3):
+            async with Dealer(connect="inproc://gone") as dealer:
+                await dealer.send(b"hello")
+                name, _ = await router.receive()
+                await router.send([name, b"hello"])
+                await dealer.receive()
+        totals = router.statistics()
+        assert (totals.decoded, totals.delivered, totals.accepted, totals.written) == (3, 3, 3, 3)
+        assert totals.peers == ()

@@ -1,0 +1,33 @@
+"""The figures of a socket, without a look at each of its peers.
+
+What was counted is kept for the socket beside the pipes. What waits, and what was put or taken
+since the last count, is looked for where there can be some: in the pipes that have something to
+write, and in those of the fair queue's rotation.
+"""
+
+from __future__ import annotations
+
+from trio_mq._patterns.pattern import Pattern
+from trio_mq._tally import TrafficFields, Waiting, traffic
+
+
+def traffic_of(pattern: Pattern) -> TrafficFields:
+    """Return the figures of this moment."""
+    waiting, elsewhere = _look(pattern), pattern.waiting()
+    total = pattern.ledger.total.copy()
+    # What is in the return queue is nobody's now, but it was accepted.
+    total.accepted += elsewhere.out
+    total.accepted_bytes += elsewhere.out_bytes
+    return traffic(total, waiting + elsewhere)
+
+
+def _look(pattern: Pattern) -> Waiting:
+    """Count what was not counted yet, and return what waits in pipes."""
+    # Of inproc, what has been put off moves now: that may empty pipes, and fill others.
+    for pipe in pattern.queue.readable():
+        pipe.settle()
+    total = Waiting()
+    for pipe in {*pattern.ledger.sending(), *pattern.queue.readable()}:
+        pipe.figures()
+        total += pipe.waiting()
+    return total
