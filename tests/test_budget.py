@@ -11,7 +11,7 @@ import trio.testing
 
 from tests.property.pipes import Books, new_pipe, no_peer
 from trio_mq import Message
-from trio_mq._pipes.budget import DEPARTED, SMALL_READ, ReceiveBudget, Share, cost_of
+from trio_mq._pipes.budget import DEPARTED, SMALL_READ, ReceiveBudget, Share, Tail, cost_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
 
@@ -24,10 +24,15 @@ class Owner(Books):
     def __init__(self) -> None:
         super().__init__()
         self.closings = 0
+        self.gone: list[Pipe] = []
         self.budget = ReceiveBudget(LIMIT, self._closed)
 
     def _closed(self) -> None:
         self.closings += 1
+
+    def emptied(self, pipe: Pipe) -> None:
+        """Note it."""
+        self.gone.append(pipe)
 
 
 def fill(pipe: Pipe, size: int, count: int = 1) -> None:
@@ -282,3 +287,20 @@ async def test_undecoded_bytes_make_reads_small_and_stop_no_decoding() -> None:
     assert turns.budget.left == LIMIT
     share.hold(0)
     assert turns.budget.used == 0
+
+
+async def test_a_pipe_whose_tail_ends_after_its_last_message_was_taken_is_forgotten() -> None:
+    """Nobody takes from it again, so the end of the tail has to say that all is read."""
+    await trio.lowlevel.checkpoint()
+    owner = Owner()
+    pipe = new_pipe(owner)
+    share = Share(owner.budget, lambda: None)
+    share.park(1000)
+    pipe.inbound.tail = Tail(share)
+    fill(pipe, 1)
+    pipe.retire()
+    read(pipe)
+    assert owner.gone == []
+    pipe.inbound.end_tail()
+    assert owner.gone == [pipe]
+    assert owner.budget.used == DEPARTED

@@ -200,6 +200,8 @@ def _hold_faults(pipe: Pipe, *, borrowed: bool) -> Iterator[str]:
         yield f"{pipe!r} is {pipe.hold.value}, and {'one' if borrowed else 'no'} connection uses it"
     if pipe.hold is Hold.RETIRED and (pipe.outgoing or pipe.attached):
         yield f"{pipe!r} is retired, and is still used"
+    if pipe.hold is Hold.RETIRED and pipe.inbound.used_up and not pipe.inbound.readable:
+        yield f"{pipe!r} is retired and read to its end, and is still kept"
 
 
 def _balance_faults(pattern: Pattern) -> Iterator[str]:

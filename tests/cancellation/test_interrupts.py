@@ -178,7 +178,7 @@ def test_an_interrupt_of_a_waiting_call_leaves_nothing_behind() -> None:
     """The next wait of that task is not ended by what the interrupted one waited for."""
 
     def strike(frame: FrameType, event: str, _: object) -> TraceFunction:
-        if event == "line" and "self.waiters.append" in source_line(frame):
+        if event == "line" and "self._watching[watcher] = " in source_line(frame):
             sys.settrace(None)
             signal.raise_signal(signal.SIGINT)
         return strike

@@ -19,7 +19,7 @@ import trio_mq
 ROOT: Final = Path(trio_mq.__file__).parent
 TREES: Final = [ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.rglob("*.py"))]
 #: What starts a task, of trio's and of ours.
-STARTERS: Final = {"start_soon", "start", "spawn", "spawn_system_task"}
+STARTERS: Final = {"start_soon", "start", "spawn", "spawn_in_background", "spawn_system_task"}
 PROTECTION: Final = "enable_ki_protection"
 #: Ends the run with what the debug mode found: a task of trio's, which are protected.
 TRIOS_OWN: Final = {"_crash"}

@@ -68,6 +68,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "_counted": FIGURES,
         "_arrived": GIVEN,
         "_dropped": GIVEN,
+        "_emptied": GIVEN,
         "_budget": GIVEN,
         "_total": FIGURES,
         "_batch_cost": UNREAD,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from types import FrameType
 
 import pytest
 import trio
 import trio.testing
 
+from tests.hostile.test_hogs import connect
 from tests.hostile.wire import hello, message
 from tests.joined import MemoryListener
-from trio_mq import Dealer, Router
+from trio_mq import Dealer, Pull, Router
 from trio_mq._sockets.socket import Socket
 
 
@@ -98,3 +100,45 @@ async def test_totals_stay_when_peers_have_gone() -> None:
         totals = router.statistics()
         assert (totals.decoded, totals.delivered, totals.accepted, totals.written) == (3, 3, 3, 3)
         assert totals.peers == ()
+
+
+@contextmanager
+def deliveries() -> Iterator[Counter[str]]:
+    """Count how often trio raises `trio.Cancelled` in some task."""
+    counted = Counter[str]()
+
+    def count(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_name == "raise_cancel":
+            counted[frame.f_code.co_name] += 1
+
+    sys.setprofile(count)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(None)
+
+
+async def close(pull: Pull, way: str) -> None:
+    """Close in the midst of a block."""
+    if way == "aclose":
+        await pull.aclose()
+    else:
+        raise RuntimeError(way)
+
+
+@pytest.mark.parametrize("way", ["aclose", "an exception"])
+async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
+    """Exceptions with tracebacks, in groups of thousands, took most of the time of closing."""
+    visitors = 50
+    async with AsyncExitStack() as strangers:
+        with suppress(RuntimeError), deliveries() as counted:
+            async with Pull(linger=10) as pull:
+                endpoint = await pull.bind("tcp://127.0.0.1:*")
+                for _ in range(visitors):
+                    stranger = await strangers.enter_async_context(await connect(endpoint))
+                    await stranger.send_all(hello(b"PUSH"))
+                await pull.wait_for_peers(visitors)
+                await trio.testing.wait_all_tasks_blocked()
+                counted.clear()
+                await close(pull, way)
+        assert counted.total() < visitors // 5

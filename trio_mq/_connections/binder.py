@@ -75,8 +75,8 @@ class Binder:
         self._acceptors = acceptors
         self._close = close
         self._make_connection = make_connection
-        self._scope = trio.CancelScope()
         self._accepting = trio.CancelScope()
+        self._stopped = False
         self._finishing = False
         self._exhausted = False
         #: How many of the acceptors are broken, and what the last of them said.
@@ -108,10 +108,9 @@ class Binder:
     async def run(self) -> None:
         """Accept connections until `stop`, or until `finish` and the end of the last link."""
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    with self._accepting:
-                        await self._accept_all(nursery)
+            async with trio.open_nursery() as nursery:
+                with self._accepting:
+                    await self._accept_all(nursery)
         finally:
             self.close()
             with trio.CancelScope(shield=True):
@@ -133,11 +132,12 @@ class Binder:
         self._close()
 
     def stop(self) -> None:
-        """Stop listening and drop every connection."""
-        for link in self.links:
-            link.write_once()
+        """Stop listening and drop every connection, each in its own scope: see `scope`."""
+        self._stopped = True
         self.close()
-        self._scope.cancel()
+        for link in tuple(self.links):
+            link.write_once()
+            link.hang_up("closed")
 
     def finish(self) -> None:
         """Stop listening, and let every connection write what waits and end."""
@@ -198,6 +198,9 @@ class Binder:
     async def _serve(self, stream: ByteStream) -> None:
         connection = self._make_connection(Role.ACCEPTING, self.options)
         link = Link(stream, connection, self._owner, origin=self)
+        if self._stopped:
+            # It was accepted in the moment of the end.
+            link.hang_up("closed")
         self.links[link] = None
         self._half_open[link] = trio.current_time()
         if (why := self.keeper.turns_away(link.address)) is not None:

@@ -27,16 +27,16 @@ in it, and tells the socket. A Push gives that message to another peer, whole, a
 from __future__ import annotations
 
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import attrs
 import trio
 
-from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._connections.gate import Gate
 from trio_mq._connections.handshake_failure import Attempt
 from trio_mq._connections.heartbeat import Heartbeat
-from trio_mq._connections.leaving import say_why, wait_while_at_risk
+from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
+from trio_mq._connections.origin import LinkOrigin
 from trio_mq._connections.reader import FEW_BYTES, Reader
 from trio_mq._connections.writer import Writer
 from trio_mq._contract import Ending, SocketSide
@@ -61,28 +61,6 @@ _VERSION_SECONDS: Final = 0.1
 _EXPLAINED: Final = (HandshakeError, RemoteProtocolError)
 
 
-class LinkOrigin(Protocol):
-    """The endpoint that made a link."""
-
-    @property
-    def endpoint(self) -> str:
-        """As the user knows it."""
-
-    @property
-    def options(self) -> Options:
-        """Those of this endpoint."""
-
-    @property
-    def keeper(self) -> Doorkeeper:
-        """Says what the peer may cost until it is one."""
-
-    def established(self, link: Link) -> None:
-        """A handshake succeeded."""
-
-    def redial(self) -> None:
-        """Dial again at once after the present connection, if this dials."""
-
-
 class Link:
     """One connection, from its stream to its end.
 
@@ -98,6 +76,8 @@ class Link:
     __slots__ = (
         "__weakref__",
         "_connection",
+        "_ending",
+        "_ending_tasks",
         "_error",
         "_established",
         "_gate",
@@ -127,7 +107,7 @@ class Link:
         connection: Connection,
         owner: SocketSide,
         *,
-        origin: LinkOrigin,
+        origin: LinkOrigin[Link],
         pipe: Pipe | None = None,
     ) -> None:
         self.endpoint: str = origin.endpoint
@@ -160,6 +140,9 @@ class Link:
         self._hung_up: str | None = None
         self._established: float | None = None
         self._error: Exception | None = None
+        #: Its tasks are told to end; and how many there are beside ours that do when they are told.
+        self._ending = False
+        self._ending_tasks = 1
         #: All was written, and nothing follows.
         self._written_out = False
         #: What had been written through this pipe before this link had it.
@@ -201,7 +184,8 @@ class Link:
         """End the connection now."""
         if self._hung_up is None:
             self._hung_up = reason
-            self._scope.cancel()
+            if not self._stop_tasks():
+                self._scope.cancel()
 
     def redial(self, reason: str) -> None:
         """End the connection now; if we dialled it, dial again at once."""
@@ -277,9 +261,18 @@ class Link:
 
     def _end(self, error: Exception | None) -> None:
         """Stop the tasks of this link; the first of them to stop says why."""
-        if self._nursery is not None and not self._nursery.cancel_scope.cancel_called:
+        if self._nursery is not None and not self._ending:
+            self._ending = True
             self._error = error
-            self._nursery.cancel_scope.cancel()
+            if not self._stop_tasks():
+                self._nursery.cancel_scope.cancel()
+
+    def _stop_tasks(self) -> bool:
+        """Let them return if all are at rest; False if they have to be cancelled."""
+        nursery, reader, writer = self._nursery, self._reader, self._writer
+        if nursery is None or reader is None or writer is None:
+            return False
+        return stop_at_rest(nursery, self._ending_tasks, reader, writer)
 
     async def _handshake(self) -> tuple[Reader, Writer]:
         connection = self._connection
@@ -358,14 +351,20 @@ class Link:
     def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
         """All is with the kernel, which will see to it: leave when that can reset nothing."""
         self._written_out = True
-        if self._nursery is not None:
-            self._nursery.start_soon(self._leave, shut, name=f"trio_mq farewell {self.address}")
+        if not (shut and self._written()):
+            self._go()
+        elif self._nursery is not None:
+            name = f"trio_mq farewell {self.address}"
+            self._nursery.start_soon(self._leave, name=name)
 
     @trio.lowlevel.enable_ki_protection
-    async def _leave(self, shut: bool) -> None:  # noqa: FBT001  # from a plain callback
-        if shut and self._written():
-            pings = self._heartbeat is not None and self._heartbeat.peer_pings
-            await wait_while_at_risk(self._stream, self._owner.socket_type, peer_pings=pings)
+    async def _leave(self) -> None:
+        pings = self._heartbeat is not None and self._heartbeat.peer_pings
+        await wait_while_at_risk(self._stream, self._owner.socket_type, peer_pings=pings)
+        self._ending_tasks += 1  # this one
+        self._go()
+
+    def _go(self) -> None:
         self._hung_up = "closed"
         self._end(None)
 

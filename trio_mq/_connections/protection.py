@@ -78,7 +78,9 @@ class Protection:
     def _let_watch(self, authenticator: Authenticator | None) -> None:
         if isinstance(authenticator, Watching) and authenticator not in self._watching:
             self._watching.append(authenticator)
-            self._scope.spawn(partial(_watch, authenticator), f"trio_mq watch of {authenticator!r}")
+            self._scope.spawn_in_background(
+                partial(_watch, authenticator), f"trio_mq watch of {authenticator!r}"
+            )
 
 
 def _who_asks(options: Options, *, bound: bool) -> str:

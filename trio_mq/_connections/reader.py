@@ -90,6 +90,7 @@ class Reader:
         "_connection",
         "_deliver",
         "_discarding",
+        "_done",
         "_ended",
         "_fault",
         "_handle",
@@ -136,6 +137,8 @@ class Reader:
         #: What was wrong with something that was decoded meanwhile, and whether the end was found.
         self._fault: Exception | None = None
         self._ended = False
+        #: `run` has returned.
+        self._done = False
         #: While the stream is read without room.
         self._looking_ahead: trio.CancelScope | None = None
         #: The end was found behind what is not decoded yet.
@@ -157,12 +160,22 @@ class Reader:
                     await self._work_off()
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
             return error
+        finally:
+            self._done = True
         return None
 
     def discard(self) -> None:
         """Read on, only to find the end."""
         self._discarding = True
         self._wake()
+
+    def stop(self) -> bool:
+        """Let `run` return soon, if all it does is watch the stream; False if it is elsewhere."""
+        if self.watch is None or not self.watch.watching:
+            return self._done
+        self._ended = True
+        self.watch.release()
+        return True
 
     @property
     def paused(self) -> bool:

@@ -3,8 +3,7 @@
 ``async with socket`` opens the *outer* nursery, whose cancel scope is around the body. It has
 exactly one child, the engine task. The engine holds the *inner* nursery, in which every dialer,
 listener and link lives, in a cancel scope that is *shielded*: cancelling the body must not cut the
-connections before the socket has written what it should. Only `Scope.stop` cancels that scope, and
-`Scope.close` always does::
+connections before the socket has written what it should::
 
     async with Push(...) as push:          outer nursery
         await push.send(b"...")            |-- body
@@ -15,8 +14,14 @@ connections before the socket has written what it should. Only `Scope.stop` canc
                                                        `-- binder, with the links that it accepted
 
 An example. A timeout cancels the body in the middle of ``send``. The engine is shielded, so its
-tasks go on. ``__aexit__`` lets each link make one last write without waiting, stops the shield's
-scope, waits for the engine, and closes the outer nursery. Then the cancellation goes on its way up.
+tasks go on. ``__aexit__`` lets each link make one last write without waiting, stops the endpoints,
+waits for the engine, and closes the outer nursery. Then the cancellation goes on its way up.
+
+Endpoints end by themselves when they are told to, and each connection in its own cancel scope: were
+the inner nursery cancelled instead, trio would collect a `Cancelled` for every connection, with its
+traceback, and take the group of thousands apart again. So `Scope.stop` only says that the end has
+come: when the last endpoint has ended, the inner scope is cancelled for what is left, the tasks in
+the *background*, which know of no end.
 
 So ``aclose`` from another task stops the engine and nothing else: the body goes on, and finds its
 socket closed. And a shielded ``finally`` of the body can still send.
@@ -29,6 +34,7 @@ of no use to anybody. A crash of the engine is a bug of ours and leaves as `Inte
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import TypeAlias
 
@@ -54,6 +60,9 @@ class Scope:
         self._shield = trio.CancelScope(shield=True)
         self._inner: trio.Nursery | None = None
         self._waiting: list[tuple[Task, str]] = []
+        #: Endpoints that have not ended, and whether they are told to.
+        self._running = 0
+        self._stopped = False
         #: Every task has ended, and ``at_end`` was called.
         self.ended = trio.Event()
 
@@ -62,16 +71,35 @@ class Scope:
         nursery = await self._outer.__aenter__()
         nursery.start_soon(self._engine, name=f"trio_mq engine of {self._name}")
 
-    def spawn(self, task: Task, name: str) -> None:
-        """Start a task; it begins when the engine does."""
+    def spawn(self, endpoint: Task, name: str) -> None:
+        """Start the task of an endpoint, which ends when that is stopped."""
+        self._running += 1
+        self.spawn_in_background(partial(self._see_out, endpoint), name)
+        if self._stopped:
+            # It was being made while everything was stopped, and nobody tells it.
+            self._shield.cancel()
+
+    def spawn_in_background(self, task: Task, name: str) -> None:
+        """Start a task that goes on until every endpoint has ended, once the engine has begun."""
         if self._inner is None:
             self._waiting.append((task, name))
         else:
             self._inner.start_soon(task, name=name)
 
+    @trio.lowlevel.enable_ki_protection
+    async def _see_out(self, endpoint: Task) -> None:
+        try:
+            await endpoint()
+        finally:
+            self._running -= 1
+            if self._stopped:
+                self.stop()
+
     def stop(self) -> None:
-        """Cancel every task."""
-        self._shield.cancel()
+        """End every task; the endpoints are told to stop, and are waited for."""
+        self._stopped = True
+        if not self._running:
+            self._shield.cancel()
 
     def end(self) -> None:
         """No task runs any more, or none ever did: say so."""

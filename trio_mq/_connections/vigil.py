@@ -52,7 +52,7 @@ class Vigil:
         """Run an endpoint that has these options."""
         if options.tcp_keepalive and not self._begun:
             self._begun = True
-            self._scope.spawn(partial(_keep_vigil, self._endpoints), "trio_mq vigil")
+            self._scope.spawn_in_background(partial(_keep_vigil, self._endpoints), "trio_mq vigil")
         self._scope.spawn(endpoint, name)
 
 

@@ -106,6 +106,16 @@ class Watch:
         self._asleep = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(leave)
 
+    @property
+    def watching(self) -> bool:
+        """The reader's task waits here for bytes, and nobody stands in."""
+        return self._watching
+
+    def release(self) -> None:
+        """Let the reader's task go on without any, as after a stand-in."""
+        self._watching = False
+        self.stream.interrupt()
+
     # -- for a task that waits for what the peer will say --
 
     @property

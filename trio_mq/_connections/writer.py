@@ -64,6 +64,7 @@ class Writer:
         "_outbox",
         "_pipe",
         "_slice",
+        "_stopped",
         "_stream",
         "heartbeat",
     )
@@ -87,6 +88,7 @@ class Writer:
         self._last_write = -math.inf
         self._failed = False
         self._finishing = False
+        self._stopped = False
         self.heartbeat: Heartbeat | None = None
 
     @property
@@ -104,12 +106,23 @@ class Writer:
         self._finishing = True
         self._pipe.wake_writer()
 
+    def stop(self) -> bool:
+        """Let `run` return soon, if all it does is wait for something to write; else False."""
+        if not self._stopped:
+            if self._pipe.announced or self._one_by_one:
+                return False
+            self._stopped = True
+            self._pipe.announce()
+        return True
+
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Write until the connection fails or the task is cancelled; never raises for a peer."""
         try:
-            while True:
+            while not self._stopped:
                 await self._pipe.outbound.receive()
+                if self._stopped:
+                    return
                 await self._gather()
                 while self._load():
                     await self._write()

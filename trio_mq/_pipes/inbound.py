@@ -34,6 +34,7 @@ class Inbound:
     _tally: Tally = attrs.field(repr=False)
     _arrived: Callable[[], None] = attrs.field(repr=False)
     _dropped: Callable[[DropReason, int], None] = attrs.field(repr=False)
+    _emptied: Callable[[], None] = attrs.field(repr=False)
     #: That of the socket.
     _budget: ReceiveBudget = attrs.field(repr=False)
     _total: Tally = attrs.field(repr=False)
@@ -155,6 +156,9 @@ class Inbound:
             self.tail.end()
             self.tail = None
             self.link_ended()
+            if not self.count:
+                # The last message was taken before, and there was no room to look for more.
+                self._emptied()
 
     def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
         """Queue what a link decoded; the link has seen the room for it."""

@@ -119,7 +119,7 @@ class PipeOwner(Protocol):
         """Messages were written, dropped or handed back: look at drains."""
 
     def emptied(self, pipe: Pipe) -> None:
-        """The last message of a retired pipe was taken."""
+        """The last message of a pipe was taken, which may have been retired."""
 
     def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
         """Messages went no further; they are counted already."""
@@ -195,6 +195,7 @@ class Pipe:
             self.tally,
             partial(self.owner.messages_arrived, self),
             partial(self.owner.dropped, self),
+            partial(self.owner.emptied, self),
             self.owner.budget,
             self.owner.total,
         )

@@ -320,8 +320,9 @@ class Membership:
         self.drains.look(pipe)
 
     def emptied(self, pipe: Pipe) -> None:
-        """The last message of a retired pipe was taken."""
-        self._forget_if_read(pipe)
+        """The last message of a pipe was taken, which may have been retired."""
+        if pipe.hold is Hold.RETIRED:
+            self._forget_if_read(pipe)
 
     # -- what users ask --
 
