@@ -10,10 +10,9 @@ import trio
 import trio.testing
 
 from tests.property.pipes import Books, new_pipe, no_peer
-from trio_mq import Message
+from trio_mq import DropReason, Message
 from trio_mq._pipes.budget import DEPARTED, SMALL_READ, ReceiveBudget, Share, Tail, cost_of
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._tally import DropReason
 
 LIMIT: Final = 1_000_000
 

@@ -16,8 +16,7 @@ from tests.hostile.arena import PATIENCE
 from tests.hostile.test_hogs import connect, next_end
 from tests.hostile.wire import frame, hello, message
 from tests.joined import MemoryListener
-from trio_mq import Limits, Pull, Push, Req, Router
-from trio_mq._options import Options
+from trio_mq import Limits, Options, Pull, Push, Req, Router
 from trio_mq._pipes import budget
 
 MIB: Final = 2**20

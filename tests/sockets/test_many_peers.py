@@ -15,8 +15,7 @@ import trio.testing
 from tests.hostile.test_hogs import connect
 from tests.hostile.wire import hello, message
 from tests.joined import MemoryListener
-from trio_mq import Dealer, Pull, Router
-from trio_mq._sockets.socket import Socket
+from trio_mq import Dealer, Pull, Router, Socket
 
 
 @contextmanager
