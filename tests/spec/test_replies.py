@@ -345,3 +345,27 @@ async def test_what_is_no_request_is_counted_told_and_logged(
         assert told.reason is DropReason.MALFORMED
         assert rep.statistics().dropped_incoming == {DropReason.MALFORMED: 1}
         assert "no request" in caplog.text
+
+
+async def test_a_service_that_dialled_us_goes_on_with_ids_while_some_are_out() -> None:
+    """A plain request beside them would be taken for the only one that it has."""
+    async with (
+        Req(bind="inproc://desk", linger=0) as req,
+        Router(linger=0) as second,
+        Router(connect="inproc://desk", linger=0) as first,
+    ):
+        await req.wait_for_peers(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(req.request, b"plain, to the first")
+            plain = await first.receive()
+            await second.connect("inproc://desk", wait=True)
+            nursery.start_soon(req.request, b"with an id, to the second")
+            numbered = await second.receive()
+            await first.send([plain[0], b"", b"done"])
+            await trio.testing.wait_all_tasks_blocked()
+            await first.aclose()
+            nursery.start_soon(req.request, b"to the second, which has work")
+            beside = await second.receive()
+            for request in (numbered, beside):
+                await second.send([*request[:-1], b"done"])
+    assert [len(plain), len(numbered), len(beside)] == [3, 4, 4]

@@ -260,7 +260,7 @@ class ReqPattern(BalancedPattern):
     def _assign(self, exchange: Exchange, body: Frames, pipe: Pipe) -> Frames:
         """Make the request as the peer of this pipe needs it, and note that it owes the reply."""
         exchange.pipe = pipe
-        if self.turns.takes_id(pipe):
+        if self._takes_id(pipe):
             self._next_id = (self._next_id + 1) % _IDS
             exchange.request_id = request_id = self._next_id.to_bytes(_ID_BYTES, "big")
             exchange.request = request = (request_id, b"", *body)
@@ -273,6 +273,15 @@ class ReqPattern(BalancedPattern):
         self._by_pipe[pipe] = exchange
         self.turns.take_out(pipe, exchange)
         return exchange.request
+
+    def _takes_id(self, pipe: Pipe) -> bool:
+        """Tell whether the next request to it has to carry an id.
+
+        A service that dialled us and has requests with ids goes on with ids: a plain one among them
+        would keep it out of the rotation, though it has others to answer.
+        """
+        goes_on = pipe in self._load and self.turns.partner(pipe) is Partner.RETURNING
+        return goes_on or self.turns.takes_id(pipe)
 
     def _has_work(self, pipe: Pipe) -> bool:
         return pipe in self._by_pipe or pipe in self._load
