@@ -162,6 +162,31 @@ def test_an_interrupt_during_the_linger_ends_it() -> None:
     assert_adds_up(sockets[0], "linger")
 
 
+def test_an_interrupt_of_the_programs_own_function_closes_the_socket() -> None:
+    """Which makes its streams: what the program still does there is refused, and hangs nowhere."""
+    sockets: list[Socket] = []
+
+    async def open_stream() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the signal came late")
+
+    async def main() -> None:
+        async with Push(linger=0) as push:
+            sockets.append(push)
+            await push.connect("label", open_stream=open_stream)
+            await push.send(b"never written")
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True), pytest.raises(trio.ClosedResourceError):
+                    await push.send(b"too late")
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+    assert_adds_up(sockets[0], "open_stream")
+
+
 def test_an_interrupt_of_a_proxy_leaves_it_bare() -> None:
     """The nursery of its two directions is its own business."""
 

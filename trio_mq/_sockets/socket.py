@@ -99,7 +99,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             raise RuntimeError(f"{self!r} was used before: make a new socket for each block")
         context = self._context or default_context()
         shared_by(context).register(self)
-        scope = Scope(type(self).__name__, at_end=self._members.close)
+        scope = Scope(type(self).__name__, at_end=self._ended)
         endpoints = EndpointRegistry(self._members, self._options, context, scope)
         self._opened = Opened(scope, endpoints, context, threading.get_ident())
         self._open_in = self._opened.thread
@@ -206,6 +206,11 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         finally:
             opened.scope.stop()
             shared_by(opened.context).unregister(self)
+
+    def _ended(self) -> None:
+        """Every task has ended, if not in order then by a crash, after which no call can work."""
+        self._abandon()
+        self._members.close()
 
     def _closed_error(self) -> trio.ClosedResourceError:
         return trio.ClosedResourceError(f"this {type(self).__name__} was closed")
