@@ -4,17 +4,23 @@ Python lets anybody set any attribute, so ``socket.linger = 0`` would be accepte
 nothing. For reading, each name of pyzmq's is a descriptor that raises `AttributeError` and says
 what to write. A ``__getattr__`` would be shorter, but it makes every attribute of a socket slower
 to read.
+
+Any other attribute may be set, as on most objects of Python: programs keep with a socket what
+belongs to it.
 """
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from trio_mq import _pyzmq_names as pyzmq
 from trio_mq._options import option_fields
 
-#: Where our classes say that they live; those of users live elsewhere.
-_PACKAGE: Final = __name__.partition(".")[0]
+#: Keywords of constructors that are no options of connections.
+_OTHER_KEYWORDS: Final = frozenset({"topics"})
+#: How alike two words are of which one is a slip of the pen, from 0 to 1.
+_ALIKE: Final = 0.85
 
 
 class _Absent:
@@ -32,18 +38,14 @@ class _Absent:
 
 
 class OnlyKnownAttributes:
-    """Refuses to read names of pyzmq's, and to set options as attributes.
-
-    Classes that users derive may have attributes of their own, but none that is called as an
-    option: that would be taken for one.
-    """
+    """Refuses to read names of pyzmq's, and to set options as attributes, misspelt ones too."""
 
     __slots__ = ()
 
     if not TYPE_CHECKING:  # a checker knows what there is to set
 
         def __setattr__(self, name: str, value: object) -> None:
-            if name[0] != "_" and (_is_option(name) or type(self).__module__ == _PACKAGE):
+            if name[0] != "_" and _means_option(name):
                 raise AttributeError(_refusal(self, name), name=name, obj=self)
             object.__setattr__(self, name, value)
 
@@ -55,14 +57,22 @@ for _name in {*pyzmq.METHODS, *pyzmq.OPTIONS, *option_fields()}:
     setattr(OnlyKnownAttributes, _name, _Absent(_name))
 
 
-def _is_option(name: str) -> bool:
-    return name in option_fields() or name.lower() in pyzmq.OPTIONS
+def _means_option(name: str) -> bool:
+    return name.lower() in pyzmq.OPTIONS or _meant(name) is not None
+
+
+def _meant(name: str) -> str | None:
+    """Return the keyword that a name is, or is almost."""
+    keywords = option_fields() | _OTHER_KEYWORDS
+    if name in keywords:
+        return name
+    return next(iter(difflib.get_close_matches(name, keywords, 1, _ALIKE)), None)
 
 
 def _refusal(socket: object, name: str) -> str:
     kind = type(socket).__name__
     text = f"{kind!r} object has no attribute {name!r}"
-    if name in option_fields():
-        return f"{text}: options are keywords, {kind}({name}=…), and stay as they are"
-    instead = pyzmq.remedy(name)
+    instead = pyzmq.remedy(name) if name not in option_fields() else None
+    if instead is None and (keyword := _meant(name)) is not None:
+        instead = f"options are keywords, {kind}({keyword}=…), and stay as they are"
     return f"{text}: {instead}" if instead else text
