@@ -31,7 +31,8 @@ async def test_idlers_make_room_for_who_comes_after_them() -> None:
                     await good.connect(endpoint, wait=True)
                 ends = [event for event in told(events) if isinstance(event, HandshakeFailed)]
         assert {end.reason for end in ends} == {"too-many-half-open"}
-        assert len(ends) >= 3
+        # At most three are half open at a time, the good one among them.
+        assert len(ends) >= 4
         await good.send(b"hello")
         assert await ours.receive() == (b"hello",)
 

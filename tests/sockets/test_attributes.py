@@ -54,7 +54,7 @@ def test_a_method_of_pyzmq_is_named_here(name: str, says: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_socket_may_have_attributes_of_the_program(kind: type[Socket]) -> None:
     """What it keeps with the socket, under any name that nobody takes for an option."""
-    socket = kind()  # type: ignore[call-arg]
+    socket = kind()
     for name in ("endpoint", "ep", "name", "port", "address", "data", "task", "ready", "state"):
         setattr(socket, name, "mine")
         assert getattr(socket, name) == "mine"

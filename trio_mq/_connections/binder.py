@@ -176,7 +176,8 @@ class Binder:
                 return
             self._exhausted = False
             self._owner.accepted(self.endpoint, stream.peer_address)
-            nursery.start_soon(self._serve, stream, name=f"trio_mq peer {stream.peer_address}")
+            link = self._link(stream)
+            nursery.start_soon(self._serve, link, name=f"trio_mq peer {link.address}")
             if len(self._half_open) < self.options.limits.max_half_open:
                 self._grace = min(_GRACE, self._grace / _STEP)
             while len(self._half_open) >= self.options.limits.max_half_open:
@@ -194,8 +195,8 @@ class Binder:
             self._owner.accept_failed(self.endpoint, error, broken=False)
         await trio.sleep(_EXHAUSTED_PAUSE)
 
-    @trio.lowlevel.enable_ki_protection
-    async def _serve(self, stream: ByteStream) -> None:
+    def _link(self, stream: ByteStream) -> Link:
+        """Make a visitor's link, which counts from now on: its task begins a moment later."""
         connection = self._make_connection(Role.ACCEPTING, self.options)
         link = Link(stream, connection, self._owner, origin=self)
         if self._stopped:
@@ -206,6 +207,10 @@ class Binder:
         if (why := self.keeper.turns_away(link.address)) is not None:
             link.hang_up(why)
         self.keeper.came(link.address)
+        return link
+
+    @trio.lowlevel.enable_ki_protection
+    async def _serve(self, link: Link) -> None:
         try:
             await link.run()
         finally:

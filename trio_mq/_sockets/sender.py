@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from threading import get_ident
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 #: Seconds that a peer with a full queue has to make room before `Sender.send_many` counts it slow.
+#: They are of processor time: on a machine that has none for us, it may have none for the peer.
 PATIENCE: Final = 0.05
 
 
@@ -178,9 +179,9 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         Each is waited for once: then not again until it has had room, since others wait with it.
         """
         lacking_room, first = self._pattern.lacking_room, frames_of(batch[0])
-        deadline = perf_counter() + PATIENCE
+        deadline = thread_time() + PATIENCE
         while not self._slow.issuperset(slow := lacking_room(first)):
-            if perf_counter() > deadline:
+            if thread_time() > deadline:
                 break
             await trio.lowlevel.checkpoint()
         self._slow = set(slow)
