@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
-from trio_mq import HandshakeError, Pair, Req
+from trio_mq import HandshakeError, Pair, Pull, Push, Req
 
 
 async def test_a_peer_that_resets_the_connection_is_an_os_error() -> None:
@@ -42,3 +44,56 @@ async def test_a_pair_that_is_taken_can_connect_to_nobody_else() -> None:
         with pytest.raises(HandshakeError, match="inproc://two"):
             await taken.connect("inproc://two", wait=True)
         assert len(taken.endpoints) == 1
+
+
+@pytest.mark.parametrize("other_waits", [False, True])
+async def test_who_gives_up_takes_nothing_from_another_call(
+    *, other_waits: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Two tasks connect to the same endpoint, and the first is cancelled: the other's stays."""
+    async with Push(linger=0) as push, trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as first:
+                first.start_soon(partial(push.connect, "inproc://late", wait=True))
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(partial(push.connect, "inproc://late", wait=other_waits))
+                await trio.testing.wait_all_tasks_blocked()
+                scope.cancel()
+        assert [status.endpoint for status in push.endpoints] == ["inproc://late"]
+        async with Pull(bind="inproc://late") as pull:
+            await push.send(b"x")
+            assert await pull.receive() == (b"x",)
+
+
+async def test_an_attempt_that_fails_takes_nothing_from_who_did_not_wait() -> None:
+    """Their endpoint dials on."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    endpoint = "tcp://{}:{}".format(*listener.socket.getsockname()[:2])
+    async with Push(linger=0, reconnect_interval=0.001) as push:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail_to_connect, push, endpoint)
+            async with await listener.accept():
+                assert await push.connect(endpoint) == endpoint
+        async with await listener.accept() as again:
+            assert await again.receive_some()
+        assert [status.endpoint for status in push.endpoints] == [endpoint]
+        await listener.aclose()
+
+
+async def test_an_attempt_that_fails_fails_for_all_who_wait() -> None:
+    """And the next call makes one of its own."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    endpoint = "tcp://{}:{}".format(*listener.socket.getsockname()[:2])
+    async with listener, Push(linger=0) as push:
+        for _ in range(2):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fail_to_connect, push, endpoint)
+                nursery.start_soon(fail_to_connect, push, endpoint)
+                await (await listener.accept()).aclose()
+            assert push.endpoints == ()
+
+
+async def fail_to_connect(push: Push, endpoint: str) -> None:
+    """Wait for a handshake that never comes."""
+    with pytest.raises(ConnectionError):
+        await push.connect(endpoint, wait=True)

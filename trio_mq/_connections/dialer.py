@@ -149,6 +149,10 @@ class Dialer:
         self._asked_for = self._attempts + 1
         self._hurry.set()
 
+    def go_on(self) -> None:
+        """Dial until `stop`, also if the first attempt fails."""
+        self._once = False
+
     def redial(self) -> None:
         """Dial again at once after the present connection."""
         self._hurry.set()

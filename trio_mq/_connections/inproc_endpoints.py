@@ -153,6 +153,9 @@ class InprocDialer:
             self._names.forget(self._name, self)
             self.look()
 
+    def go_on(self) -> None:
+        """Wait for the name until `stop`, which it does anyway."""
+
     def found(self, binder: NameHolder) -> None:
         """The name is bound: join, if the two sides want each other."""
         if self._stopped:

@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from trio_mq._connections.binder import Binder
+from trio_mq._connections.connected import AnyConnected, Connected
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
 from trio_mq._connections.protection import Protection, warn_if_open_to_others
@@ -18,11 +19,10 @@ from trio_mq._connections.vigil import Vigil
 from trio_mq._connections.waiting_calls import WaitingCalls
 from trio_mq._context import Context, shared_by
 from trio_mq._contract import SocketSide
-from trio_mq._endpoint_status import EndpointState, EndpointStatus
+from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._options import Options, override
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
-from trio_mq._transports.failure import attempting
 from trio_mq._transports.listener import AnyListener, StreamListener, listeners_of
 from trio_mq._transports.schemes import (
     OpenStream,
@@ -40,14 +40,6 @@ if TYPE_CHECKING:
     from trio_mq._connections.scope import Scope
 
 AnyBound: TypeAlias = Binder | InprocBinder
-AnyConnected: TypeAlias = Dialer | InprocDialer
-
-
-@attrs.frozen
-class _Connected:
-    given: str
-    dial: AnyConnected
-    overrides: Mapping[str, object]
 
 
 @attrs.frozen
@@ -73,7 +65,7 @@ class EndpointRegistry:
         self._scope = scope
         self._protection = Protection(context, scope)
         self._bound: dict[str, _Bound] = {}
-        self._connected: dict[str, _Connected] = {}
+        self._connected: dict[str, Connected] = {}
         #: Endpoints that were taken away and still write what waits.
         self._ending: set[AnyBound | AnyConnected] = set()
         self._calls = WaitingCalls()
@@ -178,61 +170,74 @@ class EndpointRegistry:
         parsed = None if checked(open_stream) is not None else parse_connect(given)
         endpoint = given if parsed is None else str(parsed)
         options = self._protection.of(options, given, parsed, bound=False)
-        if endpoint in self._connected:
-            return await self._again(endpoint, overrides, wait=wait)
+        known = self._living(endpoint)
+        if known is not None:
+            await self._again(known, overrides, wait=wait)
+            return endpoint
         pipe = self._owner.new_pipe(endpoint, options)
         pipe.given_id = pipe.routing_id = routing_id
         dial = self._make_dial(parsed, endpoint, options, pipe, open_stream, once=wait)
-        self._connected[endpoint] = _Connected(given, dial, overrides)
+        entry = self._connected[endpoint] = Connected(given, dial, overrides, kept=not wait)
         # Without a handshake, only an endpoint that was not waited for is a target already.
         if not (wait or options.immediate):
             self._owner.attach(pipe)
         try:
             self._start(dial)
-            if wait:
-                await self._first_handshake(dial)
-            else:
-                await trio.lowlevel.cancel_shielded_checkpoint()
         except BaseException:
-            if any(entry.dial is dial for entry in self._connected.values()):
-                del self._connected[endpoint]
-            try:
-                await self._stop(dial)
-            finally:
-                self._owner.endpoint_removed(pipe)
+            await self._take_away(entry)
             raise
+        if wait:
+            await self._wait_for(entry)
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
         return endpoint
 
-    async def _again(self, endpoint: str, overrides: Mapping[str, object], *, wait: bool) -> str:
-        entry = self._connected[endpoint]
-        if dict(entry.overrides) != dict(overrides):
-            raise ValueError(
-                f"{endpoint} is connected already with other options "
-                f"({dict(entry.overrides)!r}); disconnect it first"
-            )
-        if not wait:
-            await trio.lowlevel.checkpoint()
-            return endpoint
-        entry.dial.try_again()
-        await self._first_handshake(entry.dial)
-        return endpoint
+    def _living(self, endpoint: str) -> Connected | None:
+        """Return what is connected there.
+
+        One whose only attempt has failed is gone, whoever has still to hear of it.
+        """
+        entry = self._connected.get(endpoint)
+        if entry is not None and entry.is_over:
+            del self._connected[endpoint]
+            self._owner.endpoint_removed(entry.dial.pipe)
+            return None
+        return entry
+
+    async def _again(
+        self, entry: Connected, overrides: Mapping[str, object], *, wait: bool
+    ) -> None:
+        entry.agree(overrides)
+        if wait:
+            entry.dial.try_again()
+            await self._wait_for(entry)
+            return
+        if entry.keep() and not entry.dial.options.immediate:
+            self._owner.attach(entry.dial.pipe)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def _wait_for(self, entry: Connected) -> None:
+        try:
+            await entry.handshake(self._calls)
+        except BaseException:
+            if entry.unwanted:
+                await self._take_away(entry)
+            raise
+
+    async def _take_away(self, entry: Connected) -> None:
+        dial = entry.dial
+        if self._connected.get(dial.endpoint) is entry:
+            del self._connected[dial.endpoint]
+        try:
+            await self._stop(dial)
+        finally:
+            self._owner.endpoint_removed(dial.pipe)
 
     def _start(self, dial: AnyConnected) -> None:
         if isinstance(dial, InprocDialer):
             dial.look()
         else:
             self._vigil.spawn(dial.run, dial.options, f"trio_mq connecting to {dial.endpoint}")
-
-    async def _first_handshake(self, dial: AnyConnected) -> None:
-        # The others watch the clock themselves; a name is only waited for.
-        seconds = dial.options.connect_timeout if isinstance(dial, InprocDialer) else None
-        nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
-        with self._calls.until_closed(), attempting(nobody, seconds=seconds):
-            await dial.settled.wait()
-        if dial.last_error is not None:
-            raise dial.last_error
-        if dial.state is not EndpointState.CONNECTED:
-            raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")
 
     def _make_dial(
         self,
@@ -381,7 +386,7 @@ class EndpointRegistry:
         self._connected.clear()
 
 
-def _find(entries: Mapping[str, _Bound] | Mapping[str, _Connected], given: str) -> str | None:
+def _find(entries: Mapping[str, _Bound] | Mapping[str, Connected], given: str) -> str | None:
     """Return the endpoint that a user means, as it was given or as it was resolved."""
     return next((e for e, entry in entries.items() if given in (e, entry.given)), None)
 

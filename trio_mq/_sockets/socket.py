@@ -66,8 +66,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._members: Final = Membership(self._pattern, self._options)
         self._life = Life.NEW
         self._opened: Opened | None = None
-        #: The thread whose calls are accepted, 0 while none are: one look at this is all that the
-        #: quick calls spend on their guard.
+        #: The thread whose calls are accepted, 0 while none are: all that quick calls look at.
         self._open_in = 0
         self._slice = TimeSlice()
 
@@ -110,9 +109,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             for endpoint in self._to_bind:
                 await endpoints.bind(endpoint, {}, None)
         except BaseException:
-            # No nursery is open yet, so the error leaves as it is.
-            self._abandon()
-            scope.end()
+            scope.end()  # no nursery is open yet, so the error leaves as it is
             raise
         await scope.open()
         try:
@@ -304,7 +301,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             HandshakeError: (``wait``) The two ends don't go together.
             RemoteProtocolError: (``wait``) What answers there does not speak ZMTP.
 
-        Cancelled while it waits, there is no endpoint. (zmq_connect(3))
+        Cancelled while it waits, it leaves no endpoint that no other call wanted. (zmq_connect(3))
         """
         return await self._connect(endpoint, dict(overrides), wait=wait, open_stream=open_stream)
 
