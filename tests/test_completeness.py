@@ -239,6 +239,7 @@ TESTED_ELSEWHERE: Final = {
     "_connections/handshake_failure.py": "connections/test_handshake_failures.py",
     "_connections/inproc_endpoints.py": "connections/test_join.py",
     "_connections/inproc_link.py": "connections/test_join.py",
+    "_connections/inproc_sizes.py": "connections/test_join.py",
     "_connections/leaving.py": "hostile/test_unread_ends.py, interop/test_closing.py",
     "_connections/origin.py": "a protocol: connections/test_link.py",
     "_connections/registry.py": "sockets/test_endpoints.py",

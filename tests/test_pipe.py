@@ -292,3 +292,34 @@ def test_a_message_that_goes_back_is_counted_once() -> None:
     pipe.inbound.take()
     pipe.move_books(departed)
     assert (departed.decoded, departed.delivered) == (1, 1)
+
+
+def test_what_opens_a_connection_goes_first_and_with_it() -> None:
+    """Each has one of its own, so one that was not written must not wait for the next."""
+    books = Books()
+    pipe = new_pipe(books)
+    pipe.put((b"waits",))
+    for begun in (False, True, True):
+        pipe.lend(no_peer())
+        pipe.put_first((b"",))
+        assert [frames_of(item) for item in pipe.next_batch(9, 99)] == [(b"",), (b"waits",)]
+        pipe.give_back(partly_written=begun)
+        assert list(pipe.outgoing) == [b"waits"]
+    figures = pipe.figures()
+    assert (figures.accepted, figures.accepted_bytes, books.dropped_counts) == (1, 5, {})
+
+
+def test_what_opens_a_connection_is_no_old_message() -> None:
+    """Neither conflation nor making room takes it, or takes a message for it."""
+    books = Books()
+    pipe = new_pipe(books, conflate=True)
+    pipe.put((b"waits",))
+    pipe.lend(no_peer())
+    pipe.put_first((b"",))
+    assert [frames_of(item) for item in pipe.outgoing] == [(b"",), (b"waits",)]
+    assert pipe.drop_oldest()
+    assert not pipe.drop_oldest()
+    pipe.put((b"1",))
+    pipe.put((b"2",))
+    assert [frames_of(item) for item in pipe.outgoing] == [(b"",), (b"2",)]
+    assert pipe.finished == 1  # two were dropped, and drains don't count what goes first

@@ -216,10 +216,12 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         """
         return await self._receive.receive()
 
+    @trio.lowlevel.enable_ki_protection
     def receive_nowait(self) -> Event:
         """Return the next event, or raise `trio.WouldBlock` if none is there."""
         return self._receive.receive_nowait()
 
+    @trio.lowlevel.enable_ki_protection
     def close(self) -> None:
         """Stop listening."""
         self._hub.forget(self)

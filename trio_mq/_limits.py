@@ -140,6 +140,9 @@ class Limits:
     max_subscriptions_total: int = attrs.field(default=1_000_000, validator=count())
     """Subscriptions of all peers of one socket."""
 
+    max_subscription_bytes_total: int = attrs.field(default=256 * MIB, validator=count())
+    """Bytes of the topics of all peers of one socket together."""
+
     max_topic_lengths: int = attrs.field(default=256, validator=count())
     """Distinct topic lengths of one socket: each costs every published message one look-up."""
 
@@ -189,6 +192,7 @@ class Limits:
             max_subscription_bytes=256 * KIB,
             max_topic_length=255,
             max_subscriptions_total=100_000,
+            max_subscription_bytes_total=8 * MIB,
             max_topic_lengths=64,
             max_pings_per_second=10.0,
             max_ping_burst=20,

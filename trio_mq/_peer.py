@@ -39,6 +39,7 @@ class Peer:
         "address",
         "endpoint",
         "round_trip_time",
+        "routing_id",
         "since",
     )
 
@@ -56,6 +57,11 @@ class Peer:
 
         self.address: str = address
         """Where the peer is, such as ``127.0.0.1:5555``."""
+
+        self.routing_id: bytes = properties.routing_id
+        """The name that a Router uses for the peer, or that the peer claims; may be empty.
+
+        It stays what it was: what the peer sent can be read when others have its place."""
 
         self.since: float = trio.current_time()
         """When the handshake was done, on trio's clock."""
@@ -81,13 +87,6 @@ class Peer:
     def socket_type(self) -> SocketType:
         """The peer's socket type."""
         return self._properties.socket_type
-
-    @property
-    def routing_id(self) -> bytes:
-        """The name that a Router uses for the peer, or that the peer claims; may be empty."""
-        if self._pipe is not None and self._pipe.routing_id:
-            return self._pipe.routing_id
-        return self._properties.routing_id
 
     @property
     def mechanism(self) -> str:
@@ -141,6 +140,7 @@ class Peer:
         """Messages to and from this peer that went no further, by reason."""
         return self.statistics().dropped
 
+    @trio.lowlevel.enable_ki_protection
     def statistics(self) -> PeerStatistics:
         """Return what has been counted since this connection's handshake."""
         tally, waiting = self._figures()
@@ -169,11 +169,15 @@ class Peer:
     def _figures(self) -> tuple[Tally, Waiting]:
         if self._final is not None:
             return self._final
-        if self._pipe is None:
+        pipe = self._pipe
+        if pipe is None:
             return Tally(), Waiting()
-        tally = self._pipe.figures().copy()
+        pipe.settle()  # which may end the connection, with figures of its own
+        if self._final is not None:
+            return self._final
+        tally = pipe.figures().copy()
         tally.add(self._baseline, sign=-1)
-        return tally, self._pipe.waiting()
+        return tally, pipe.waiting()
 
 
 # What the library does to a peer is no method, so that it is not offered to those who only look.
@@ -188,6 +192,7 @@ def attach(peer: Peer, pipe: Counted) -> None:
     baseline.accepted_bytes -= waiting.out_bytes
     baseline.decoded -= waiting.into
     baseline.decoded_bytes -= waiting.into_bytes
+    peer.routing_id = pipe.routing_id or peer.routing_id
     peer._pipe = pipe  # noqa: SLF001  # the library's own door
     peer._baseline = baseline  # noqa: SLF001  # as above
 

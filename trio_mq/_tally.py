@@ -231,6 +231,9 @@ class Counted(Protocol):
 
     routing_id: bytes
 
+    def settle(self) -> None:
+        """Let what an inproc join has put off happen; that may end the connection."""
+
     def figures(self) -> Tally:
         """Return the tally, up to date."""
 

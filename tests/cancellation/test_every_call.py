@@ -174,3 +174,30 @@ async def test_an_unprotected_call_is_seen() -> None:
     finally:
         sys.settrace(before)
     assert watcher.was_protected == [False]
+
+
+def plain_methods() -> Iterator[tuple[str, Callable[..., object]]]:
+    """Find the public methods that are no coroutines; properties only look."""
+    for name in trio_mq.__all__:
+        owner = getattr(trio_mq, name)
+        if not (inspect.isclass(owner) and issubclass(owner, (Socket, Peer, EventStream))):
+            continue
+        for method in dir(owner):
+            member = inspect.getattr_static(owner, method)
+            if method.startswith("_") or not inspect.isfunction(member):
+                continue
+            if member.__module__.startswith("trio_mq") and not inspect.iscoroutinefunction(member):
+                yield f"{name}.{method}", member
+
+
+def test_no_interrupt_comes_between_the_lines_of_a_plain_call() -> None:
+    """A Ctrl-C in the midst of `subscribe` would leave it half done, as in any other call."""
+    found = dict(plain_methods())
+    assert {"Sub.subscribe", "Push.send_nowait", "Peer.disconnect", "XPub.accept"} <= set(found)
+    open_to_it = {
+        name
+        for name, method in found.items()
+        if "@" not in (head := inspect.getsource(method).partition("def ")[0])
+        or "enable_ki_protection" not in head
+    }
+    assert open_to_it == set()

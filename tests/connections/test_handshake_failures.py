@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
@@ -223,12 +224,26 @@ async def nothing() -> trio.abc.Stream:
     return None  # type: ignore[return-value]  # that is the mistake
 
 
+async def untrusted() -> trio.abc.Stream:
+    """Fail as TLS does, with a number that is not the system's."""
+    await trio.lowlevel.checkpoint()
+    raise ssl.SSLError(1, "certificate verify failed")
+
+
+async def unheard() -> trio.abc.Stream:
+    """Fail as the system does, without a number."""
+    await trio.lowlevel.checkpoint()
+    raise ConnectionRefusedError("nobody listens")
+
+
 @pytest.mark.parametrize(
     ("open_stream", "kind", "cause"),
     [
         (too_slow, TimeoutError, trio.TooSlowError),
         (buggy, ConnectionError, LookupError),
         (nothing, ConnectionError, TypeError),
+        (untrusted, ConnectionError, ssl.SSLError),
+        (unheard, ConnectionRefusedError, ConnectionRefusedError),
     ],
 )
 async def test_what_a_users_open_stream_raises_is_its_own(

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import pytest
 import trio
 import trio.testing
 
-from trio_mq import EndpointState, Pair, Pub, Pull, Push, Rep, Req, Router, Sub
+from trio_mq import (
+    Disconnected,
+    DropReason,
+    EndpointState,
+    EventStream,
+    Limits,
+    Pair,
+    Pub,
+    Pull,
+    Push,
+    Rep,
+    Req,
+    Retrying,
+    Router,
+    Socket,
+    Sub,
+    XPub,
+)
+
+EventType = TypeVar("EventType")
+
+
+async def next_of(kind: type[EventType], events: EventStream) -> EventType:
+    """Return the next event of a kind."""
+    async for event in events:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(kind)
+
+
+def states(socket: Socket) -> list[EndpointState]:
+    """Return what its endpoints do."""
+    return [endpoint.state for endpoint in socket.endpoints]
 
 
 async def test_what_waited_for_the_name_arrives_before_what_its_room_lets_in() -> None:
@@ -72,6 +107,10 @@ async def test_incompatible_types_fail_their_handshake_on_both_sides() -> None:
         assert rep.statistics().handshake_failures == {"incompatible-peer": 1}
         assert pull.statistics().handshake_failures == {"incompatible-peer": 1}
         assert pull.endpoints[0].state is EndpointState.FAILED
+        assert str(pull.endpoints[0].last_error) == (
+            "cannot connect to inproc://mismatch: "
+            "a PULL socket cannot talk to a peer of type REP: connect it to PUSH"
+        )
 
 
 async def test_a_malformed_reply_ends_its_connection_and_not_the_call_that_sent_it() -> None:
@@ -114,3 +153,94 @@ async def test_a_refused_endpoint_meets_the_next_one_that_binds_its_name() -> No
         async with Pull(bind="inproc://name") as pull:
             await push.send(b"1")
             assert await pull.receive() == (b"1",)
+
+
+@pytest.mark.parametrize("place", ["inproc://small", "tcp://127.0.0.1:*"])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("max_message_size", [bytes(60), bytes(60)]),
+        ("max_frame_size", [bytes(101)]),
+        ("max_frames", [b""] * 101),
+    ],
+)
+async def test_the_receiver_judges_sizes_whatever_the_transport(
+    place: str, option: str, message: list[bytes]
+) -> None:
+    """The connection ends, with what was good before it delivered; then a new one carries on."""
+    limit = {option: 100}
+    async with Pull(**limit) as pull, Push(linger=0) as push:  # type: ignore[arg-type]
+        await push.connect(await pull.bind(place), wait=True)
+        await pull.wait_for_peers()
+        (connection,) = push.peers
+        with pull.events() as events:
+            await push.send(b"before")
+            await push.send(message)
+            assert await pull.receive() == (b"before",)
+            ending = await next_of(Disconnected, events)
+        assert ending.reason.endswith(("too-large", "too-many-frames"))
+        await connection.wait_closed()
+        await push.wait_for_peers()
+        await push.send(b"after")
+        assert await pull.receive() == (b"after",)
+        assert pull.statistics().dropped == {DropReason.TOO_LARGE: 1}
+
+
+@pytest.mark.parametrize("binds", [Pub, XPub])
+async def test_who_is_sent_away_comes_back_after_a_pause_and_on_a_stack_of_its_own(
+    binds: type[Pub | XPub], autojump_clock: trio.testing.MockClock
+) -> None:
+    """A subscriber with too many topics would else meet its publisher again for ever."""
+    limits = Limits(max_subscriptions=2)
+    async with (
+        binds(bind="inproc://few", limits=limits, linger=0) as pub,
+        Sub(topics=["1", "2", "3"]) as sub,
+    ):
+        with sub.events() as events:
+            await sub.connect("inproc://few")
+            assert (sub.peers, pub.peers) == ((), ())
+            assert states(sub) == [EndpointState.RETRYING]
+            assert (await next_of(Retrying, events)).delay > 0
+        sub.unsubscribe("3")
+        await sub.wait_for_peers()
+        assert states(sub) == [EndpointState.CONNECTED]
+        assert len(pub.peers) == 1
+
+
+async def test_who_was_sent_away_meets_the_next_binder_at_once_and_can_leave_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The pause is for the one that sent it away, and nobody waits for its end."""
+    async with Push(connect="inproc://name", linger=0, reconnect_interval=60) as push:
+        async with Pull(bind="inproc://name") as first:
+            first.peers[0].disconnect()
+            assert states(push) == [EndpointState.RETRYING]
+        async with Pull(bind="inproc://name") as second:
+            assert states(push) == [EndpointState.CONNECTED]
+            second.peers[0].disconnect()
+            began = trio.current_time()
+            await push.disconnect("inproc://name")
+        assert trio.current_time() == began
+
+
+@pytest.mark.parametrize("look", ["statistics", "drain", "peer"])
+async def test_to_look_may_end_a_connection_and_is_no_error(look: str) -> None:
+    """What an inproc sender has put off sending moves when somebody looks, and may be refused."""
+    async with (
+        Push(bind="inproc://late", linger=0) as push,
+        Pull(connect="inproc://late", max_message_size=9) as refuses,
+        Pull(connect="inproc://late") as pull,
+    ):
+        for size in (1, 1, 10, 1):
+            await push.send(bytes(size))
+        assert len(push.peers) == 2
+        if look == "statistics":
+            push.statistics()
+        elif look == "peer":
+            for peer in push.peers:
+                peer.statistics()
+        else:
+            await push.drain()
+        assert len(push.peers) == 1
+        assert refuses.statistics().dropped == {DropReason.TOO_LARGE: 1}
+        assert [len(bytes(await pull.receive())) for _ in "12"] == [1, 1]

@@ -51,6 +51,8 @@ def new_pipe(owner: Books, **options: int | bool) -> Pipe:
 
 
 class _NoPeer:
+    routing_id = b""
+
     def attach(self, pipe: Pipe) -> None:
         """Look at nothing."""
 

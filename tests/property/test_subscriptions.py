@@ -102,9 +102,10 @@ TestTopics = TopicsMachine.TestCase
         (Limits(max_subscriptions=2), [b"a", b"b", b"c"]),
         (Limits(max_subscription_bytes=3), [b"aa", b"bb"]),
         (Limits(max_subscriptions_total=1), [b"a", b"b"]),
+        (Limits(max_subscription_bytes_total=3), [b"aa", b"bb"]),
         (Limits(max_topic_lengths=1), [b"a", b"bb"]),
     ],
-    ids=["length", "number", "bytes", "total", "lengths"],
+    ids=["length", "number", "bytes", "total", "bytes of all", "lengths"],
 )
 def test_the_first_topic_beyond_a_limit_is_refused_and_changes_nothing(
     limits: Limits, topics: list[bytes]

@@ -8,6 +8,7 @@ import trio.testing
 
 from tests.joined import MemoryListener, connect
 from trio_mq import EndpointState, Limits, Pull, Push
+from trio_mq._transports.stream import TrioStream
 
 
 async def test_a_label_names_one_listener() -> None:
@@ -99,3 +100,29 @@ async def test_an_endpoint_that_is_being_disconnected_gets_nothing_new() -> None
                 await push.send(b"%d" % number)
                 assert await other.receive() == (b"%d" % number,)
         assert slow.statistics().decoded == 1
+
+
+async def test_who_leaves_in_old_trouble_does_not_wait_out_its_long_pauses(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A server that comes back within the linger gets what waits, at once."""
+    listener = MemoryListener()
+    up = False
+
+    async def dial() -> TrioStream:
+        await trio.lowlevel.checkpoint()
+        if not up:
+            raise ConnectionRefusedError("nobody listens")
+        return await listener.dial()
+
+    async with Pull() as pull, Push(reconnect_interval=60, reconnect_interval_max=60) as push:
+        await pull.bind("here", listener=listener)
+        await push.connect("there", open_stream=dial)
+        await push.send(b"last")
+        await trio.sleep(600)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(push.disconnect, "there")
+            await trio.sleep(5)
+            up = True
+            with trio.fail_after(1):
+                assert await pull.receive() == (b"last",)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 import trio.testing
 
-from trio_mq import Pull, Push, Rep, Req, Sub, XPub, proxy
+from tests.spec.meeting import eventually
+from trio_mq import Dealer, Pull, Push, Rep, Req, Router, Sub, XPub, proxy
+
+
+@pytest.fixture(params=["inproc", "ipc"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return an endpoint that nobody has bound."""
+    return "inproc://place" if request.param == "inproc" else f"ipc://{tmp_path}/place"
 
 
 async def test_the_last_message_of_a_lost_peer_is_its_own() -> None:
@@ -120,3 +129,47 @@ async def test_the_end_of_a_subscription_is_not_news_of_the_next_peer() -> None:
             ((False, b"a"), True),
             ((True, b"b"), False),
         ]
+
+
+@pytest.mark.parametrize("binds", ["Router", "Dealer"])
+@pytest.mark.parametrize("names", [(b"", b""), (b"first", b"second"), (b"same", b"same")])
+async def test_a_message_has_the_name_that_its_sender_had(
+    place: str, binds: str, names: tuple[bytes, ...]
+) -> None:
+    """Also when that has left, and another has its endpoint or its name."""
+    async with Router() as router:
+        endpoint = await router.bind(place) if binds == "Router" else await router.connect(place)
+        known = []
+        for name in names:
+            async with Dealer(routing_id=name) as dealer:
+                await (dealer.connect if binds == "Router" else dealer.bind)(endpoint)
+                await router.wait_for_peers()
+                (peer,) = router.peers
+                known.append(peer.routing_id)
+                await dealer.send(b"from " + name)
+            await peer.wait_closed()
+            assert peer.routing_id == known[-1] != b""
+        for was_called, name in zip(known, names, strict=True):
+            assert await router.receive() == (was_called, b"from " + name)
+        assert (known[0] == known[1]) is (names == (b"same", b"same"))
+
+
+async def test_what_a_peer_sent_before_it_lost_its_name_has_that_name(place: str) -> None:
+    """A newcomer took it over; replies go there."""
+    async with (
+        Router(handover=True) as router,
+        Dealer(routing_id=b"A") as old,
+        Dealer(routing_id=b"A") as new,
+    ):
+        endpoint = await router.bind(place)
+        await old.connect(endpoint)
+        await router.wait_for_peers()
+        (first,) = router.peers
+        await old.send(b"old")
+        await eventually(lambda: router.statistics().waiting_to_receive == 1)
+        await new.connect(endpoint)
+        await first.wait_closed()
+        await old.disconnect(endpoint)
+        assert await router.receive_from() == ((b"A", b"old"), first)
+        await router.send([b"A", b"reply"])
+        assert await new.receive() == (b"reply",)

@@ -10,6 +10,8 @@ import trio
 import trio.testing
 
 import trio_mq
+from tests.hostile.test_hogs import connect
+from tests.hostile.wire import hello, message, ping
 from tests.spec.departures import Departure, departs
 from tests.spec.meeting import eventually, opened
 from trio_mq import (
@@ -186,6 +188,39 @@ async def test_the_last_subscriber_behind_a_proxy_ends_the_subscription_upstream
                     await trio.testing.wait_all_tasks_blocked(0.01)
                     async with running(front, back):
                         pass
+                assert (await app.receive()).subscription == (False, b"t")
+
+
+@pytest.mark.parametrize(
+    "options", [{"verbose": "none"}, {"verbose": "subscribe"}, {"verbose": "all"}, {"manual": True}]
+)
+@pytest.mark.parametrize("cancels", [True, False])
+async def test_an_end_ends_whatever_was_reported(
+    options: dict[str, bool | Verbosity],
+    cancels: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """Also for subscribers that ask twice, as XSUB of libzmq does, and for those who just leave."""
+    async with (
+        XPub(bind="inproc://app", verbose="all") as app,
+        XSub(connect="inproc://app") as front,
+        XPub(**options) as back,  # type: ignore[arg-type]  # each has one of them
+        running(front, back),
+    ):
+        endpoint = await back.bind("tcp://127.0.0.1:*")
+        for _ in "12":
+            async with await connect(endpoint) as one, await connect(endpoint) as two:
+                for stream in (one, two):
+                    await stream.send_all(hello(b"XSUB") + message(b"\1t") * 2 + ping())
+                    said = bytearray()
+                    while b"PONG" not in said:  # so all before the PING was read
+                        said += await stream.receive_some()
+                assert (await app.receive()).subscription == (True, b"t")
+                await trio.testing.wait_all_tasks_blocked()
+                if cancels:
+                    for stream in (one, two):
+                        await stream.send_all(message(b"\0t"))
+                    assert (await app.receive()).subscription == (False, b"t")
+            if not cancels:
                 assert (await app.receive()).subscription == (False, b"t")
 
 

@@ -198,14 +198,16 @@ async def test_missing_subscriptions(place: str) -> None:
 
 
 async def test_xpub_manual_disconnect(place: str) -> None:
-    """A subscriber that leaves is reported for each topic that was applied for it."""
+    """A subscriber that leaves is reported for each topic that it asked for, whatever it got."""
     async with XPub(manual=True) as xpub:
         async with Sub(connect=await xpub.bind(place)) as sub:
             for asked, applied in (("A", "XA"), ("B", "XB")):
                 sub.subscribe(asked)
                 _, peer = await xpub.receive_from()
                 xpub.accept(peer, applied)
-        assert {await xpub.receive(), await xpub.receive()} == {b"\0XA", b"\0XB"}
+        assert {await xpub.receive(), await xpub.receive()} == {b"\0A", b"\0B"}
+        await xpub.send(b"XA")
+        assert xpub.statistics().dropped == {trio_mq.DropReason.NO_PEER: 1}
 
 
 async def test_xpub_user_message(place: str) -> None:
@@ -321,3 +323,22 @@ async def test_topics_count(place: str) -> None:
                 sub.unsubscribe(topic)
             removed = [(await next_of(events, trio_mq.SubscriptionRemoved)).topic for _ in range(2)]
         assert (added, removed) == ([b"topic1", b"topic", b"topic2"], [b"topic1", b"topic"])
+
+
+async def test_unread_news_are_bounded_in_bytes() -> None:
+    """A subscriber that comes and goes, or asks again and again, can't fill a program's memory."""
+    limits = trio_mq.Limits(max_subscription_bytes_total=100)
+    async with (
+        XPub(bind="inproc://news", verbose="all", limits=limits) as xpub,
+        XSub(connect="inproc://news") as xsub,
+    ):
+        await xsub.wait_for_peers()
+        (peer,) = xpub.peers
+        for _ in range(9):
+            assert not peer.closed
+            xsub.subscribe(bytes(30))
+            xsub.unsubscribe(bytes(30))
+            if peer.closed:
+                break
+        assert peer.closed
+        assert 100 < xpub.statistics().waiting_to_receive_bytes + 4 * 31 < 200

@@ -257,6 +257,19 @@ async def test_connect_rid(unbound: str) -> None:
             await client.connect("inproc://other", peer_routing_id=b"conn1")
 
 
+@pytest.mark.parametrize("conflate", [False, True])
+async def test_a_probe_goes_before_what_waits(place: str, conflate: bool) -> None:  # noqa: FBT001
+    """And takes nothing away, where only the last message is kept."""
+    async with Router() as server:
+        endpoint = await server.bind(place)
+        await server.unbind(endpoint)
+        async with Dealer(probe=True, conflate=conflate, connect=endpoint) as client:
+            await client.send(b"waits")
+            await server.bind(endpoint)
+            assert (await server.receive())[1:] == (b"",)
+            assert (await server.receive())[1:] == (b"waits",)
+
+
 @pytest.mark.parametrize("prober", [Dealer, Router, Req])
 async def test_probe_router(place: str, prober: type[Dealer | Router | Req]) -> None:
     """A probe shows the server the peer and its id, and the server can answer first."""

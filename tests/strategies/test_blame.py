@@ -82,9 +82,12 @@ def test_many_at_one_address_count_together(crowd: str, elsewhere: str) -> None:
     assert sum(len(stranger.turned_out) for _, stranger in strangers) == 2
 
 
-def test_all_subscriptions_together_are_judged_alike() -> None:
-    """The limit of their number, with one length throughout."""
-    subscriptions = Subscriptions(Limits(max_subscriptions_total=16))
+@pytest.mark.parametrize(
+    "limits", [Limits(max_subscriptions_total=16), Limits(max_subscription_bytes_total=16)]
+)
+def test_all_subscriptions_together_are_judged_alike(limits: Limits) -> None:
+    """The limits of their number and of their bytes, with one length throughout."""
+    subscriptions = Subscriptions(limits)
     good, peer = visitor("10.0.0.1:1")
     subscribe(subscriptions, good, [bytes([index]) for index in range(8)])
     hog, hogging = visitor("10.0.0.1:2")

@@ -26,6 +26,8 @@ from trio_mq.zmtp import Connection, Role
 #: Makes the protocol state of one connection.
 MakeConnection: TypeAlias = Callable[[Role, Options], Connection]
 
+#: The longest pause, in seconds, while somebody waits for what is left to be written.
+_PAUSE_IN_LEAVING: Final = 0.5
 _RANDOM: Final = random.SystemRandom().random
 
 
@@ -192,6 +194,8 @@ class Dialer:
     async def _pause(self, delay: float) -> None:
         if self._hurry.is_set():
             delay = 0.0
+        elif self._finishing and self.state is not EndpointState.FAILED:
+            delay = min(delay, _PAUSE_IN_LEAVING)
         self._hurry = trio.Event()
         self._next_retry = trio.current_time() + delay
         if self.state is EndpointState.FAILED:

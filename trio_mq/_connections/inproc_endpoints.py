@@ -1,14 +1,22 @@
-"""The two kinds of ``inproc`` endpoint: a bound name, and a connected one."""
+"""The two kinds of ``inproc`` endpoint: a bound name, and a connected one.
+
+A connector meets whoever binds its name, at once, and again when the name is bound anew. One that
+was sent away by a binder that is still there comes back after a pause, as over a wire, and from a
+task of its own: two sockets that don't get on would else meet and part for ever, on one stack.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import trio
 
+from trio_mq._connections.backoff import Backoff, is_fault
 from trio_mq._connections.inproc_link import InprocLink, join
-from trio_mq._contract import SocketSide
+from trio_mq._connections.scope import Task
+from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
 from trio_mq._options import Options
@@ -58,6 +66,8 @@ class InprocBinder:
         if not self._closed:
             self._closed = True
             self._names.unbind(self._name)
+            for link in self.links:
+                link.let_go()
 
     def stop(self) -> None:
         """Free the name and end every connection."""
@@ -82,7 +92,11 @@ class InprocBinder:
 
 
 class InprocDialer:
-    """A connected ``inproc`` endpoint: it waits for its name to be bound, again and again."""
+    """A connected ``inproc`` endpoint: it waits for its name to be bound, again and again.
+
+    Args:
+        spawn: Runs a task of the socket.
+    """
 
     def __init__(
         self,
@@ -93,6 +107,7 @@ class InprocDialer:
         options: Options,
         pipe: Pipe,
         names: Namespace,
+        spawn: Callable[[Task, str], None],
     ) -> None:
         self.endpoint = endpoint
         self.options = options
@@ -105,6 +120,11 @@ class InprocDialer:
         self._owner = owner
         self._name = name
         self._names = names
+        self._spawn = spawn
+        self._backoff = Backoff(options, _longest, nearby=True)
+        #: What ends the pause before it looks again at a binder that is still there.
+        self._pause = trio.CancelScope()
+        self._next_retry: float | None = None
         self._finishing = False
         self._stopped = False
 
@@ -118,6 +138,7 @@ class InprocDialer:
             bound=False,
             state=EndpointState.CLOSING if self._finishing else self.state,
             last_error=self.last_error,
+            next_retry=self._next_retry,
             queued=len(self.pipe.outgoing),
             peers=int(self.pipe.hold is Hold.LENT),
         )
@@ -151,6 +172,7 @@ class InprocDialer:
             if self.settled.is_set():
                 self.settled = trio.Event()
             self._names.forget(self._name, self)
+            self._pause.cancel()
             self.look()
 
     def go_on(self) -> None:
@@ -158,8 +180,9 @@ class InprocDialer:
 
     def found(self, binder: NameHolder) -> None:
         """The name is bound: join, if the two sides want each other."""
-        if self._stopped:
+        if self._stopped or self.link is not None:
             return
+        self._pause.cancel()
         assert isinstance(binder, InprocBinder)  # noqa: S101  # nothing else is ever bound
         ours = InprocLink(self._owner, origin=self, own_pipe=self.pipe)
         theirs = InprocLink(binder.owner, origin=binder, own_pipe=None)
@@ -171,31 +194,63 @@ class InprocDialer:
             error.args = (f"cannot connect to {self.endpoint}: {error}", *error.args[1:])
             self.link = None
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
-            theirs.refuse(error)
+            theirs.refuse(theirs.misfit(ours) or error)
             ours.refuse(error)
             self._owner.unreachable(self.pipe)
             # Not this binder; but the name may be bound by another one some day.
             self._names.wait(self._name, self)
         else:
-            self.state, self.last_error = EndpointState.CONNECTED, None
+            if self.link is not None:
+                self.state, self.last_error = EndpointState.CONNECTED, None
             if self._finishing and self.link is not None:
                 self.finish()
         self.settled.set()
 
     def lost(self, link: InprocLink) -> None:
-        """The connection has ended: wait for the name to be bound again."""
+        """The connection has ended: wait for the name to be bound again, or for the binder."""
         if link is not self.link:
             return
         self.link = None
         self.state = EndpointState.RETRYING
         if self._stopped:
             self.done.set()
-        else:
+        elif link.ending is None or link.at_once:
             self._look_again()
+        else:
+            self._rest(link.ending)
+
+    def _rest(self, end: Ending) -> None:
+        """Its binder is there, and did not get on with us, or we with it: look in a while."""
+        self.last_error = end.error or ConnectionError(
+            f"connection to {self.endpoint} ended: {end.reason}"
+        )
+        now = trio.current_time()
+        delay = self._backoff.link_ended(end, now)
+        if is_fault(end):
+            self.state = EndpointState.FAILED
+            self._owner.unreachable(self.pipe)
+        self._next_retry = now + delay
+        self._pause = trio.CancelScope(deadline=self._next_retry)
+        self._owner.retrying(self.endpoint, delay, self.last_error)
+        # Another one may bind the name meanwhile.
+        self._names.wait(self._name, self)
+        self._spawn(self._look_after_pause, f"trio_mq connecting to {self.endpoint}")
+
+    @trio.lowlevel.enable_ki_protection
+    async def _look_after_pause(self) -> None:
+        pause = self._pause
+        with pause:
+            await trio.sleep_forever()
+        if pause is self._pause:
+            self._next_retry = None
+            if self.link is None and not self._stopped:
+                self._names.forget(self._name, self)
+                self._look_again()
 
     def stop(self) -> None:
         """Drop the connection, if any, and wait for the name no more."""
         self._stopped = True
+        self._pause.cancel()
         self._names.forget(self._name, self)
         if self.link is not None:
             self.link.end("closed", None)
@@ -210,3 +265,8 @@ class InprocDialer:
             self.link.finish()
         elif not self.pipe.outgoing:
             self.stop()
+
+
+def _longest() -> float:
+    """Stand for a random number: nobody here comes back at the same moment from elsewhere."""
+    return 1.0

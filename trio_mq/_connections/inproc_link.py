@@ -7,7 +7,8 @@ once, so that whoever waits for it wakes up. The next ones move together, when t
 come to the end of what it has, or when the sender has no more room: moving one costs as much as
 sending two.
 
-Types and routing ids are judged as in a handshake, which libzmq leaves out here.
+Types and routing ids are judged as in a handshake, and sizes by the receiver's limits as in a
+decoder, which libzmq leaves out here.
 
 A `InprocLink` is to its socket what a `Link` is, and has the same surface.
 """
@@ -15,10 +16,12 @@ A `InprocLink` is to its socket what a `Link` is, and has the same surface.
 from __future__ import annotations
 
 import enum
-from typing import Protocol
+from itertools import takewhile
+from typing import NoReturn, Protocol
 
 import trio
 
+from trio_mq._connections.inproc_sizes import fit, too_large
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._errors import IncompatiblePeer, MQError, Refusal
 from trio_mq._message import Message, size_of, to_message
@@ -27,6 +30,7 @@ from trio_mq._peer import Peer
 from trio_mq._pipes.item import frames_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq.zmtp import Cancel, PeerProperties, Subscribe
+from trio_mq.zmtp.socket_types import incompatible
 
 
 class InprocOrigin(Protocol):
@@ -75,6 +79,10 @@ class InprocLink:
         self.owner = owner
         self.pipe: Pipe | None = None
         self.peer: Peer | None = None
+        #: How it ended, once it has.
+        self.ending: Ending | None = None
+        #: Its end needs no pause: our side wants to begin anew, or the other has left its name.
+        self.at_once = False
         self._other: InprocLink | None = None
         #: Subscriptions from before the other side knew its peer.
         self._early: list[bytes] = []
@@ -98,16 +106,17 @@ class InprocLink:
         )
 
     def judge(self, other: InprocLink) -> Pipe:
-        """Return our pipe for the other side.
+        """Return our pipe for the other side, whose type goes with ours.
 
         Raises:
-            IncompatiblePeer: The types don't go together.
             Refusal: Our socket does not want it.
         """
-        ours, theirs = self.owner.socket_type, other.owner.socket_type
-        if not ours.may_talk_to(theirs):
-            raise IncompatiblePeer(f"{ours.value} cannot talk to {theirs.value} ({self.endpoint})")
         return self.owner.admit_now(other.properties, self)
+
+    def misfit(self, other: InprocLink) -> IncompatiblePeer | None:
+        """Return what our side is told if the types don't go together."""
+        ours, theirs = self.owner.socket_type, other.owner.socket_type
+        return None if ours.may_talk_to(theirs) else incompatible(ours, theirs.value)
 
     def begin(self, other: InprocLink, pipe: Pipe) -> None:
         """Both sides agree: take the pipe."""
@@ -169,7 +178,13 @@ class InprocLink:
 
     def redial(self, reason: str) -> None:
         """End the connection now; the name is met again as soon as it is bound."""
+        self.at_once = True
         self.end(reason, None)
+
+    def let_go(self) -> None:
+        """Our socket has freed the name: whoever the other side finds there will be another one."""
+        if self._other is not None:
+            self._other.at_once = True
 
     def write_once(self) -> None:
         """Move what waits, as far as there is room."""
@@ -220,7 +235,8 @@ class InprocLink:
             return False
         pipe.give_back(partly_written=False)
         pipe.inbound.on_look = None
-        self.owner.disconnected(self, Ending(reason, error, peer.since))
+        self.ending = Ending(reason, error, peer.since)
+        self.owner.disconnected(self, self.ending)
         return True
 
     def _transfer(self) -> None:
@@ -266,19 +282,42 @@ class InprocLink:
             items = pipe.next_batch(room, room_bytes)
             messages: list[Message] = [to_message(frames_of(item)) for item in items]
             payload = sum(map(size_of, messages))
+            if not fit(messages, payload, other.options):
+                self._move_what_fits(messages, pipe, other.pipe, other)
             pipe.written(len(items), payload)
             other.owner.deliver(other, other.pipe, messages, payload)
         pipe.writer_is_idle()
         return True
+
+    @staticmethod
+    def _move_what_fits(
+        messages: list[Message], pipe: Pipe, other_pipe: Pipe, other: InprocLink
+    ) -> NoReturn:
+        """Move the messages before one that the other side won't have, and let that one go.
+
+        Raises:
+            RemoteProtocolError: The verdict on it, as a decoder would give it.
+        """
+        good = list(takewhile(lambda message: too_large(message, other.options) is None, messages))
+        payload = sum(map(size_of, good))
+        bad = messages[len(good)]
+        pipe.written(len(good) + 1, payload + size_of(bad))
+        if good:
+            other.owner.deliver(other, other_pipe, good, payload)
+        error = too_large(bad, other.options)
+        assert error is not None  # noqa: S101  # it does not fit
+        raise error
 
 
 def join(connector: InprocLink, binder: InprocLink) -> None:
     """Join two sides.
 
     Raises:
-        HandshakeError: Their types don't go together.
+        IncompatiblePeer: Their types don't go together.
         Refusal: One of them does not want the other.
     """
+    if (misfit := connector.misfit(binder)) is not None:
+        raise misfit
     try:
         binder.pipe = binder.judge(connector)
     except Refusal as refusal:

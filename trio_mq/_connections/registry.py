@@ -257,6 +257,7 @@ class EndpointRegistry:
                 options=options,
                 pipe=pipe,
                 names=shared_by(self._context).names,
+                spawn=self._scope.spawn,
             )
         return Dialer(
             self._owner,

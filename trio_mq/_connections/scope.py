@@ -147,6 +147,7 @@ class Scope:
                 f"{self._name} crashed, which is a bug of trio_mq: please report it"
             ) from _only(crash)
         finally:
+            self._inner = None
             self.end()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
@@ -39,7 +40,7 @@ class DropLog:
         name: The socket's class.
     """
 
-    __slots__ = ("_last", "_name", "_quiet_until", "_untold")
+    __slots__ = ("_comes", "_last", "_name", "_quiet_until", "_untold", "spawn")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -47,6 +48,10 @@ class DropLog:
         #: Whose the last of them was.
         self._last: object = None
         self._quiet_until = -math.inf
+        #: A task waits to tell the rest of a burst.
+        self._comes = False
+        #: Runs a task of the socket, while that is open.
+        self.spawn: Callable[[Callable[[], Awaitable[None]], str], None] | None = None
 
     def add(self, reason: DropReason, count: int, whose: object) -> None:
         """Count messages, and tell of them unless something was told a moment ago."""
@@ -58,6 +63,17 @@ class DropLog:
         if now >= self._quiet_until:
             self._quiet_until = now + _PAUSE
             self.tell()
+        elif not self._comes and self.spawn is not None and _log.isEnabledFor(_TOLD[reason][1]):
+            self._comes = True
+            self.spawn(self._tell_the_rest, f"trio_mq log of {self._name}")
+
+    @trio.lowlevel.enable_ki_protection
+    async def _tell_the_rest(self) -> None:
+        """Tell at the end of the pause what was dropped in it: no later drop may come to do so."""
+        await trio.sleep_until(self._quiet_until)
+        self._comes = False
+        self._quiet_until = trio.current_time() + _PAUSE
+        self.tell()
 
     def tell(self) -> None:
         """Write the line about what is untold, if there is anything."""

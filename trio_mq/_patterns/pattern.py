@@ -95,7 +95,7 @@ class Pattern:
         """The pipe must not be chosen any more; what can be read in it stays readable."""
 
     def connected(self, link: AnyLink, pipe: Pipe) -> None:
-        """A handshake is done; messages put now are the first on this connection."""
+        """A handshake is done; `Pipe.put_first` has what each connection begins with."""
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """A connection is over; the pipe has what was not wholly written."""

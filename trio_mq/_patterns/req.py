@@ -178,7 +178,7 @@ class ReqPattern(BalancedPattern):
         if doomed:
             self.turns.take_name_back(pipe)
         elif self.options.probe:
-            pipe.put(PROBE)
+            pipe.put_first(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Fail the exchanges whose request this connection has wholly carried."""

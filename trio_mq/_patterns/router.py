@@ -70,7 +70,7 @@ class RouterPattern(Pattern):
     def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
         """Send the probe, if one is wanted."""
         if self.options.probe:
-            pipe.put(PROBE)
+            pipe.put_first(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Forget an invented name, which nobody will claim, and that of a failed handshake."""
@@ -107,11 +107,15 @@ class RouterPattern(Pattern):
     # -- calls --
 
     def take(self) -> Message:
-        """Return the next message, with the routing id of its peer in front."""
-        message = self.queue.take()
-        pipe = self.queue.current
-        assert pipe is not None  # noqa: S101  # it is where the message came from
-        return tuple.__new__(Message, (pipe.routing_id, *message))
+        """Return the next message, with the name in front that its sender had when it sent it.
+
+        Its pipe may have no name by now, or another one.
+        """
+        queue = self.queue
+        message = queue.take()
+        sender = queue.source
+        assert sender is not None  # noqa: S101  # a message has one
+        return tuple.__new__(Message, (sender.routing_id, *message))
 
     def put_back(self, message: Message) -> None:
         """Make the message that was taken last the next one again, without its routing id."""

@@ -13,10 +13,13 @@ from trio_mq._patterns.pattern import Pattern
 from trio_mq._patterns.pub import PubPattern, peer_of
 from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.subscriptions import Subscriptions
 from trio_mq.zmtp import SocketType
 
 #: Whether somebody subscribed or cancelled, to what, who it was, and `Pattern.stands_for`.
 _News: TypeAlias = tuple[bool, bytes, Peer, int]
+#: A topic, and whose subscription to it was reported, where that matters.
+_Reported: TypeAlias = tuple[Peer | None, bytes]
 
 
 class XPubPattern(PubPattern):
@@ -36,8 +39,13 @@ class XPubPattern(PubPattern):
         self._coalescing = options.verbose == "none" and not options.manual
         self._max_news = options.limits.max_subscriptions_total
         self._reports = 0
-        #: How many subscriptions to a topic were reported, where only the last cancellation is.
-        self._reported = Counter[bytes]() if options.verbose == "subscribe" else None
+        self._news_bytes = 0
+        self._max_news_bytes = options.limits.max_subscription_bytes_total
+        #: What each peer has asked for, where the program decides what it gets.
+        self._asked = Subscriptions(options.limits)
+        #: Subscriptions that were reported and of which no news has told the end, beyond the first:
+        #: by topic where only the last cancellation is told, else by peer and topic.
+        self._more_reported = Counter[_Reported]()
         self._source: Peer | None = None
         #: What was taken last, if that was news.
         self._taken: tuple[bytes | int, _News] | None = None
@@ -51,57 +59,87 @@ class XPubPattern(PubPattern):
         """Send the welcome message, if there is one."""
         super().connected(link, pipe)
         if self._welcome is not None:
-            pipe.put((self._welcome,))
+            pipe.put_first((self._welcome,))
 
     def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
         """Queue what subscribers say."""
         Pattern.deliver(self, link, pipe, messages, payload)
 
+    def clear(self, pipe: Pipe) -> None:
+        """Remove every subscription of a pipe, and report the end of what it had asked for."""
+        subscriber = self._subscribers.get(pipe)
+        super().clear(pipe)
+        for topic, _ in self._asked.remove_all(pipe):
+            assert subscriber is not None  # noqa: S101  # it has asked
+            self._report(topic, subscriber, subscribed=False)
+
     def peer_subscribed(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Add a subscription, or only report it; report it if it is news."""
         self._check_news()
+        peer = peer_of(link)
+        books = self._asked if self._manual else self.subscriptions
+        again = books.has(pipe, topic)
         if self._manual:
-            self._report(topic, peer_of(link), subscribed=True)
-            return
-        if self._add(pipe, topic, peer_of(link)) or self._verbose != "none":
-            self._report(topic, peer_of(link), subscribed=True)
+            first = self._asked.add(pipe, topic)
+            self._subscribers[pipe] = peer
+        else:
+            first = self._add(pipe, topic, peer)
+        if first or self._manual or self._verbose != "none":
+            if again or not (first or self._tells_each_end):
+                self._more_reported[self._key(topic, peer)] += 1
+            self._report(topic, peer, subscribed=True)
 
     def peer_cancelled(self, link: AnyLink, pipe: Pipe, topic: bytes) -> None:
         """Remove a subscription, or only report it; report it if it is news."""
         self._check_news()
         if self._manual:
+            self._asked.remove(pipe, topic)
             self._report(topic, peer_of(link), subscribed=False)
         else:
             self._remove(pipe, topic, peer_of(link))
 
     def _removed(self, topic: bytes, peer: Peer, *, last: bool) -> None:
         super()._removed(topic, peer, last=last)
-        if last or self._verbose == "all":
+        # With ``manual``, news are of what was asked for, and what was granted is another matter.
+        if not self._manual and (last or self._tells_each_end):
             self._report(topic, peer, subscribed=False)
+
+    @property
+    def _tells_each_end(self) -> bool:
+        """The end of each subscription is news, not that of a topic's last alone."""
+        return self._manual or self._verbose == "all"
+
+    def _key(self, topic: bytes, peer: Peer) -> _Reported:
+        return (peer if self._tells_each_end else None, topic)
 
     def _check_news(self) -> None:
         """Refuse to collect news without end for a program that does not read them."""
-        if len(self._news) > self._max_news:
-            raise RemoteProtocolError(
-                ProtocolFault.SUBSCRIPTION_LIMIT,
-                f"more unread subscriptions than max_subscriptions_total={self._max_news}",
-            )
+        for what, unread, option, limit in (
+            ("subscriptions", len(self._news), "max_subscriptions_total", self._max_news),
+            ("topic bytes", self._news_bytes, "max_subscription_bytes_total", self._max_news_bytes),
+        ):
+            if unread > limit:
+                text = f"more unread {what} than {option}={limit}"
+                raise RemoteProtocolError(ProtocolFault.SUBSCRIPTION_LIMIT, text)
 
     def _report(self, topic: bytes, peer: Peer, *, subscribed: bool) -> None:
         """Queue news of a topic; unread news of the opposite cancels it out."""
         self._reports += 1
+        stands_for = 1 if subscribed else 1 + self._more_reported.pop(self._key(topic, peer), 0)
         key = topic if self._coalescing else self._reports
-        if self._news.pop(key, None) is None:
-            self._news[key] = (subscribed, topic, peer, self._count_report(topic, subscribed))
+        if self._pop_news(key) is None:
+            self._put_news(key, (subscribed, topic, peer, stands_for))
             self.receivers.serve()
 
-    def _count_report(self, topic: bytes, subscribed: bool) -> int:  # noqa: FBT001  # as in `_News`
-        if self._reported is None:
-            return 1
-        if not subscribed:
-            return max(1, self._reported.pop(topic, 1))
-        self._reported[topic] += 1
-        return 1
+    def _put_news(self, key: bytes | int, news: _News) -> None:
+        self._news[key] = news
+        self._news_bytes += len(news[1])
+
+    def _pop_news(self, key: bytes | int) -> _News | None:
+        news = self._news.pop(key, None)
+        if news is not None:
+            self._news_bytes -= len(news[1])
+        return news
 
     def take(self) -> Message:
         """Return the next news of a topic, as one frame, or else the next message."""
@@ -111,6 +149,7 @@ class XPubPattern(PubPattern):
             return message
         self._taken = self._news.popitem(last=False)
         subscribed, topic, self._source, self.stands_for = self._taken[1]
+        self._news_bytes -= len(topic)
         return Message((b"\x01" if subscribed else b"\x00") + topic)
 
     def put_back(self, message: Message) -> None:
@@ -119,8 +158,8 @@ class XPubPattern(PubPattern):
             super().put_back(message)
             return
         key, news = self._taken
-        if self._news.pop(key, None) is None:
-            self._news[key] = news
+        if self._pop_news(key) is None:
+            self._put_news(key, news)
             self._news.move_to_end(key, last=False)
 
     def accept(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:

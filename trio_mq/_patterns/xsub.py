@@ -43,13 +43,13 @@ class XSubPattern(Pattern):
     def subscribe_to(self, topic: bytes) -> None:
         """Ask for a topic once more."""
         if self.topics.add(topic):
-            for link in self.ledger.links.values():
+            for link in tuple(self.ledger.links.values()):  # one may be turned away
                 link.send_subscribe(topic)
 
     def unsubscribe_from(self, topic: bytes) -> None:
         """Ask for it once less."""
         if self.topics.remove(topic):
-            for link in self.ledger.links.values():
+            for link in tuple(self.ledger.links.values()):  # one may be turned away
                 link.send_cancel(topic)
 
     def lacking_room(self, frames: Frames) -> Collection[Pipe]:

@@ -157,6 +157,8 @@ class Pipe:
     #: How much of it is in the tally, and in that of the socket; see `count_put`.
     _counted_out: int = attrs.field(init=False, default=0)
     _counted_out_bytes: int = attrs.field(init=False, default=0)
+    #: What was put in front of everything for the present connection, if it is there still.
+    _opening: Frames | None = attrs.field(init=False, default=None)
     #: Messages at the front of ``outgoing`` that the writer has begun to write.
     in_hand: int = attrs.field(init=False, default=0)
     #: A strategy found it full and waits for `PipeOwner.room_opened`.
@@ -245,6 +247,34 @@ class Pipe:
         else:
             self.put_sized(item, payload_of(item))
 
+    def put_first(self, frames: Frames) -> None:
+        """Queue what opens a connection that has just begun: before all else, and past every limit.
+
+        It is of this connection alone. If that ends before it is written, it goes as if it had
+        never come; else the next connection, which has one of its own, would carry both.
+        """
+        # An object of its own, since it is known by that.
+        self._opening = opening = tuple(iter(frames))
+        self.outgoing.appendleft(opening)
+        self.outgoing_bytes += payload_of(opening)
+        self.finished -= 1  # drains count from the front, and this one is none of theirs
+        if self.announced:
+            self._limit_appending()
+        elif self.on_outgoing is not None:
+            self.on_outgoing()
+
+    def _take_opening_back(self) -> bool:
+        """Undo `put_first`; False if it was written, or there was none."""
+        opening, self._opening = self._opening, None
+        if opening is None or not self.outgoing or self.outgoing[0] is not opening:
+            return False
+        self.count_put()
+        self.outgoing.popleft()
+        self._uncount(opening)
+        self.finished += 1
+        self._after_removing(1)
+        return True
+
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
         self._append(item, size)
@@ -264,7 +294,11 @@ class Pipe:
                 self.owner.busy[self] = None
 
     def _append(self, item: Item, size: int) -> None:
-        if self.conflate and len(self.outgoing) > self.in_hand:
+        if (
+            self.conflate
+            and len(self.outgoing) > self.in_hand
+            and self.outgoing[-1] is not self._opening
+        ):
             self._drop_at(-1, DropReason.CONFLATED)
         self.outgoing.append(item)
         self.outgoing_bytes += size
@@ -302,9 +336,12 @@ class Pipe:
 
     def drop_oldest(self) -> bool:
         """Drop the oldest message that is not being written; False if there is none."""
-        if len(self.outgoing) <= self.in_hand:
+        oldest = self.in_hand
+        if len(self.outgoing) > oldest and self.outgoing[oldest] is self._opening:
+            oldest += 1
+        if len(self.outgoing) <= oldest:
             return False
-        self._drop_at(self.in_hand, DropReason.HIGH_WATER_MARK)
+        self._drop_at(oldest, DropReason.HIGH_WATER_MARK)
         self._after_removing(1)
         return True
 
@@ -447,6 +484,8 @@ class Pipe:
         self.watched = None
         self.owner.busy[self] = None
         self.inbound.link_ended()
+        if self._take_opening_back():
+            partly_written = False
         if partly_written and self.outgoing:
             self._keep_partly_written(self.outgoing[0])
         while True:

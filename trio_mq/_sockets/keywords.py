@@ -243,3 +243,13 @@ def topic_of(given: Topic) -> bytes:
     if isinstance(given, bytes):
         return given
     raise TypeError(f"a topic is bytes or text, not {given!r}")
+
+
+def number_of(name: str, given: object) -> None:
+    """Refuse what is no whole number.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise TypeError(f"{name} is a whole number, not {given!r}")

@@ -9,7 +9,14 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._patterns.pub import PubPattern
 from trio_mq._patterns.xpub import XPubPattern
 from trio_mq._peer import Peer
-from trio_mq._sockets.keywords import PubKeywords, PubOptions, XPubKeywords, XPubOptions, topic_of
+from trio_mq._sockets.keywords import (
+    PubKeywords,
+    PubOptions,
+    XPubKeywords,
+    XPubOptions,
+    number_of,
+    topic_of,
+)
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq.zmtp import SocketType
@@ -30,12 +37,14 @@ class _Publisher(Sender[P_co]):
                 with any subscription. Text is encoded as UTF-8.
 
         Raises:
+            TypeError: ``n`` is no number, or the topic is neither text nor bytes.
             trio.ClosedResourceError: The socket was closed, possibly meanwhile.
 
         Cancelled, it only stops waiting.
         """
         await checkpoint_if_cancelled()
         self._guard()
+        number_of("n", n)
         pattern, pipes = self._pattern, self._pattern.ledger.pipes
         frame = None if topic is None else topic_of(topic)
 
@@ -70,8 +79,8 @@ class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
 
     Receives one frame per change, ``01`` or ``00`` and then the topic (`Message.subscription`
     takes it apart), and whatever else an XSub sends. The option ``verbose`` says which changes;
-    with ``manual=True`` a subscription takes effect only through `accept`. Arguments and errors
-    as for `Push`.
+    with ``manual=True`` a subscription takes effect only through `accept`, and all that a peer asks
+    for is reported, with the end of each when it leaves. Arguments and errors as for `Push`.
     """
 
     socket_type = SocketType.XPUB
@@ -91,7 +100,7 @@ class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._pattern.accept(peer, topic_of(topic), subscribed=True)
+        self._pattern.accept(_checked(peer), topic_of(topic), subscribed=True)
 
     @enable_ki_protection
     def withdraw(self, peer: Peer, topic: bytes | str) -> None:
@@ -102,4 +111,11 @@ class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._pattern.accept(peer, topic_of(topic), subscribed=False)
+        self._pattern.accept(_checked(peer), topic_of(topic), subscribed=False)
+
+
+def _checked(peer: Peer) -> Peer:
+    """Refuse what is no peer: one that has left is ignored, and so would a name be, in silence."""
+    if not isinstance(peer, Peer):
+        raise TypeError(f"peer is a trio_mq.Peer, as receive_from() returns it, not {peer!r}")
+    return peer

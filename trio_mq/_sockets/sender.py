@@ -146,6 +146,13 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         Cancelled, it has queued nothing.
         """
         await checkpoint_if_cancelled()
+        if isinstance(messages, (bytes, bytearray, memoryview, str)) or not isinstance(
+            messages, Iterable
+        ):
+            raise TypeError(
+                f"send_many takes several messages, as in a list, not {type(messages).__name__}: "
+                "for one message there is send"
+            )
         small = self._small
         batch: list[bytes | Frames] = [
             message

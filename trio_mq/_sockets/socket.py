@@ -21,7 +21,7 @@ from trio_mq._options import ConnectionOptions
 from trio_mq._patterns.pattern import P_co, Pattern
 from trio_mq._peer import Peer
 from trio_mq._sockets.attributes import OnlyKnownAttributes
-from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of, make_options
+from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of, make_options, number_of
 from trio_mq._sockets.life import Life, Opened
 from trio_mq._sockets.membership import Membership
 from trio_mq._statistics import SocketStatistics
@@ -104,6 +104,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._open_in = self._opened.thread
         self._slice = current_slice()
         self._life = Life.OPEN
+        self._members.ledger.drop_log.spawn = scope.spawn
         debug.watch(self._pattern)
         try:
             for endpoint in self._to_bind:
@@ -369,15 +370,14 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         """The peers that are there now, those with a handshake behind them."""
         return self._members.peers()
 
+    @enable_ki_protection
     def statistics(self) -> SocketStatistics:
         """Return what has been counted so far; it costs the same for any number of peers."""
         return self._members.statistics()
 
+    @enable_ki_protection
     def events(self) -> EventStream:
-        """Return a stream of what happens from now on: ``with socket.events() as events: …``.
-
-        Each caller gets its own. See `EventStream` for its bounds.
-        """
+        """Return a new `EventStream` of what happens now: ``with socket.events() as events: …``."""
         return self._members.hub.open()
 
     @enable_ki_protection
@@ -391,6 +391,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         """
         await checkpoint_if_cancelled()
         self._guard()
+        number_of("n", n)
         await self._members.watchers.wait_until(lambda: len(self._members.links) >= n)
 
 

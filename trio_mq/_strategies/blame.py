@@ -26,15 +26,15 @@ class Blame:
     def __init__(self) -> None:
         self._taken: Counter[Pipe] = Counter()
 
-    def add(self, pipe: Pipe) -> None:
-        """The peer took one."""
-        self._taken[pipe] += 1
+    def add(self, pipe: Pipe, count: int = 1) -> None:
+        """The peer took so many."""
+        self._taken[pipe] += count
 
-    def remove(self, pipe: Pipe) -> None:
-        """The peer gave one back, if there was one on its account."""
+    def remove(self, pipe: Pipe, count: int = 1) -> None:
+        """The peer gave so many back, as far as they were on its account."""
         if pipe in self._taken:
-            self._taken[pipe] -= 1
-            if not self._taken[pipe]:
+            self._taken[pipe] -= count
+            if self._taken[pipe] <= 0:
                 del self._taken[pipe]
 
     def forget(self, pipe: Pipe) -> None:

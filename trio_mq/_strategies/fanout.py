@@ -59,9 +59,10 @@ class Fanout:
     def lacking_room(self, frames: Frames, pipes: Collection[Pipe]) -> list[Pipe]:
         """Return the pipes that would not take the message."""
         small = len(frames) == 1 and len(frames[0]) <= SMALL
+        # To ask for room may end a connection, and so its subscriptions.
         return [
             pipe
-            for pipe in pipes
+            for pipe in tuple(pipes)
             if not (small and len(pipe.outgoing) < pipe.append_below) and not pipe.has_room()
         ]
 
@@ -90,7 +91,7 @@ class Fanout:
         # The first comparison is a quick one that most pipes pass.
         full = [
             pipe
-            for pipe in pipes
+            for pipe in tuple(pipes)
             if len(pipe.outgoing) >= pipe.append_below and not pipe.has_room()
         ]
         for pipe in full:

@@ -57,6 +57,7 @@ class Subscriptions:
     """
 
     __slots__ = (
+        "_blame_for_bytes",
         "_blame_for_lengths",
         "_blame_for_topics",
         "_by_pipe",
@@ -66,6 +67,7 @@ class Subscriptions:
         "_limits",
         "_pipes",
         "_total",
+        "_total_bytes",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -76,9 +78,11 @@ class Subscriptions:
         self._bytes: dict[Pipe, int] = {}
         self._lengths = _Lengths()
         self._total = 0
-        # What was taken of the two limits that all peers share, from the half of each on, and who
+        self._total_bytes = 0
+        # What was taken of the three limits that all peers share, from the half of each on, and who
         # brought each of those lengths.
         self._blame_for_topics = Blame()
+        self._blame_for_bytes = Blame()
         self._blame_for_lengths = Blame()
         self._first_with: dict[int, Pipe] = {}
 
@@ -99,6 +103,9 @@ class Subscriptions:
         self._total += 1
         if self._total * 2 > self._limits.max_subscriptions_total:
             self._blame_for_topics.add(pipe)
+        self._total_bytes += len(topic)
+        if self._total_bytes * 2 > self._limits.max_subscription_bytes_total:
+            self._blame_for_bytes.add(pipe, len(topic))
         pipes = self._pipes.get(topic)
         if pipes is not None:
             pipes[pipe] = None
@@ -127,7 +134,9 @@ class Subscriptions:
         del topics[topic]
         self._bytes[pipe] -= len(topic)
         self._total -= 1
+        self._total_bytes -= len(topic)
         self._blame_for_topics.remove(pipe)
+        self._blame_for_bytes.remove(pipe, len(topic))
         if not topics:
             del self._by_pipe[pipe], self._bytes[pipe]
         pipes = self._pipes[topic]
@@ -143,7 +152,7 @@ class Subscriptions:
         topics = self._by_pipe.pop(pipe, None)
         if topics is None:
             return []
-        del self._bytes[pipe]
+        self._total_bytes -= self._bytes.pop(pipe)
         self._total -= len(topics)
         removed = []
         for topic in topics:
@@ -154,6 +163,7 @@ class Subscriptions:
                 del self._pipes[topic]
                 self._remove_length(len(topic))
         self._blame_for_topics.forget(pipe)
+        self._blame_for_bytes.forget(pipe)
         self._blame_for_lengths.forget(pipe)
         return removed
 
@@ -207,6 +217,9 @@ class Subscriptions:
         if self._total >= limits.max_subscriptions_total:
             what, limit = "more subscriptions of all peers", limits.max_subscriptions_total
             self._turn_out(self._blame_for_topics, pipe, what, limit)
+        if self._total_bytes + len(topic) > limits.max_subscription_bytes_total:
+            what, limit = "more topic bytes of all peers", limits.max_subscription_bytes_total
+            self._turn_out(self._blame_for_bytes, pipe, what, limit)
         if len(topic) not in self._lengths and len(self._lengths) >= limits.max_topic_lengths:
             what, limit = "more distinct topic lengths", limits.max_topic_lengths
             self._turn_out(self._blame_for_lengths, pipe, what, limit)

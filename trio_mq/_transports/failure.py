@@ -35,10 +35,18 @@ def attempting(what: str, *, seconds: float | None = None) -> Iterator[None]:
 def explained(error: OSError, what: str) -> OSError:
     """Return an error of the same number, and so the same class, whose text names the attempt.
 
-    Name resolution has numbers of its own, and so needs its own class.
+    Name resolution has numbers of its own, and so needs its own class. So has TLS, whose numbers
+    would be taken for the system's: its errors become a plain `ConnectionError`.
     """
     reason = error.strerror or str(error)
     if error.filename is not None:
         reason = f"{reason}: {str(error.filename)!r}"
-    kind = socket.gaierror if isinstance(error, socket.gaierror) else OSError
-    return kind(error.errno, f"{what}: {reason}")
+    text = f"{what}: {reason}"
+    if isinstance(error, socket.gaierror):
+        return socket.gaierror(error.errno, text)
+    if type(error).__module__ == "ssl":
+        return ConnectionError(f"{what}: {error!r}")
+    if error.errno is None:
+        builtin = type(error).__module__ == "builtins"
+        return type(error)(text) if builtin else ConnectionError(f"{what}: {error!r}")
+    return OSError(error.errno, text)

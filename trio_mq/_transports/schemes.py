@@ -31,6 +31,7 @@ from trio_mq._transports.endpoint import (
     parse_tls_connect,
     refuse,
 )
+from trio_mq._transports.failure import explained
 from trio_mq._transports.listener import Listening
 from trio_mq._transports.resolve import show
 from trio_mq._transports.stream import ByteStream, TrioStream
@@ -188,8 +189,8 @@ def _by_user(label: str, open_stream: OpenStream) -> OpenByteStream:
     async def open_wrapped() -> ByteStream:
         try:
             return wrap(label, await open_stream())
-        except OSError:
-            raise
+        except OSError as error:
+            raise explained(error, f"cannot connect to {label}: its open_stream") from error
         except trio.TooSlowError as error:
             text = f"cannot connect to {label}: its open_stream took too long"
             raise TimeoutError(errno.ETIMEDOUT, text) from error
