@@ -15,6 +15,8 @@ MIB: Final = 1024 * KIB
 #: Each limit, its default, and its value for sockets that face strangers.
 TABLE: Final[dict[str, tuple[object, object]]] = {
     "max_handshake_frame": (16 * KIB, 4 * KIB),
+    "max_subscription_bytes_total": (256 * MIB, 8 * MIB),
+    "receive_budget": (256 * MIB, 64 * MIB),
     "max_metadata_bytes": (8 * KIB, 2 * KIB),
     "max_metadata_properties": (64, 16),
     "max_metadata_value": (4 * KIB, KIB),
