@@ -1,4 +1,7 @@
-"""What every socket has: its scope, its endpoints and peers, and the way it closes."""
+"""What every socket has: its scope, its endpoints and peers, and the way it closes.
+
+This file is longer than most: from opening to closing, the life of a socket is one idea.
+"""
 
 from __future__ import annotations
 
