@@ -19,6 +19,9 @@ pytest.register_assert_rewrite(*HELPERS, "chaos", "fuzz")
 
 from trio_mq import lowlevel  # noqa: E402  # after that
 
+# Where trio_mq is installed, pytest finds it by itself, and doesn't load it twice.
+pytest_plugins = ["trio_mq._pytest"]
+
 # Every test is one of the invariants too, here and in the processes that it starts.
 os.environ["TRIO_MQ_DEBUG"] = "1"
 lowlevel.set_debug(True)

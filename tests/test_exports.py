@@ -20,9 +20,10 @@ import pytest
 import trio_mq
 import trio_mq.auth
 import trio_mq.lowlevel
+import trio_mq.testing
 import trio_mq.zmtp
 
-MODULES = [trio_mq, trio_mq.auth, trio_mq.lowlevel, trio_mq.zmtp]
+MODULES = [trio_mq, trio_mq.auth, trio_mq.lowlevel, trio_mq.testing, trio_mq.zmtp]
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 
 #: A future statement leaves its name, and submodules theirs once anybody imports them.

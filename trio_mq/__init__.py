@@ -4,6 +4,8 @@ The house, floor by floor, from your code down to the ground. A module imports f
 below its own, never from its neighbours; `tests/test_layering.py` reads this very picture::
 
     __init__                      what you import, loaded when it is first asked for
+    _pytest                       the fixture `mq_network`
+    testing                       a network in memory, for tests of programs
     _exports                      every public name, and where it lives
     _proxy lowlevel               what works on whole sockets, and knobs
     _readiness                    whether a call would have to wait now
@@ -17,7 +19,7 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _peer _options                one handshaken connection; what can be set
     auth _option_checks           who may talk to a socket; what an option may be
     zmtp                          the protocol without I/O: bytes in, events out
-    _limits _tally _waiting _pyzmq_names    bounds, figures, where a task waits, and old names
+    _limits _tally _waiting _chance _pyzmq_names    bounds, figures, waiting, chance, old names
     _message                      frames
     _errors _attribute_texts      the ground: exceptions; what `help` says of an attribute
 """
@@ -34,6 +36,8 @@ else:
 
     def __getattr__(name: str) -> object:
         """Load every public name, once, and return the one that was asked for."""
+        if name == "testing":  # for tests alone
+            return importlib.import_module("trio_mq.testing")
         if name == "__all__" or not name.startswith("_"):
             exports = importlib.import_module("trio_mq._exports")
             globals().update({known: getattr(exports, known) for known in exports.__all__})

@@ -9,6 +9,7 @@ import trio
 
 from trio_mq._errors import TooManySockets, TooManyThreads
 from trio_mq._transports.inproc import Namespace
+from trio_mq._transports.schemes import KERNEL, Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -37,6 +38,9 @@ class Context:
         ValueError: A limit is below 1.
         TypeError: A limit is no whole number.
     """
+
+    #: Where its sockets listen and dial (the library's side).
+    network: Network = KERNEL
 
     def __init__(
         self, *, max_sockets: int = _DEFAULT_MAX_SOCKETS, max_threads: int | None = None

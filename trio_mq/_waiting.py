@@ -44,7 +44,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
@@ -219,10 +219,12 @@ class TimeSlice:
     program that moves messages from one socket to another is held to the same bound.
     """
 
-    __slots__ = ("_mode", "clock", "deadline", "flooded", "left")
+    __slots__ = ("_mode", "clock", "deadline", "flooded", "left", "processor")
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
+        #: The processor's time, for patience with who may be waiting for the processor too.
+        self.processor: Callable[[], float] = thread_time
         """Where the slice reads the time; if that is a constant, only the count decides."""
 
         self._mode: CheckpointMode = "sliced"

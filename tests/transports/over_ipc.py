@@ -10,7 +10,7 @@ from pathlib import Path
 from trio_mq import Options
 from trio_mq._transports import ipc
 from trio_mq._transports.endpoint import IpcEndpoint
-from trio_mq._transports.listener import Listening
+from trio_mq._transports.listener import Listener, Listening
 from trio_mq._transports.schemes import parse_bind, parse_connect
 from trio_mq._transports.stream import ByteStream, SocketStream
 
@@ -25,7 +25,9 @@ async def dial(endpoint: str, options: Options = OPTIONS) -> SocketStream:
 
 
 @contextlib.asynccontextmanager
-async def listening(endpoint: str, options: Options = OPTIONS) -> AsyncIterator[Listening]:
+async def listening(
+    endpoint: str, options: Options = OPTIONS
+) -> AsyncIterator[Listening[Listener]]:
     """Listen on an endpoint given as text, for a while."""
     parsed = parse_bind(endpoint)
     assert isinstance(parsed, IpcEndpoint)
@@ -37,7 +39,7 @@ async def listening(endpoint: str, options: Options = OPTIONS) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
-async def connected(place: Listening) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
+async def connected(place: Listening[Listener]) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
     """Dial, accept, and close both ends at the end."""
     ours = await dial(place.endpoint)
     theirs = await place.listeners[0].accept()

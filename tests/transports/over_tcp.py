@@ -37,7 +37,9 @@ async def dial(endpoint: str, options: Options = OPTIONS) -> SocketStream:
 
 
 @contextlib.asynccontextmanager
-async def listening(endpoint: str, options: Options = OPTIONS) -> AsyncIterator[Listening]:
+async def listening(
+    endpoint: str, options: Options = OPTIONS
+) -> AsyncIterator[Listening[Listener]]:
     """Listen on an endpoint given as text, for a while."""
     parsed = parse_bind(endpoint)
     assert isinstance(parsed, TcpEndpoint)
@@ -48,7 +50,7 @@ async def listening(endpoint: str, options: Options = OPTIONS) -> AsyncIterator[
         found.close()
 
 
-async def accept_from_any(place: Listening) -> ByteStream:
+async def accept_from_any(place: Listening[Listener]) -> ByteStream:
     """Accept one connection, on whichever of the listeners it comes."""
     accepted: list[ByteStream] = []
 
@@ -64,7 +66,7 @@ async def accept_from_any(place: Listening) -> ByteStream:
 
 @contextlib.asynccontextmanager
 async def connected(
-    place: Listening, target: str, options: Options = OPTIONS
+    place: Listening[Listener], target: str, options: Options = OPTIONS
 ) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
     """Dial, accept, and close both ends at the end."""
     ours = await dial(target, options)
@@ -76,7 +78,7 @@ async def connected(
         await theirs.aclose()
 
 
-def port_of(place: Listening) -> int:
+def port_of(place: Listening[Listener]) -> int:
     """Return the port that was chosen."""
     return int(place.endpoint.rpartition(":")[2])
 

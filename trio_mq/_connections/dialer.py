@@ -7,12 +7,12 @@ good, in silence. We go on, with longer pauses, and the endpoint's status says w
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import trio
 
+from trio_mq._chance import current_chance
 from trio_mq._connections.backoff import Backoff, is_fault
 from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._connections.link import Link
@@ -28,7 +28,6 @@ MakeConnection: TypeAlias = Callable[[Role, Options], Connection]
 
 #: The longest pause, in seconds, while somebody waits for what is left to be written.
 _PAUSE_IN_LEAVING: Final = 0.5
-_RANDOM: Final = random.SystemRandom().random
 
 
 class Dialer:
@@ -77,7 +76,7 @@ class Dialer:
         self._open_stream = open_stream
         self._make_connection = make_connection
         self._once = once
-        self._backoff = Backoff(options, _RANDOM, nearby=nearby)
+        self._backoff = Backoff(options, current_chance().random, nearby=nearby)
         self._scope = trio.CancelScope()
         self._next_retry: float | None = None
         self._hurry = trio.Event()

@@ -40,7 +40,7 @@ from trio_mq._connections.watch import Watch
 from trio_mq._message import Message
 from trio_mq._pipes.budget import SMALL_READ, Share, Tail
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._transports.stream import ByteStream, SocketStream
+from trio_mq._transports.stream import ByteStream, PollableStream
 from trio_mq.zmtp import Connection, Event, Messages
 
 #: What one read asks the kernel for where much comes. Every read costs a turn of the scheduler:
@@ -143,9 +143,9 @@ class Reader:
         self._looking_ahead: trio.CancelScope | None = None
         #: The end was found behind what is not decoded yet.
         self._left = False
-        #: Where a kernel socket is read: lets the task that waits for a reply read it.
+        #: Where a stream can be read without waiting: lets who waits for a reply read it.
         self.watch: Watch | None = (
-            Watch(stream, self._read, self._stand_in) if isinstance(stream, SocketStream) else None
+            Watch(stream, self._read, self._stand_in) if isinstance(stream, PollableStream) else None
         )
         self.heartbeat: Heartbeat | None = None
 
@@ -371,7 +371,7 @@ class Reader:
         elif self._stream.ended():
             self._take_rest(self.watch.stream)
 
-    def _take_rest(self, stream: SocketStream) -> None:
+    def _take_rest(self, stream: PollableStream) -> None:
         """Read what a peer that has left had sent; as long as the budget is full, it stays here."""
         try:
             while not self._budget.full:

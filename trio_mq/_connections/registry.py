@@ -27,7 +27,6 @@ from trio_mq._transports.listener import AnyListener, StreamListener, listeners_
 from trio_mq._transports.schemes import (
     OpenStream,
     checked,
-    listen,
     opener,
     parse_bind,
     parse_connect,
@@ -102,7 +101,7 @@ class EndpointRegistry:
                 bound = self._bind_listeners(given, options, listeners)
         try:
             self._check_label(bound.endpoint)  # once more: ``reuse_port`` lets one be bound twice
-            if listener is None:
+            if listener is None and self._context.network.reaches_others:
                 warn_if_open_to_others(given, bound.endpoint, options)
         except BaseException:
             bound.stop()
@@ -132,7 +131,7 @@ class EndpointRegistry:
                 options=options,
                 names=shared_by(self._context).names,
             )
-        listening = await listen(endpoint, options)
+        listening = await self._context.network.listen(endpoint, options)
         return Binder(
             self._owner,
             endpoint=listening.endpoint,
@@ -264,7 +263,7 @@ class EndpointRegistry:
             endpoint=endpoint,
             options=options,
             pipe=pipe,
-            open_stream=opener(parsed, endpoint, options, open_stream),
+            open_stream=opener(parsed, endpoint, options, open_stream, self._context.network),
             make_connection=self._make_connection,
             once=once,
             nearby=parsed is not None and parsed.nearby,

@@ -36,14 +36,14 @@ from collections.abc import Callable
 
 import trio
 
-from trio_mq._transports.stream import SocketStream
+from trio_mq._transports.stream import PollableStream
 
 
 class Watch:
     """Which task watches one stream.
 
     Args:
-        stream: The stream, of a kernel socket.
+        stream: The stream.
         read: Reads from it, for the reader's task, as much as should be read at once.
         work: Does, for a stand-in, what is to be done with what has arrived, without waiting;
             False if the reader's task has to go on.
@@ -62,9 +62,9 @@ class Watch:
     )
 
     def __init__(
-        self, stream: SocketStream, read: Callable[[], bytes | None], work: Callable[[], bool]
+        self, stream: PollableStream, read: Callable[[], bytes | None], work: Callable[[], bool]
     ) -> None:
-        self.stream: SocketStream = stream
+        self.stream: PollableStream = stream
         self._read = read
         self._work = work
         #: The reader's task waits for the stream.

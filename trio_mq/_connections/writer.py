@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from time import perf_counter
 from typing import Final
 
 import trio
@@ -55,6 +54,7 @@ class Writer:
     """
 
     __slots__ = (
+        "_clock",
         "_fail",
         "_failed",
         "_finished",
@@ -83,6 +83,7 @@ class Writer:
         self._finished = finished
         self._outbox = Outbox(stream, connection, pipe)
         self._slice = current_slice()
+        self._clock = self._slice.clock
         # Nobody knows how much of a failed ``write_all`` arrived: so it gets one message only.
         self._one_by_one = stream.try_write(()) is None
         self._last_write = -math.inf
@@ -164,11 +165,11 @@ class Writer:
             await self._stream.wait_writable()
         elif self._pipe.outgoing:
             await trio.lowlevel.checkpoint()
-        self._last_write = perf_counter()
+        self._last_write = self._clock()
 
     def write_through(self) -> None:
         """Something was put into an idle pipe: write it now if that is worth it."""
-        now = perf_counter()
+        now = self._clock()
         pause = _PAUSE_IN_FLOOD if self._slice.flooded else _PAUSE
         if now - self._last_write < pause or self._one_by_one or self._failed:
             self._pipe.announce()

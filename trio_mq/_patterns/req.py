@@ -30,13 +30,13 @@ to be of another kind (`ReqPattern._renew`).
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import trio
 
+from trio_mq._chance import current_chance
 from trio_mq._contract import AnyLink, Ending
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, size_of, to_message
@@ -74,7 +74,7 @@ class ReqPattern(BalancedPattern):
             named=bool(options.routing_id),
         )
         # A random start, so that no request of ours has the id of an earlier run's.
-        self._next_id = secrets.randbits(8 * _ID_BYTES)
+        self._next_id = current_chance().getrandbits(8 * _ID_BYTES)
         #: Exchanges that are out: by id, or by pipe where replies carry none.
         self._by_id: dict[bytes, Exchange] = {}
         self._by_pipe: dict[Pipe, Exchange] = {}

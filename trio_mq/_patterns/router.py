@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Iterator
 
 import trio
 
+from trio_mq._chance import current_chance
 from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._errors import Unroutable
 from trio_mq._message import Frames, Message, to_message
@@ -29,7 +29,7 @@ class RouterPattern(Pattern):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         # A random start, so that an id from an earlier run names nobody now.
-        self._table = RoutingTable(secrets.randbits(32))
+        self._table = RoutingTable(current_chance().getrandbits(32))
         #: A line per pipe of the sends that wait for room in it (``on_full="block"``).
         self._blocked: dict[Pipe, WaitList[None]] = {}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from threading import get_ident
-from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -186,9 +185,9 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         Each is waited for once: then not again until it has had room, since others wait with it.
         """
         lacking_room, first = self._pattern.lacking_room, frames_of(batch[0])
-        deadline = thread_time() + PATIENCE
+        deadline = self._slice.processor() + PATIENCE
         while not self._slow.issuperset(slow := lacking_room(first)):
-            if thread_time() > deadline:
+            if self._slice.processor() > deadline:
                 break
             await trio.lowlevel.checkpoint()
         self._slow = set(slow)

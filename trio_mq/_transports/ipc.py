@@ -83,7 +83,7 @@ async def _connect(sock: socket.socket, address: bytes) -> None:
 # -- listen --
 
 
-async def listen(endpoint: IpcEndpoint, options: Options) -> Listening:
+async def listen(endpoint: IpcEndpoint, options: Options) -> Listening[Listener]:
     """Listen on a path, an abstract name, or on a fresh path that only our user can reach.
 
     The file is removed when the listener closes, unless somebody else's has taken its place.
@@ -111,7 +111,7 @@ async def listen(endpoint: IpcEndpoint, options: Options) -> Listening:
             return _listen_on(endpoint, options)
 
 
-def _listen_on_fresh_path(options: Options) -> Listening:
+def _listen_on_fresh_path(options: Options) -> Listening[Listener]:
     parent = next(filter(None, map(os.environ.get, _TEMPORARY)), "/tmp")  # noqa: S108 (below it)
     directory = Path(tempfile.mkdtemp(prefix="trio_mq-", dir=parent)).absolute()
     try:
@@ -132,7 +132,9 @@ def _short_enough(path: Path) -> str:
     return str(path)
 
 
-def _listen_on(endpoint: IpcEndpoint, options: Options, directory: Path | None = None) -> Listening:
+def _listen_on(
+    endpoint: IpcEndpoint, options: Options, directory: Path | None = None
+) -> Listening[Listener]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     clean_up = _nothing
     try:

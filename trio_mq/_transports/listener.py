@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 import trio
@@ -108,21 +108,6 @@ class Listener:
             raise trio.ClosedResourceError("this listener was closed")
 
 
-@attrs.frozen(eq=False)
-class Listening:
-    """What a bind brought about: one endpoint, on one or several sockets."""
-
-    #: The endpoint with everything decided, which other programs can connect to.
-    endpoint: str
-    #: Each needs a task that accepts.
-    listeners: tuple[Listener, ...]
-
-    def close(self) -> None:
-        """Close every listener."""
-        for listener in self.listeners:
-            listener.close()
-
-
 class Acceptor(Protocol):
     """One listening socket."""
 
@@ -131,6 +116,24 @@ class Acceptor(Protocol):
 
     def close(self) -> None:
         """Stop listening, at once."""
+
+
+_Acceptor_co = TypeVar("_Acceptor_co", bound=Acceptor, covariant=True)
+
+
+@attrs.frozen(eq=False)
+class Listening(Generic[_Acceptor_co]):
+    """What a bind brought about: one endpoint, on one or several sockets."""
+
+    #: The endpoint with everything decided, which other programs can connect to.
+    endpoint: str
+    #: Each needs a task that accepts.
+    listeners: tuple[_Acceptor_co, ...]
+
+    def close(self) -> None:
+        """Close every listener."""
+        for listener in self.listeners:
+            listener.close()
 
 
 #: The system has no more of something now: the connection still waits, so a pause helps. Any other

@@ -9,7 +9,7 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 import trio
@@ -32,7 +32,7 @@ from trio_mq._transports.endpoint import (
     refuse,
 )
 from trio_mq._transports.failure import explained
-from trio_mq._transports.listener import Listening
+from trio_mq._transports.listener import Acceptor, Listening
 from trio_mq._transports.resolve import show
 from trio_mq._transports.stream import ByteStream, TrioStream
 
@@ -54,7 +54,7 @@ class Scheme(Generic[_Parsed]):
     parse_bind: Callable[[str, str], _Parsed]
     parse_connect: Callable[[str, str], _Parsed]
     #: ``None`` where there are no streams: names of inproc meet in the context.
-    listen: Callable[[_Parsed, Options], Awaitable[Listening]] | None = None
+    listen: Callable[[_Parsed, Options], Awaitable[Listening[Acceptor]]] | None = None
     dial: Callable[[_Parsed, Options], Awaitable[ByteStream]] | None = None
     #: Says what its options lack, given the endpoint as text and whether peers connect to it.
     check: Callable[[Options, str, bool], None] | None = None
@@ -115,15 +115,46 @@ def check(endpoint: Endpoint, options: Options, given: str, *, bound: bool) -> N
         complain(options, given, bound)
 
 
-def listen(endpoint: Endpoint, options: Options) -> Awaitable[Listening]:
-    """Listen on an endpoint that has streams."""
-    listen_there = SCHEMES[endpoint.scheme].listen
-    assert listen_there is not None, endpoint  # noqa: S101  # the caller treats names apart
-    return listen_there(endpoint, options)
+class Network(Protocol):
+    """What the sockets of a context listen on and dial: the kernel's network, or a test's."""
+
+    #: Strangers may be on it, too.
+    reaches_others: bool
+
+    def listen(self, endpoint: Endpoint, options: Options) -> Awaitable[Listening[Acceptor]]:
+        """Listen on an endpoint that has streams; `OSError` where that can't be done."""
+
+    def dial(self, endpoint: Endpoint, options: Options) -> Awaitable[ByteStream]:
+        """Make one connection to an endpoint that has streams, or raise `OSError`."""
+
+
+class KernelNetwork:
+    """The network that this machine is on."""
+
+    reaches_others: bool = True
+
+    def listen(self, endpoint: Endpoint, options: Options) -> Awaitable[Listening[Acceptor]]:
+        """See `Network.listen`."""
+        listen_there = SCHEMES[endpoint.scheme].listen
+        assert listen_there is not None, endpoint  # noqa: S101  # the caller treats names apart
+        return listen_there(endpoint, options)
+
+    def dial(self, endpoint: Endpoint, options: Options) -> Awaitable[ByteStream]:
+        """See `Network.dial`."""
+        dial_there = SCHEMES[endpoint.scheme].dial
+        assert dial_there is not None, endpoint  # noqa: S101  # the caller treats names apart
+        return dial_there(endpoint, options)
+
+
+KERNEL: Final[Network] = KernelNetwork()
 
 
 def opener(
-    parsed: Endpoint | None, endpoint: str, options: Options, open_stream: OpenStream | None
+    parsed: Endpoint | None,
+    endpoint: str,
+    options: Options,
+    open_stream: OpenStream | None,
+    network: Network,
 ) -> OpenByteStream:
     """Return what makes one connection.
 
@@ -132,13 +163,12 @@ def opener(
         endpoint: The endpoint or label as text.
         options: Those of the endpoint.
         open_stream: The user's function, for a label.
+        network: Where the endpoint is.
     """
     if open_stream is not None:
         return _by_user(endpoint, open_stream)
     assert parsed is not None  # noqa: S101  # only a label goes unparsed
-    dial = SCHEMES[parsed.scheme].dial
-    assert dial is not None, endpoint  # noqa: S101  # the caller treats names apart
-    return partial(dial, parsed, options)
+    return partial(network.dial, parsed, options)
 
 
 def wrap(label: str, stream: trio.abc.Stream | ByteStream) -> ByteStream:

@@ -1,7 +1,8 @@
 """One connection as the link sees it: bytes in, bytes out, and no protocol.
 
-Two implementations: `SocketStream` on a kernel socket, which can write without waiting, and
-`TrioStream` on any trio stream (memory, SSH, …), which cannot; a third, in `tls`, encrypts.
+Two kinds: a `PollableStream` can be read and written without waiting, as a kernel socket can
+(`SocketStream`); a `TrioStream`, on any trio stream (memory, SSH, …), cannot. A third, in `tls`,
+encrypts.
 
 Why not trio's own `trio.SocketStream` for the kernel? Its ``send_all`` cannot say how much the
 kernel took, which must be known to send a message again or not; each of its calls is a full
@@ -141,7 +142,59 @@ class ByteStream(abc.ABC):
         """Close at once, without waiting for anything; idempotent."""
 
 
-class SocketStream(ByteStream):
+class PollableStream(ByteStream):
+    """A `ByteStream` that can be read and written without waiting, and tells when to try."""
+
+    __slots__ = ()
+
+    # Waiting comes first, although bytes may be there already: every read needs a schedule point,
+    # and this one costs less than a try, a failure and a wait. A second round is for the rare
+    # socket that only seemed readable.
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """See `ByteStream.receive_some`."""
+        while True:
+            await self.wait_readable()
+            data = self.read_now(max_bytes)
+            if data is not None:
+                return data
+
+    @abc.abstractmethod
+    async def wait_readable(self) -> None:
+        """Wait until reading is worth a try, or until somebody calls `interrupt`.
+
+        Raises:
+            trio.ClosedResourceError: This end was closed.
+        """
+
+    @abc.abstractmethod
+    def read_now(self, max_bytes: int) -> bytes | None:
+        """Return what is there, ``b""`` at the end of the stream, or ``None`` if nothing is.
+
+        Raises:
+            trio.BrokenResourceError: The connection failed.
+            trio.ClosedResourceError: This end was closed.
+        """
+
+    @abc.abstractmethod
+    def interrupt(self) -> None:
+        """Let the tasks that wait for this stream look again."""
+
+    @abc.abstractmethod
+    def try_write(self, buffers: Sequence[bytes | memoryview]) -> int:
+        """See `ByteStream.try_write`; never ``None``."""
+
+    async def write_all(self, data: bytes) -> None:
+        """See `ByteStream.write_all`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.try_write((rest,)) :]
+            if rest:
+                await self.wait_writable()
+
+
+class SocketStream(PollableStream):
     """A `ByteStream` on a connected kernel socket of any family, which it owns from now on.
 
     Args:
@@ -179,24 +232,8 @@ class SocketStream(ByteStream):
         state = "closed " if self._fileno < 0 else ""
         return f"<{state}SocketStream {self.local_address} to {self.peer_address}>"
 
-    # Waiting comes first, although bytes may be there already: every read needs a schedule point,
-    # and this one costs less than a try, a failure and a wait. A second round is for the rare
-    # socket that only seemed readable.
-
-    async def receive_some(self, max_bytes: int) -> bytes:
-        """See `ByteStream.receive_some`."""
-        while True:
-            await self.wait_readable()
-            data = self.read_now(max_bytes)
-            if data is not None:
-                return data
-
     async def wait_readable(self) -> None:
-        """Wait until reading is worth a try, or until somebody calls `interrupt`.
-
-        Raises:
-            trio.ClosedResourceError: This end was closed.
-        """
+        """See `PollableStream.wait_readable`."""
         if self._fileno < 0:
             raise trio.ClosedResourceError(_CLOSED)
         try:
@@ -206,12 +243,7 @@ class SocketStream(ByteStream):
                 raise
 
     def read_now(self, max_bytes: int) -> bytes | None:
-        """Return what is there, ``b""`` at the end of the stream, or ``None`` if nothing is.
-
-        Raises:
-            trio.BrokenResourceError: The connection failed.
-            trio.ClosedResourceError: This end was closed.
-        """
+        """See `PollableStream.read_now`."""
         try:
             return self._recv(max_bytes)
         except BlockingIOError:
@@ -220,12 +252,12 @@ class SocketStream(ByteStream):
             raise self._failure(error) from error
 
     def interrupt(self) -> None:
-        """Let the tasks that wait for this stream look again."""
+        """See `PollableStream.interrupt`."""
         if self._fileno >= 0:
             trio.lowlevel.notify_closing(self._fileno)
 
     def try_write(self, buffers: Sequence[bytes | memoryview]) -> int:
-        """See `ByteStream.try_write`; never ``None``."""
+        """See `PollableStream.try_write`."""
         try:
             if len(buffers) == 1:
                 return self._send(buffers[0])
@@ -236,15 +268,6 @@ class SocketStream(ByteStream):
             return 0
         except OSError as error:
             raise self._failure(error) from error
-
-    async def write_all(self, data: bytes) -> None:
-        """See `ByteStream.write_all`."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self.try_write((rest,)) :]
-            if rest:
-                await self.wait_writable()
 
     async def wait_writable(self) -> None:
         """See `ByteStream.wait_writable`."""

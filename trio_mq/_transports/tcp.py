@@ -137,7 +137,9 @@ def _bind_source(sock: socket.socket, source: Address) -> None:
 # -- listen --
 
 
-async def listen(endpoint: TcpEndpoint, options: Options, *, wrap: Wrap | None = None) -> Listening:
+async def listen(
+    endpoint: TcpEndpoint, options: Options, *, wrap: Wrap | None = None
+) -> Listening[Listener]:
     """Listen on every address that the endpoint means, on one port.
 
     Args:
