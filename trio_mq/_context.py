@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -12,7 +14,7 @@ from trio_mq._transports.inproc import Namespace
 from trio_mq._transports.schemes import KERNEL, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     from trio_mq.auth.request import Authenticator
 
@@ -186,8 +188,24 @@ def _at_least_one(name: str, value: int) -> int:
 _context_of_run: trio.lowlevel.RunVar[Context] = trio.lowlevel.RunVar("trio_mq context")
 
 
+#: For the sockets of a task that has been put on a host of a test's network, and of its children.
+_context_here: ContextVar[Context | None] = ContextVar("trio_mq context here", default=None)
+
+
+@contextlib.contextmanager
+def as_default(context: Context) -> Iterator[None]:
+    """Let this be the context of sockets that are opened in the block and were given none."""
+    token = _context_here.set(context)
+    try:
+        yield
+    finally:
+        _context_here.reset(token)
+
+
 def default_context() -> Context:
-    """Return the context of this trio run."""
+    """Return the context of this task, or else of this trio run."""
+    if (here := _context_here.get()) is not None:
+        return here
     try:
         return _context_of_run.get()
     except LookupError:

@@ -45,7 +45,8 @@ def run_pytest(folder: Path, test: str, *options: str) -> str:
         "--rootdir=.",
         "test_it.py",
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
     # The test is to find the plugin of this tree, whatever is installed.
     run = subprocess.run(
         [*command, *options], cwd=folder, env=environment, capture_output=True, check=False

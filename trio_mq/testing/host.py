@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
 
-from trio_mq._context import Context
+from trio_mq._context import Context, as_default
 from trio_mq._transports.schemes import Network as AnyNetwork
 from trio_mq.testing.stack import Stack
 
@@ -68,8 +69,18 @@ class Host(Context):
             self._stack.restart()
             self._up.set()
 
+    def as_default(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context manager: what is opened in its block without a context is on this host.
+
+        So a program that knows nothing of contexts can be tested as it is. Tasks that are started
+        in the block take it with them.
+        """
+        return as_default(self)
+
     async def keep_running(self, program: Callable[..., Awaitable[object]], *args: object) -> None:
         """Run a program on this host: a crash ends it, a restart begins it anew.
+
+        Its sockets, where they are given no context, are on this host, as under `as_default`.
 
         Args:
             program: An async function.
@@ -82,7 +93,8 @@ class Host(Context):
             with trio.CancelScope() as until_crash:
                 self._running[until_crash] = None
                 try:
-                    await program(*args)
+                    with self.as_default():
+                        await program(*args)
                     return
                 finally:
                     del self._running[until_crash]
