@@ -233,6 +233,8 @@ def test_the_mechanisms_are_all_here() -> None:
 
 #: Source files without a test file of their name, and where their tests are.
 TESTED_ELSEWHERE: Final = {
+    "_chance.py": "testing/test_repeatable.py",
+    "_pytest.py": "testing/test_fixture.py",
     "_connections/binder.py": "sockets/test_endpoints.py, connections/test_gate.py",
     "_connections/connected.py": "sockets/test_waited_connects.py, sockets/test_endpoints.py",
     "_connections/dialer.py": "connections/test_backoff.py, spec/test_libzmq_connections.py",
@@ -298,6 +300,17 @@ TESTED_ELSEWHERE: Final = {
     "auth/addresses.py": "auth/test_combine.py",
     "auth/pyzmq.py": "auth/test_zap.py",
     "auth/roll.py": "auth/test_keys.py, auth/test_passwords.py",
+    "testing/history.py": "testing/test_repeatable.py",
+    "testing/host.py": "testing/test_network.py",
+    "testing/knock.py": "testing/test_network.py",
+    "testing/machine.py": "testing/test_network.py",
+    "testing/road.py": "testing/test_network.py",
+    "testing/schedule.py": "testing/test_repeatable.py",
+    "testing/stack.py": "testing/test_network.py",
+    "testing/timetable.py": "testing/test_repeatable.py",
+    "testing/trouble.py": "testing/test_explore.py",
+    "testing/way.py": "testing/test_network.py, testing/test_patterns.py",
+    "testing/wire.py": "testing/test_network.py, testing/test_patterns.py",
     "lowlevel.py": "cancellation/test_time_slice.py, test_debug.py, sockets/test_readiness.py",
     "zmtp/sealed.py": "zmtp/test_curve_session.py",
 }

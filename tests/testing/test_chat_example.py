@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_tests_of_the_chat_room_pass() -> None:
     """Every snippet of the page is in the two files, and they run."""
     path = os.pathsep.join([str(Path(trio_mq.__file__).parent.parent), str(ROOT / "examples/chat")])
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, "TRIO_MQ_DEBUG": ""}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "trio_mq._pytest"]
     run = subprocess.run(
         [*command, "examples/chat/test_room.py"],

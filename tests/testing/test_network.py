@@ -10,6 +10,8 @@ import pytest
 import trio
 
 import trio_mq
+from trio_mq import Options
+from trio_mq._transports.schemes import parse_bind, parse_connect
 from trio_mq.testing import Host, Network
 
 
@@ -147,6 +149,14 @@ async def test_who_is_not_there_is_not_reached(
     async with trio_mq.Push(context=lab) as push:
         with pytest.raises(error, match="cannot connect to"):
             await push.connect(endpoint, wait=True)
+
+
+async def test_there_is_no_tls_in_memory(lab: Host) -> None:
+    """Rather than to speak in the clear where TLS was asked for."""
+    with pytest.raises(OSError, match="use tcp"):
+        await lab.network.listen(parse_bind("tls://*:80"), Options())
+    with pytest.raises(OSError, match="use tcp"):
+        await lab.network.dial(parse_connect("tls://lab:80"), Options())
 
 
 async def test_a_host_is_there_once_for_each_name(mq_network: Network) -> None:

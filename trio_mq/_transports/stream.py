@@ -169,12 +169,7 @@ class PollableStream(ByteStream):
 
     @abc.abstractmethod
     def read_now(self, max_bytes: int) -> bytes | None:
-        """Return what is there, ``b""`` at the end of the stream, or ``None`` if nothing is.
-
-        Raises:
-            trio.BrokenResourceError: The connection failed.
-            trio.ClosedResourceError: This end was closed.
-        """
+        """Return what is there, ``b""`` at the end, or ``None``; errors as `receive_some`."""
 
     @abc.abstractmethod
     def interrupt(self) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 from trio_mq._options import Options
-from trio_mq._transports.endpoint import Endpoint, IpcEndpoint, TcpEndpoint
+from trio_mq._transports.endpoint import Endpoint, IpcEndpoint, TcpEndpoint, TlsEndpoint
 from trio_mq._transports.failure import attempting
 from trio_mq._transports.listener import Acceptor, Listening
 from trio_mq.testing.knock import Ear, Knock, Place
@@ -65,7 +65,7 @@ class Stack:
         """Listen on a place of this host; `OSError` where a kernel would raise it."""
         await trio.lowlevel.checkpoint()
         with attempting(f"cannot listen on {endpoint}"):
-            self._check_up()
+            self._check_kind(endpoint)
             place = self._place_to_listen(endpoint)
             self._check_free(place, options)
             ear = Ear(place, options, self._forget_ear)
@@ -128,7 +128,7 @@ class Stack:
     async def dial(self, endpoint: Endpoint, options: Options) -> End:
         """Make one attempt to connect; `OSError` where a kernel would raise it."""
         with attempting(f"cannot connect to {endpoint}", seconds=options.connect_timeout):
-            self._check_up()
+            self._check_kind(endpoint)
             if isinstance(endpoint, IpcEndpoint):
                 return await self._dial_path(endpoint, options)
             assert isinstance(endpoint, TcpEndpoint)  # noqa: S101  # as above
@@ -182,7 +182,11 @@ class Stack:
             f"{host!r} is no host of this network; there are {', '.join(self._stacks)}",
         )
 
-    def _check_up(self) -> None:
+    def _check_kind(self, endpoint: Endpoint) -> None:
+        if isinstance(endpoint, TlsEndpoint):
+            raise OSError(
+                errno.EPROTONOSUPPORT, "a network in memory has no TLS; use tcp, with CURVE perhaps"
+            )
         if self.machine.down:
             raise os_error(errno.ENETDOWN)
 
