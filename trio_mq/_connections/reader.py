@@ -145,7 +145,9 @@ class Reader:
         self._left = False
         #: Where a stream can be read without waiting: lets who waits for a reply read it.
         self.watch: Watch | None = (
-            Watch(stream, self._read, self._stand_in) if isinstance(stream, PollableStream) else None
+            Watch(stream, self._read, self._stand_in)
+            if isinstance(stream, PollableStream)
+            else None
         )
         self.heartbeat: Heartbeat | None = None
 

@@ -26,16 +26,16 @@ _PER_LOOK: Final = 10e-6
 def seeded(chance: random.Random) -> Iterator[None]:
     """Let all chance of this trio run come from one source, until the end of the block."""
     time_slice, chance_before = current_slice(), current_chance()
-    clock_before = time_slice.clock
+    clocks_before = time_slice.clock, time_slice.processor
     set_chance(chance)
-    time_slice.clock = _looked_at()
+    time_slice.clock = time_slice.processor = _looked_at()
     time_slice.restart()
     try:
         with _seeded_scheduler(chance.randrange(2**32)):
             yield
     finally:
         set_chance(chance_before)
-        time_slice.clock = clock_before
+        time_slice.clock, time_slice.processor = clocks_before
         time_slice.restart()
 
 
