@@ -8,7 +8,7 @@ good, in silence. We go on, with longer pauses, and the endpoint's status says w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import trio
 
