@@ -78,5 +78,6 @@ class Connected:
             await dial.settled.wait()
         if dial.last_error is not None:
             raise dial.last_error
-        if dial.state is not EndpointState.CONNECTED:
+        # A connection that was made, and lost again before this task ran, was made all the same.
+        if dial.state is not EndpointState.CONNECTED and dial.done.is_set():
             raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")

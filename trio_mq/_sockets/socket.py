@@ -107,7 +107,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._open_in = self._opened.thread
         self._slice = current_slice()
         self._life = Life.OPEN
-        self._members.ledger.drop_log.spawn = scope.spawn
+        self._members.ledger.drop_log.spawn = scope.spawn_in_background
         debug.watch(self._pattern)
         try:
             for endpoint in self._to_bind:
