@@ -67,6 +67,8 @@ def find_source_modules() -> None:
     attributes in the file that a class claims to come from.
     """
     for found in pkgutil.walk_packages(trio_mq.__path__, "trio_mq."):
+        if found.name == "trio_mq._pytest":
+            continue  # only pytest loads it, which is not needed here
         module = importlib.import_module(found.name)
         source = Path(module.__file__ or "").read_text("utf-8")
         for name, thing in vars(module).items():

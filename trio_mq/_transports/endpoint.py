@@ -78,8 +78,8 @@ class TlsEndpoint(TcpEndpoint):
 class IpcEndpoint:
     """A Unix-domain socket: a file, or a Linux abstract name, which vanishes with its listener."""
 
-    scheme: ClassVar = "ipc"
-    nearby: ClassVar = True
+    scheme: ClassVar[str] = "ipc"
+    nearby: ClassVar[bool] = True
 
     #: The path as written, or the name without its ``@``; ``None`` asks for a fresh path (bind).
     path: str | None
@@ -95,8 +95,8 @@ class IpcEndpoint:
 class InprocEndpoint:
     """A name within one context."""
 
-    scheme: ClassVar = "inproc"
-    nearby: ClassVar = True
+    scheme: ClassVar[str] = "inproc"
+    nearby: ClassVar[bool] = True
 
     #: Any text that is not empty.
     name: str

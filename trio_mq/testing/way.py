@@ -101,8 +101,8 @@ class Way:
         #: Since when nothing has been acknowledged, while something should have been.
         self._lost_since: float | None = None
         #: When something was acknowledged last.
-        self.heard = trio.current_time()
-        self.dead = False
+        self.heard: float = trio.current_time()
+        self.dead: bool = False
 
     # -- for the sender --
 

@@ -84,14 +84,14 @@ class End(PollableStream):
         keepalive = None if local else patience_of(options)
         self._keepalive = math.inf if keepalive is None else keepalive
         #: Seconds without an acknowledgement after which it gives up.
-        self.patience = min(self._keepalive, _KERNELS_PATIENCE)
+        self.patience: float = min(self._keepalive, _KERNELS_PATIENCE)
         self._inbox = bytearray()
         self._ended = False
         self._shut = False
         self._error: OSError | None = None
         self._closed = False
         #: The kernel knows nothing of the connection: what arrives is answered by a reset.
-        self.forgotten = False
+        self.forgotten: bool = False
         self._not_before = 0.0
         self._readers = _Waiter("read")
         self._writers = _Waiter("write")
