@@ -312,7 +312,8 @@ async def test_a_reply_that_was_given_to_one_task_is_not_anothers(second: str) -
 
             await trio.testing.wait_all_tasks_blocked()
             await rep.receive()
-            await rep.send(b"answer")
+            # Without a checkpoint, at which the first task could run.
+            rep.send_nowait(b"answer")
             call = getattr(req, second)
             with pytest.raises(trio.BusyResourceError):
                 await call() if second != "receive_nowait" else call()
