@@ -66,6 +66,9 @@ def find_source_modules() -> None:
     That is where programs import them from, but autodoc looks for the texts that describe
     attributes in the file that a class claims to come from.
     """
+    for package in (trio_mq, trio_mq.auth):
+        for name in package.__all__:
+            getattr(package, name)  # which makes it say so, the first time
     for found in pkgutil.walk_packages(trio_mq.__path__, "trio_mq."):
         if found.name == "trio_mq._pytest":
             continue  # only pytest loads it, which is not needed here

@@ -205,7 +205,7 @@ def test_a_socket_type_is_documented_and_meets_libzmq(member: SocketType) -> Non
 MECHANISMS: Final = [
     kind
     for module in (trio_mq.auth, trio_mq.zmtp)
-    for kind in map(vars(module).get, module.__all__)
+    for kind in (getattr(module, name) for name in module.__all__)
     if inspect.isclass(kind) and isinstance(vars(kind).get("name"), str)
 ]
 

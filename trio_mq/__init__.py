@@ -21,7 +21,8 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     zmtp                          the protocol without I/O: bytes in, events out
     _limits _tally _waiting _chance _pyzmq_names    bounds, figures, waiting, chance, old names
     _message                      frames
-    _errors _attribute_texts      the ground: exceptions; what `help` says of an attribute
+    _errors _lazy                 exceptions; names that are loaded when they are asked for
+    _attribute_texts              the ground: what `help` says of an attribute
 """
 
 import importlib
@@ -29,21 +30,18 @@ import typing
 
 if typing.TYPE_CHECKING:
     from trio_mq._exports import *  # noqa: F403
-    from trio_mq._exports import __all__ as __all__
+
+    __all__: list[str]
 else:
-    # Loaded when the first name is asked for, so that `import trio_mq.zmtp`, which is for any event
-    # loop or none, brings in neither trio nor the sockets.
+    # Each name is loaded when it is first asked for: `import trio_mq.zmtp`, which is for any event
+    # loop or none, brings in neither trio nor the sockets, and a Push no Pub.
 
     def __getattr__(name: str) -> object:
-        """Load every public name, once, and return the one that was asked for."""
+        """Load a public name, and return it."""
         if name == "testing":  # for tests alone
             return importlib.import_module("trio_mq.testing")
         if name == "__all__" or not name.startswith("_"):
-            exports = importlib.import_module("trio_mq._exports")
-            globals().update({known: getattr(exports, known) for known in exports.__all__})
-            globals()["__all__"] = exports.__all__
-            if name in globals():
-                return globals()[name]
+            return importlib.import_module("trio_mq._exports").EXPORTS.load(name)
         raise AttributeError(f"module 'trio_mq' has no attribute {name!r}")
 
     def __dir__() -> list[str]:

@@ -169,7 +169,7 @@ def checked(context: Context) -> Context:
 
 
 _askers: list[Callable[[Context], Authenticator]] = []
-"""Asking a handler takes sockets, which are floors above: what does it is left here by `zap`."""
+"""Asking a handler takes sockets, which are floors above: `_exports` leaves here what does it."""
 
 
 def ask_handlers_by(asker: Callable[[Context], Authenticator]) -> None:

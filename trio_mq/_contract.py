@@ -164,7 +164,7 @@ _TOO_LARGE: Final = frozenset(
 )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Ending:
     """How a link ended."""
 

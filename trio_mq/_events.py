@@ -234,7 +234,7 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         await trio.lowlevel.checkpoint()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Listener:
     """A stream, and the channel by which the hub fills it."""
 

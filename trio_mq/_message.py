@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
@@ -83,6 +82,8 @@ class Message(tuple[bytes, ...]):
 
     def json(self) -> object:
         """Return the only frame, parsed as JSON."""
+        import json  # noqa: PLC0415  # many programs need none
+
         return json.loads(self._only_frame(".json() of a message"))
 
     @property

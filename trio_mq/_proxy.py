@@ -102,7 +102,7 @@ def _never() -> bool:
     return False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Direction:
     source: Receiver
     sink: Sender

@@ -59,7 +59,7 @@ _SLICE_MESSAGES: Final = 64
 _SLICE_SECONDS: Final = 0.001
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Waiter(Generic[Result]):
     task: trio.lowlevel.Task
     operation: Callable[[], Result]
@@ -145,7 +145,7 @@ class WaitList(Generic[Result]):
             trio.lowlevel.reschedule(waiter.task)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Watcher:
     task: trio.lowlevel.Task
     condition: Callable[[], bool]

@@ -69,7 +69,11 @@ def test_an_unknown_type_lists_the_known_ones(wrong: object) -> None:
 
 def test_senders_and_receivers_have_names_for_annotations() -> None:
     """A function that takes any of them can say so."""
-    sends = {kind for kind in vars(trio_mq).values() if kind in trio_mq.Sender.__subclasses__()}
+    sends = {
+        kind
+        for name in trio_mq.__all__
+        if (kind := getattr(trio_mq, name)) in trio_mq.Sender.__subclasses__()
+    }
     assert {Push, Dealer, Router, Req, Rep, Pair} <= sends
     assert not issubclass(Pull, trio_mq.Sender)
     assert not issubclass(Pub, trio_mq.Receiver)

@@ -22,7 +22,7 @@ from trio_mq._transports.failure import attempting
 AnyConnected: TypeAlias = Dialer | InprocDialer
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Connected:
     """One endpoint as the registry knows it."""
 

@@ -33,7 +33,7 @@ _BUSY: Final = (
 )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Attempt:
     """A handshake that came to nothing, and what there is to say about it."""
 

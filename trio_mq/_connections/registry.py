@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 AnyBound: TypeAlias = Binder | InprocBinder
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Bound:
     given: str
     bound: AnyBound

@@ -13,7 +13,7 @@ from trio_mq._pipes.pipe import Pipe
 from trio_mq._pipes.watched import Watched
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Exchange:
     """One request, and what came of it."""
 

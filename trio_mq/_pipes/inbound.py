@@ -26,7 +26,7 @@ _UNLIMITED: Final = 1 << 62
 Batch: TypeAlias = tuple["Peer", list[Message], int, int]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Inbound:
     """The inbound queue of a pipe; see the head of `_pipe` for the theory."""
 

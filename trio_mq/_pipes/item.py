@@ -10,7 +10,7 @@ import attrs
 from trio_mq._message import Frames, size_of
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outgoing:
     """A message that waits in the pipes of many peers."""
 
@@ -19,7 +19,7 @@ class Outgoing:
     wire: bytes | None = None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class PartlyWritten:
     """A message that an ended connection had written in part; it is sent once more, whole."""
 

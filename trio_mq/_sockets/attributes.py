@@ -11,7 +11,6 @@ belongs to it.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from trio_mq import _pyzmq_names as pyzmq
@@ -66,6 +65,8 @@ def _meant(name: str) -> str | None:
     keywords = option_fields() | _OTHER_KEYWORDS
     if name in keywords:
         return name
+    import difflib  # noqa: PLC0415  # who spells names right needs none
+
     return next(iter(difflib.get_close_matches(name, keywords, 1, _ALIKE)), None)
 
 

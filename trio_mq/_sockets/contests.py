@@ -22,7 +22,7 @@ from trio_mq._pipes.pipe import Pipe
 _SIGN_OF_LIFE: Final = 3.0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Contest:
     """A newcomer's claim to the place of another."""
 

@@ -23,7 +23,7 @@ class Life(enum.Enum):
     CLOSED = "closed"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Opened:
     """What a socket has from its opening on."""
 

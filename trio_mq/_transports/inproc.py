@@ -41,13 +41,13 @@ class Connector(Protocol):
         """The name is bound in another trio run, where messages can't go."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Bound:
     binder: NameHolder
     run: trio.lowlevel.TrioToken
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Pending:
     connector: Connector
     run: trio.lowlevel.TrioToken

@@ -216,7 +216,7 @@ def _ask(path: Path) -> int:
         return probe.connect_ex(bytes(path))
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _OwnFile:
     """The socket file that we made, told from another that may lie there later."""
 

@@ -51,7 +51,7 @@ class Vital(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TcpView:
     """One look at ``TCP_INFO``."""
 
@@ -139,7 +139,7 @@ def set_user_timeout(sock: socket.socket, seconds: float) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, milliseconds)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Patience:
     """How long data on one tcp connection may be unacknowledged, not counting shut windows.
 

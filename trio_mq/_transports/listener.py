@@ -121,7 +121,7 @@ class Acceptor(Protocol):
 _Acceptor_co = TypeVar("_Acceptor_co", bound=Acceptor, covariant=True)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Listening(Generic[_Acceptor_co]):
     """What a bind brought about: one endpoint, on one or several sockets."""
 

@@ -44,7 +44,7 @@ OpenByteStream: TypeAlias = Callable[[], Awaitable[ByteStream]]
 _Parsed = TypeVar("_Parsed", bound=Endpoint)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Scheme(Generic[_Parsed]):
     """One transport."""
 

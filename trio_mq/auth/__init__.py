@@ -14,56 +14,62 @@ every peer that a bound endpoint accepts, and by every server of PLAIN or CURVE,
 counts as one. Whatever goes wrong in it refuses the peer.
 """
 
-from trio_mq._attribute_texts import describe as _describe
-from trio_mq.auth.addresses import Addresses
-from trio_mq.auth.certificates import Certificate, read_certificate, write_certificate
-from trio_mq.auth.combine import either, every
-from trio_mq.auth.curve import CurveClient, CurveKeys, CurveServer
-from trio_mq.auth.keys import KeyFolder, Keys
-from trio_mq.auth.passwords import PasswordFile, Passwords
-from trio_mq.auth.pyzmq import from_pyzmq
-from trio_mq.auth.request import (
-    ALLOW_ANY,
-    Authenticator,
-    Granted,
-    Refused,
-    Request,
-    Revocation,
-    Watching,
-)
-from trio_mq.zmtp.plain import PlainClient, PlainServer
+import typing
 
-__all__ = [
-    "ALLOW_ANY",
-    "Addresses",
-    "Authenticator",
-    "Certificate",
-    "CurveClient",
-    "CurveKeys",
-    "CurveServer",
-    "Granted",
-    "KeyFolder",
-    "Keys",
-    "PasswordFile",
-    "Passwords",
-    "PlainClient",
-    "PlainServer",
-    "Refused",
-    "Request",
-    "Revocation",
-    "Watching",
-    "either",
-    "every",
-    "from_pyzmq",
-    "read_certificate",
-    "write_certificate",
-]
+from trio_mq._lazy import Exports as _Exports
 
-# Tracebacks, reprs and documentation name things as users import them, and `help` explains each
-# attribute.
-for _name in __all__:
-    _thing = globals()[_name]
-    if getattr(_thing, "__module__", "").startswith(("trio_mq.auth.", "trio_mq.zmtp.")):
-        if isinstance(_thing, type):
-            _describe(_thing)
-        _thing.__module__ = __name__
+if typing.TYPE_CHECKING:
+    from trio_mq.auth.addresses import Addresses as Addresses
+    from trio_mq.auth.certificates import (
+        Certificate as Certificate,
+        read_certificate as read_certificate,
+        write_certificate as write_certificate,
+    )
+    from trio_mq.auth.combine import either as either, every as every
+    from trio_mq.auth.curve import (
+        CurveClient as CurveClient,
+        CurveKeys as CurveKeys,
+        CurveServer as CurveServer,
+    )
+    from trio_mq.auth.keys import KeyFolder as KeyFolder, Keys as Keys
+    from trio_mq.auth.passwords import PasswordFile as PasswordFile, Passwords as Passwords
+    from trio_mq.auth.pyzmq import from_pyzmq as from_pyzmq
+    from trio_mq.auth.request import (
+        ALLOW_ANY as ALLOW_ANY,
+        Authenticator as Authenticator,
+        Granted as Granted,
+        Refused as Refused,
+        Request as Request,
+        Revocation as Revocation,
+        Watching as Watching,
+    )
+    from trio_mq.zmtp.plain import PlainClient as PlainClient, PlainServer as PlainServer
+else:
+    # Loaded when a name is asked for: most programs need none of this, or one.
+    _EXPORTS = _Exports(
+        __name__,
+        {
+            "trio_mq.auth.addresses": ["Addresses"],
+            "trio_mq.auth.certificates": ["Certificate", "read_certificate", "write_certificate"],
+            "trio_mq.auth.combine": ["either", "every"],
+            "trio_mq.auth.curve": ["CurveClient", "CurveKeys", "CurveServer"],
+            "trio_mq.auth.keys": ["KeyFolder", "Keys"],
+            "trio_mq.auth.passwords": ["PasswordFile", "Passwords"],
+            "trio_mq.auth.pyzmq": ["from_pyzmq"],
+            "trio_mq.auth.request": [
+                "ALLOW_ANY",
+                "Authenticator",
+                "Granted",
+                "Refused",
+                "Request",
+                "Revocation",
+                "Watching",
+            ],
+            "trio_mq.zmtp.plain": ["PlainClient", "PlainServer"],
+        },
+    )
+    __getattr__ = _EXPORTS.load
+
+    def __dir__() -> list[str]:
+        """List the public names, for completion."""
+        return sorted({*globals(), *_EXPORTS.names})

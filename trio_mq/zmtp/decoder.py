@@ -36,7 +36,7 @@ _unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class FrameLimits:
     """What a peer may send, in bytes and frames; ``None`` is unlimited."""
 

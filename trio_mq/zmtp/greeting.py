@@ -35,7 +35,7 @@ _WITH_MAJOR: Final = 11
 _MECHANISM: Final = slice(12, 32)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Greeting:
     """What one end says first."""
 
@@ -56,7 +56,7 @@ class Greeting:
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class GreetingReader:
     """Collects the peer's greeting from any segmentation and faults at the first wrong byte.
 
@@ -150,7 +150,7 @@ class GreetingReader:
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class OurGreeting:
     """Says our greeting, step by step.
 

@@ -68,7 +68,7 @@ class Decision(enum.Enum):
 Step: TypeAlias = Command | Decision
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Move:
     """Where a step leads, and what we send on the way."""
 
@@ -122,7 +122,7 @@ _WHY_LEFT: Final[Mapping[State, str]] = {
 """What it usually means when a peer leaves without a word."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Handshake:
     """Walks a table; it remembers one thing, the state."""
 

@@ -120,7 +120,7 @@ class Null:
         return NullMechanism(NULL_TABLES[role], metadata)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class NullMechanism:
     """READY each way, then everything in the clear."""
 

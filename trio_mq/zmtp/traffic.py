@@ -60,7 +60,7 @@ def traffic_limits(
     )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TrafficReader:
     """Turns the frames of one established connection into events."""
 
@@ -202,7 +202,7 @@ class TrafficReader:
             )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TrafficWriter:
     """Puts messages and commands into the form in which one connection carries them."""
 
