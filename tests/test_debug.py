@@ -78,7 +78,7 @@ def hold_what_nobody_writes(push: Push, pull: Pull) -> None:
 
 BREAKS: dict[Callable[[Push, Pull], None], str] = {
     lose_a_message: "neither waits, was written nor dropped",
-    forget_a_message: "neither wait, were delivered nor dropped",
+    forget_a_message: "were decoded and neither delivered nor dropped",
     miscount_bytes: "the messages have 0 bytes",
     give_a_pipe_two_connections: "don't belong together",
     keep_a_ghost: "may be chosen and is not there",

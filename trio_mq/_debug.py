@@ -14,7 +14,9 @@ a connection. A pipe that may be chosen is one that the socket knows: nothing is
 nobody is.
 
 *One place.* What was accepted waits, was written, or was dropped; what was decoded waits, was
-delivered, or was dropped. No figure is below zero, and the bytes are those of the messages.
+delivered, or was dropped. That is true of each pipe, and so of each peer, whose pipe counts also
+what a pattern keeps outside of its queue (`Pattern.keeping`). No figure is below zero, and the
+bytes are those of the messages.
 
 *One request.* A reply belongs to one request: what a pattern knows of requests that are out agrees
 with itself (`Pattern.faults`).
@@ -205,17 +207,16 @@ def _hold_faults(pipe: Pipe, *, borrowed: bool) -> Iterator[str]:
 
 
 def _balance_faults(pattern: Pattern) -> Iterator[str]:
-    unread = 0
     for pipe in pattern.ledger.pipes:
         yield from _books_of(pipe)
-        unread += _unread_by_the_books(pipe.tally) - pipe.inbound.counted
     departed = pattern.ledger.departed
     yield from _total_faults(pattern)
-    unread += _unread_by_the_books(departed)
+    yield from _unread_faults("what is gone", departed, 0)
     if departed.accepted != departed.written + _dropped_out(departed):
         yield "what was accepted for pipes that are gone was neither written nor dropped"
-    if unread != pattern.waiting().into:
-        yield f"{unread} messages were decoded, and neither wait, were delivered nor dropped"
+    keeping, kept = pattern.keeping(), [pipe for pipe in pattern.ledger.pipes if pipe.inbound.kept]
+    if set(keeping) != set(kept):
+        yield f"messages are kept of {keeping}, and {kept} count some"
 
 
 def _total_faults(pattern: Pattern) -> Iterator[str]:
@@ -242,6 +243,7 @@ def _total_faults(pattern: Pattern) -> Iterator[str]:
 
 def _books_of(pipe: Pipe) -> Iterator[str]:
     tally, count = pipe.tally, len(pipe.outgoing)
+    yield from _unread_faults(repr(pipe), tally, pipe.inbound.counted + pipe.inbound.kept)
     if tally.accepted != tally.written + _dropped_out(tally) + pipe._counted_out:  # noqa: SLF001  # looks inside on purpose
         yield f"{pipe!r}: what was accepted neither waits, was written nor dropped"
     if not 0 <= pipe.in_hand <= count or pipe.outgoing_bytes < 0:
@@ -250,8 +252,13 @@ def _books_of(pipe: Pipe) -> Iterator[str]:
         yield f"{pipe!r}: the messages have {sum(map(payload_of, pipe.outgoing))} bytes"
 
 
-def _unread_by_the_books(tally: Tally) -> int:
-    return tally.decoded - tally.delivered - sum((tally.dropped_in or {}).values())
+def _unread_faults(of: str, tally: Tally, unread: int) -> Iterator[str]:
+    by_the_books = tally.decoded - tally.delivered - sum((tally.dropped_in or {}).values())
+    if by_the_books != unread:
+        yield (
+            f"{of}: {by_the_books} messages were decoded and neither delivered nor dropped, "
+            f"and {unread} wait"
+        )
 
 
 def _dropped_out(tally: Tally) -> int:

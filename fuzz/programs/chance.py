@@ -30,8 +30,13 @@ PAIRS: Final = (
 )
 #: Endpoints of one program: few, so that sockets meet, collide and change places.
 ENDPOINTS: Final = 3
-#: Names that Dealers and Reqs may claim, and whom Routers write to when they know nobody.
+#: Names that Dealers may claim, and whom Routers write to when they know nobody.
 NAMES: Final = (b"id0", b"id1", b"nobody")
+#: Names that Reqs may claim, each in one socket of a program alone: what a Router owes to a name is
+#: the next one's that bears it, which cannot know (docs/explanation/requests.rst).
+_REQS: Final = (b"req0", b"req1", b"req2")
+#: What a numbered frame begins with: more than an id of four bytes can be taken for.
+_MARK: Final = b"no. "
 TOPICS: Final = ("a", "b", "c", "")
 
 #: Values of an option, and in how many of a hundred sockets it is set.
@@ -46,7 +51,7 @@ _FOR_ALL: Final[dict[str, tuple[int, Sequence[object]]]] = {
     "heartbeat_interval": (15, (0.01,)),
 }
 _BY_TYPE: Final[dict[str, dict[str, tuple[int, Sequence[object]]]]] = {
-    "Req": {"correlate": (50, (True,)), "routing_id": (20, NAMES[:2]), "probe": (10, (True,))},
+    "Req": {"correlate": (50, (True,)), "routing_id": (20, _REQS), "probe": (10, (True,))},
     "Dealer": {
         "routing_id": (30, NAMES[:2]),
         "requeue": (30, (False,)),
@@ -82,6 +87,8 @@ class Chance:
     folder: Path
     random: random.Random = attrs.field(init=False)
     _endpoints: list[str] = attrs.field(init=False)
+    #: Names that Reqs have claimed.
+    _claimed: set[object] = attrs.field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -119,11 +126,16 @@ class Chance:
         for name, (percent, values) in {**_FOR_ALL, **_BY_TYPE.get(kind, {})}.items():
             if self.percent(percent):
                 chosen[name] = self.random.choice(values)
+        if kind == "Req" and "routing_id" in chosen:
+            claimed = chosen["routing_id"]
+            if claimed in self._claimed:
+                del chosen["routing_id"]
+            self._claimed.add(claimed)
         return chosen
 
     def body(self, number: int) -> list[bytes]:
         """Make the frames of a message that can be told from every other one."""
-        first = b"%d|" % number + b"x" * self._size()
+        first = b"%b%d|" % (_MARK, number) + b"x" * self._size()
         return [first] if self.percent(60) else [first, b"", b"y" * self._size()]
 
     def _size(self) -> int:
@@ -145,7 +157,7 @@ def _free_ports(count: int) -> list[int]:
 def number_of(frames: Sequence[bytes]) -> int | None:
     """Return the number that a message was made with."""
     for frame in frames:
-        digits, bar, _ = frame[:12].partition(b"|")
-        if bar and digits.isdigit():
+        digits, bar, _ = frame.removeprefix(_MARK)[:12].partition(b"|")
+        if frame.startswith(_MARK) and bar and digits.isdigit():
             return int(digits)
     return None

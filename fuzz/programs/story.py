@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from fuzz.programs.chance import number_of
-from trio_mq import DropReason, Socket, TrafficStatistics
+from trio_mq import DropReason, Peer, Socket, TrafficStatistics
 
 #: Types of which each message goes to one peer, and which accept by ``send`` alone.
 _ACCEPTS_WHAT_IS_SENT: Final = {"Push", "Dealer", "Pair"}
@@ -27,6 +27,8 @@ class Account:
     sent: int = 0
     unsure: int = 0
     received: int = 0
+    #: Those of its peers that were there when somebody looked.
+    peers: set[Peer] = attrs.field(factory=set)
     #: For a Rep: the number of the request that it has to answer.
     pending: int | None = None
 
@@ -75,8 +77,10 @@ class Story:
     def check(self, account: Account) -> None:
         """Look at the books of a socket."""
         figures = account.socket.statistics()
-        for of, books in [(account.kind, figures), *((str(p.peer), p) for p in figures.peers)]:
-            self._check_books(of, books)
+        self._check_books(account.kind, figures)
+        account.peers.update(account.socket.peers)
+        for peer in account.peers:
+            self._check_books(str(peer), peer.statistics())
 
     def _check_books(self, of: str, books: TrafficStatistics) -> None:
         out = books.written + books.waiting_to_send + _total(books.dropped_outgoing)

@@ -86,6 +86,8 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "_later": UNREAD,
         "_later_bytes": UNREAD,
         "readable": UNREAD,
+        "kept": UNREAD,
+        "_kept_bytes": UNREAD,
         "tail": UNREAD,
         "reserved": "of a task that receives, and ends with its call",
         "_paused": CONNECTION,

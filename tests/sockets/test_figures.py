@@ -18,10 +18,12 @@ from trio_mq import (
     Pull,
     Push,
     Rep,
+    Req,
     Router,
     Sub,
     Unroutable,
 )
+from trio_mq.testing import assert_nothing_lost
 from trio_mq.zmtp import encode_message
 
 
@@ -157,3 +159,40 @@ async def test_an_endpoint_that_is_given_up_ends_when_nothing_waits_any_more(
         assert await pull.receive() == (b"it",)
         nursery.cancel_scope.deadline = trio.current_time() + 1000
     assert trio.current_time() < 500
+
+
+@pytest.mark.parametrize("binds", [True, False], ids=["a bound Req", "a connected Req"])
+async def test_a_reply_that_nobody_has_claimed_is_in_its_peers_figures(binds: bool) -> None:  # noqa: FBT001
+    """Also when the peer has gone: it is one of what was decoded from it, and waits."""
+    place = "inproc://place"
+    async with Rep() as rep, Req() as req:
+        await (req.bind if binds else rep.bind)(place)
+        await (rep.connect if binds else req.connect)(place)
+        await req.send(b"request")
+        await rep.receive()
+        await rep.send(b"reply")
+        (peer,) = req.peers
+        assert peer.statistics().waiting_to_receive == 1
+        assert req.statistics().waiting_to_receive == 1
+        peer.disconnect()
+        assert (peer.statistics().decoded, peer.statistics().waiting_to_receive) == (1, 1)
+        await req.wait_for_peers()
+        assert await req.receive() == (b"reply",)
+        assert_nothing_lost(req, rep)
+        assert req.statistics().delivered == 1
+
+
+@pytest.mark.parametrize("binds", [True, False], ids=["a bound Req", "a connected Req"])
+async def test_a_reply_that_nobody_claims_is_dropped_with_the_socket(binds: bool) -> None:  # noqa: FBT001
+    """It was decoded, so the books say what became of it."""
+    place = "inproc://place"
+    async with Rep() as rep, Req() as req:
+        await (req.bind if binds else rep.bind)(place)
+        await (rep.connect if binds else req.connect)(place)
+        await req.send(b"request")
+        await rep.receive()
+        await rep.send(b"reply")
+        await rep.aclose()
+        await req.aclose()
+        assert req.statistics().dropped_incoming == {DropReason.CLOSED: 1}
+        assert_nothing_lost(req, allow=[DropReason.CLOSED])

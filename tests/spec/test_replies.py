@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 import trio
@@ -12,6 +14,7 @@ import trio_mq
 from tests.spec.meeting import eventually, next_of
 from tests.spec.raw_peer import RawPeer, raw_client, raw_server
 from trio_mq import DropReason, PeerLost, Rep, Req, Router
+from trio_mq.testing import Host, Network, RawPeer as Scripted
 from trio_mq.zmtp import RemoteProtocolError
 
 TCP = "tcp://127.0.0.1:*"
@@ -370,3 +373,69 @@ async def test_a_service_that_dialled_us_goes_on_with_ids_while_some_are_out() -
             for request in (numbered, beside):
                 await second.send([*request[:-1], b"done"])
     assert [len(plain), len(numbered), len(beside)] == [3, 4, 4]
+
+
+# -- a Rep that dials --
+
+
+@pytest.fixture
+def client(mq_network: Network) -> Host:
+    """The host of a Rep's client, on a network that takes little at a time."""
+    client = mq_network.host("client")
+    mq_network.link(client, mq_network.host("service"), buffer=1000)
+    return client
+
+
+async def test_a_reply_that_its_connection_did_not_carry_goes_to_no_later_one(
+    mq_network: Network, client: Host
+) -> None:
+    """The next one has asked something else, and would take it for the reply to that."""
+    service = mq_network.host("service")
+    async with (
+        Scripted(bind="tcp://*:1", context=client) as raw,
+        Rep(connect="tcp://client:1", context=service, reconnect_interval=0.01) as rep,
+    ):
+        await raw.greet("REQ")
+        await raw.send_message(b"", b"first")
+        assert await rep.receive() == (b"first",)
+        await rep.send(b"to first" + bytes(10_000))
+        rep.peers[0].disconnect()
+        await raw.accept()
+        await raw.greet("REQ")
+        await raw.send_message(b"", b"second")
+        assert await rep.receive() == (b"second",)
+        await rep.send(b"to second")
+        assert await raw.receive_message() == [b"", b"to second"]
+        assert rep.statistics().dropped == {DropReason.PEER_LEFT: 1}
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (Rep.aclose, DropReason.PEER_LEFT),
+        (partial(Rep.disconnect, endpoint="tcp://client:1"), DropReason.CLOSED),
+    ],
+)
+async def test_a_rep_that_leaves_does_not_dial_again_for_a_reply(
+    mq_network: Network,
+    client: Host,
+    end: Callable[[Rep], Awaitable[None]],
+    reason: DropReason,
+) -> None:
+    """Others do, to write what waits; but no later connection has asked for it."""
+    service = mq_network.host("service")
+    async with (
+        Scripted(bind="tcp://*:1", context=client) as raw,
+        Rep(connect="tcp://client:1", context=service, linger=3600) as rep,
+        trio.open_nursery() as nursery,
+    ):
+        await raw.greet("REQ")
+        await raw.send_message(b"", b"first")
+        assert await rep.receive() == (b"first",)
+        await rep.send(b"to first" + bytes(10_000))
+        (peer,), asked = rep.peers, trio.current_time()
+        nursery.start_soon(end, rep)
+        await trio.testing.wait_all_tasks_blocked()
+        peer.disconnect()
+    assert rep.statistics().dropped == {reason: 1}
+    assert trio.current_time() < asked + 60

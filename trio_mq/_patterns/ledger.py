@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from trio_mq._events import Dropped, EventHub
+from trio_mq._events import Dropped, EventHub, Undelivered
 from trio_mq._patterns.drop_log import DropLog
 from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
@@ -78,10 +78,19 @@ class Ledger:
         if self.hub:
             self.hub.emit(Dropped(peer=None, reason=reason, count=count))
 
-    def drop_unread(self, reason: DropReason, count: int) -> None:
-        """Count messages that arrived and waited outside of every pipe."""
-        self.departed.drop_in(reason, count)
-        self.total.drop_in(reason, count)
+    def undelivered(self, pipe: Pipe, *, warn: bool) -> None:
+        """Tell of messages that were still waiting when their way out had to close."""
+        left = len(pipe.outgoing)
+        if left:
+            log.log(
+                logging.WARNING if warn else logging.DEBUG,
+                "%s closed with %d message%s undelivered to %s",
+                self.name,
+                left,
+                "" if left == 1 else "s",
+                pipe.endpoint,
+            )
+            self.hub.emit(Undelivered(endpoint=pipe.endpoint, count=left))
 
     def sending(self) -> tuple[Pipe, ...]:
         """Return the pipes in which something waits to be written."""

@@ -58,6 +58,8 @@ class Pattern:
     correlates: ClassVar[bool] = False
     #: ``receive`` returns what the queue has, as it is: there is nothing to look at or to add.
     plain_queue: ClassVar[bool] = True
+    #: What waits for a peer is for the connection that it was put in for, and for no later one.
+    per_connection: ClassVar[bool] = False
     #: How many subscriptions the cancellation that was taken last ends; 1 for any other message.
     stands_for: int = 1
     #: ``send`` may drop a message for the lack of room: see `lacking_room`.
@@ -198,8 +200,12 @@ class Pattern:
         return len(self.receivers)
 
     def waiting(self) -> Waiting:
-        """Return what waits outside of every pipe."""
+        """Return what waits outside of every pipe: what is nobody's now, on its way out."""
         return Waiting()
+
+    def keeping(self) -> Collection[Pipe]:
+        """Return the pipes whose messages the pattern keeps; see `Inbound.keep`."""
+        return ()
 
     @property
     def returned(self) -> int:
@@ -210,9 +216,8 @@ class Pattern:
         """Drop the return queue, and return how many messages that was."""
         return 0
 
-    def forget_unread(self) -> int:
-        """Drop what waits to be received outside of every pipe, and return how many that was."""
-        return 0
+    def forget_kept(self) -> None:
+        """Drop what the pattern keeps: the socket is closed."""
 
     def close(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""

@@ -1,8 +1,12 @@
 """Rep's side of request and reply: whom to answer, and where the next request will come from.
 
 A request is answered before the next one is taken, in the envelope in which it came, or not at all
-if its client has gone. While there is only one client, the task that waits for a request does so at
-that client's connection (`trio_mq._connections.watch`).
+if its client has gone. A reply that a connection did not carry to its end is dropped with it, also
+where we dialled and dial again: without an id, nothing but the connection says which request it
+answers, and on the next one it would be taken for the reply to another.
+
+While there is only one client, the task that waits for a request does so at that client's
+connection (`trio_mq._connections.watch`).
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ class RepPattern(Pattern):
 
     socket_type = SocketType.REP
     correlates = True
+    per_connection = True
     plain_queue = False
 
     def __init__(self, options: Options) -> None:

@@ -31,7 +31,7 @@ to be of another kind (`ReqPattern._renew`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import trio
@@ -49,7 +49,7 @@ from trio_mq._patterns.turns import Turns
 from trio_mq._pipes.budget import cost_of
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._tally import DropReason, Waiting
+from trio_mq._tally import DropReason
 from trio_mq.zmtp import SocketType
 
 #: libzmq's REQ_CORRELATE uses four bytes too.
@@ -108,8 +108,6 @@ class ReqPattern(BalancedPattern):
         """Return the reply, which counts as delivered now, or raise as `Exchange.result`."""
         reply = exchange.result()
         self._let_go(exchange)
-        if exchange.pipe is not None:
-            exchange.pipe.inbound.count_delivered(1)
         return reply
 
     def abandon(self, exchange: Exchange) -> None:
@@ -118,11 +116,10 @@ class ReqPattern(BalancedPattern):
         A request that nobody has begun to write is taken back. Otherwise its late reply is
         recognised by its id; or, without ids, the connection is ended and dialled again.
         """
-        pipe = exchange.pipe
-        if self._let_go(exchange) and pipe is not None:
-            pipe.inbound.count_dropped(DropReason.FILTERED, 1)
+        self._let_go(exchange, DropReason.FILTERED)
         if exchange.is_over():
             return
+        pipe = exchange.pipe
         if pipe is None:
             del self._homeless[id(exchange.request)]
             if self.balance.withdraw(exchange.request):
@@ -222,19 +219,15 @@ class ReqPattern(BalancedPattern):
         for exchange in out:
             exchange.fail(make_error())
 
-    def waiting(self) -> Waiting:
-        """Return what is in the return queue, and the replies that nobody has claimed."""
-        return super().waiting() + Waiting(
-            into=len(self._unclaimed), into_bytes=sum(map(_reply_size, self._unclaimed))
-        )
+    def keeping(self) -> Collection[Pipe]:
+        """Return the pipes whose replies nobody has claimed."""
+        return {exchange.pipe for exchange in self._unclaimed if exchange.pipe is not None}
 
-    def forget_unread(self) -> int:
+    def forget_kept(self) -> None:
         """Drop the replies that nobody has claimed."""
-        unclaimed = tuple(self._unclaimed)
-        for exchange in unclaimed:
+        for exchange in tuple(self._unclaimed):
             exchange.error = self._make_closed()
-            self._let_go(exchange)
-        return len(unclaimed)
+            self._let_go(exchange, DropReason.CLOSED)
 
     def faults(self) -> Iterator[str]:
         """Say where the books on exchanges do not agree; the debug mode asks."""
@@ -364,16 +357,22 @@ class ReqPattern(BalancedPattern):
 
     def _keep(self, exchange: Exchange, reply: Message) -> None:
         """Keep a reply until it is claimed; one for which a task has waited is as good as read."""
-        cost = 0 if exchange.watched is not None else cost_of([reply], size_of(reply))
+        assert exchange.pipe is not None  # noqa: S101  # it has brought the reply
+        size = size_of(reply)
+        exchange.pipe.inbound.keep(size)
+        cost = 0 if exchange.watched is not None else cost_of([reply], size)
         self._unclaimed[exchange] = cost
         self.ledger.budget.take(cost)
 
-    def _let_go(self, exchange: Exchange) -> bool:
-        """Keep the reply no longer; False if there is none."""
+    def _let_go(self, exchange: Exchange, dropped: DropReason | None = None) -> None:
+        """Keep the reply no longer, if there is one that nobody has claimed."""
         cost = self._unclaimed.pop(exchange, None)
+        if cost is None:
+            return
+        assert exchange.pipe is not None and exchange.reply is not None  # noqa: S101, PT018  # it kept it
         if cost:
             self.ledger.budget.give_back(cost)
-        return cost is not None
+        exchange.pipe.inbound.let_go(size_of(exchange.reply), dropped)
 
     def _take_back_abandoned(self, pipe: Pipe) -> None:
         """Remove requests that were given up while they were being written.
@@ -414,11 +413,6 @@ def _open_envelope(message: Message) -> tuple[bytes, Frames]:
     raise RemoteProtocolError(
         ProtocolFault.ENVELOPE, "a reply without the empty frame that delimits its envelope"
     )
-
-
-def _reply_size(exchange: Exchange) -> int:
-    assert exchange.reply is not None  # noqa: S101  # it waits to be claimed
-    return size_of(exchange.reply)
 
 
 def _waits(exchange: Exchange, pipe: Pipe) -> bool:

@@ -62,6 +62,10 @@ class Inbound:
     on_look: Callable[[], None] | None = attrs.field(init=False, default=None)
     #: What a connection that is gone has left undecoded; ``None``: nothing.
     tail: Tail | None = attrs.field(init=False, default=None)
+    #: Messages that the pattern keeps for those who asked for them, and their payload bytes: they
+    #: have left the queue, or never were in it, and nobody has received them.
+    kept: int = attrs.field(init=False, default=0)
+    _kept_bytes: int = attrs.field(init=False, default=0)
     #: 1 while the message that was taken last may be put back: its room is not free yet.
     reserved: int = attrs.field(init=False, default=0)
     #: The peer is gone for good, and what is kept of it counts.
@@ -95,9 +99,14 @@ class Inbound:
         return sum(map(size_of, self.batch)) + self._later_bytes
 
     @property
+    def unread(self) -> tuple[int, int]:
+        """Messages that arrived and were not received, and their payload bytes, kept ones too."""
+        return self.count + self.kept, self.size + self._kept_bytes
+
+    @property
     def used_up(self) -> bool:
         """Nothing is here to receive, and nothing will be of what has arrived."""
-        return not self.count and self.tail is None
+        return not self.count and not self.kept and self.tail is None
 
     @property
     def holds(self) -> bool:
@@ -204,6 +213,22 @@ class Inbound:
         self._tally.drop_in(reason, count)
         self._total.drop_in(reason, count)
         self._dropped(reason, count)
+
+    def keep(self, payload: int) -> None:
+        """A message that was counted as arrived is kept by the pattern, until `let_go`."""
+        self.kept += 1
+        self._kept_bytes += payload
+
+    def let_go(self, payload: int, dropped: DropReason | None = None) -> None:
+        """A message that was kept has been delivered, or dropped."""
+        self.kept -= 1
+        self._kept_bytes -= payload
+        if dropped is None:
+            self.count_delivered(1)
+        else:
+            self.count_dropped(dropped, 1)
+        if self._departed and self.used_up:
+            self._emptied()
 
     def refuse(self, reason: DropReason) -> None:
         """Count a message that arrived only as far as was needed to see that it is not wanted."""

@@ -590,6 +590,4 @@ class Pipe:
     def waiting(self) -> Waiting:
         """Return what waits here now."""
         self.settle()
-        return Waiting(
-            len(self.outgoing), self.outgoing_bytes, self.inbound.count, self.inbound.size
-        )
+        return Waiting(len(self.outgoing), self.outgoing_bytes, *self.inbound.unread)

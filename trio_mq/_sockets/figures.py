@@ -2,7 +2,7 @@
 
 What was counted is kept for the socket beside the pipes. What waits, and what was put or taken
 since the last count, is looked for where there can be some: in the pipes that have something to
-write, and in those of the fair queue's rotation.
+write, in those of the fair queue's rotation, and in those of which the pattern keeps messages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _look(pattern: Pattern) -> Waiting:
     for pipe in pattern.queue.readable():
         pipe.settle()
     total = Waiting()
-    for pipe in {*pattern.ledger.sending(), *pattern.queue.readable()}:
+    for pipe in {*pattern.ledger.sending(), *pattern.queue.readable(), *pattern.keeping()}:
         pipe.figures()
         total += pipe.waiting()
     return total

@@ -7,7 +7,6 @@ figure.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 from types import MappingProxyType
@@ -24,7 +23,6 @@ from trio_mq._events import (
     Listening,
     ListeningStopped,
     Retrying,
-    Undelivered,
 )
 from trio_mq._message import Message
 from trio_mq._options import Options
@@ -132,7 +130,7 @@ class Membership:
             return
         self.detach(pipe)
         self._known.discard(pipe)
-        self._undelivered(pipe, warn=self._warn or not self._closing)
+        self.ledger.undelivered(pipe, warn=self._warn or not self._closing)
         self._give_up(pipe, DropReason.CLOSED)
         self._retire(pipe)
 
@@ -234,9 +232,8 @@ class Membership:
             self._pattern.disconnected(pipe, ending)
             if link.own_pipe is None:
                 self._peer_left(pipe, peer)
-            elif link.options.immediate:
-                self.detach(pipe)
-                self._reroute(pipe)
+            else:
+                self._lost_by(pipe, immediate=link.options.immediate)
         if peer is not None:
             mark_closed(peer)
             # Last, so that a thousand subscriptions that end with it don't push it out.
@@ -263,15 +260,27 @@ class Membership:
 
     def _peer_left(self, pipe: Pipe, peer: Peer | None) -> None:
         self.detach(pipe)
-        if self._closing:
-            self._undelivered(pipe, warn=self._warn)
-            self._give_up(pipe, DropReason.CLOSED)
-        else:
-            self._give_up(pipe, DropReason.PEER_LEFT)
+        self._give_up_undelivered(pipe)
         if peer is not None:
             # Now its figures say what became of every message for it, and are its own.
             mark_closed(peer)
         self._retire(pipe)
+
+    def _lost_by(self, pipe: Pipe, *, immediate: bool) -> None:
+        """A connected endpoint has lost its connection, and will have another."""
+        if self._pattern.per_connection:
+            self._give_up_undelivered(pipe)
+        if immediate:
+            self.detach(pipe)
+            self._reroute(pipe)
+
+    def _give_up_undelivered(self, pipe: Pipe) -> None:
+        """Nobody comes for what was for this connection; tell of it if that is our own doing."""
+        if self._closing or pipe.leaving:
+            self.ledger.undelivered(pipe, warn=self._warn or not self._closing)
+            self._give_up(pipe, DropReason.CLOSED)
+        else:
+            self._give_up(pipe, DropReason.PEER_LEFT)
 
     def _give_up(self, pipe: Pipe, reason: DropReason) -> None:
         """Nobody comes for what waits in the pipe: others get it, or it is dropped."""
@@ -374,9 +383,7 @@ class Membership:
         if left:
             self.ledger.drop_unqueued(DropReason.CLOSED, left)
             self.drains.forgotten(left)
-        unread = self._pattern.forget_unread()
-        if unread:
-            self.ledger.drop_unread(DropReason.CLOSED, unread)
+        self._pattern.forget_kept()
         for pipe in tuple(self.pipes):
             pipe.inbound.drop_all(DropReason.CLOSED)
             pipe.inbound.end_tail()
@@ -387,17 +394,3 @@ class Membership:
         self.ledger.drop_log.tell()
         self.hub.end()
         debug.dismiss(self._pattern)
-
-    def _undelivered(self, pipe: Pipe, *, warn: bool) -> None:
-        """Tell of messages that were still waiting when their way out had to close."""
-        left = len(pipe.outgoing)
-        if left:
-            log.log(
-                logging.WARNING if warn else logging.DEBUG,
-                "%s closed with %d message%s undelivered to %s",
-                self._name,
-                left,
-                "" if left == 1 else "s",
-                pipe.endpoint,
-            )
-            self.hub.emit(Undelivered(endpoint=pipe.endpoint, count=left))
