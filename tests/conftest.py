@@ -17,7 +17,8 @@ import trio
 HELPERS = {f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()} - {"tests.conftest"}
 pytest.register_assert_rewrite(*HELPERS, "chaos", "fuzz")
 
-from trio_mq import lowlevel  # noqa: E402  # after that
+from tests.slices import CLOCKS, start_slices_with  # noqa: E402  # after that
+from trio_mq import lowlevel  # noqa: E402
 
 # Where trio_mq is installed, pytest finds it by itself, and doesn't load it twice.
 pytest_plugins = ["trio_mq._pytest"]
@@ -39,6 +40,16 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1_000)
 hypothesis.settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let one run show what depends on how busy the machine is."""
+    parser.addoption("--slices", choices=CLOCKS, default=next(iter(CLOCKS)), help="time slices")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all slices the clock that was asked for."""
+    start_slices_with(CLOCKS[config.getoption("--slices")])
 
 
 #: A test in one of these folders carries the marker that nox selects it by.

@@ -9,8 +9,8 @@ import trio
 import trio.testing
 
 from tests.joined import WAYS, MemoryListener, connect, join
+from tests.slices import count_messages_only, set_clock
 from trio_mq import Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XSub, lowlevel
-from trio_mq._waiting import current_slice
 
 SLICE = 64
 
@@ -101,13 +101,6 @@ async def test_in_the_strict_mode_the_other_sockets_yield() -> None:
         await assert_yields(lambda: pub.wait_for_subscribers(2))
 
 
-def set_clock(clock: Callable[[], float]) -> None:
-    """Put another clock in place of the slice's; a constant one leaves the count alone."""
-    time_slice = current_slice()
-    time_slice.clock = clock
-    time_slice.restart()
-
-
 class Steps(trio.abc.Instrument):
     """Counts the steps of one task."""
 
@@ -139,7 +132,7 @@ async def longest_run(call: Call, times: int) -> int:
 async def test_without_the_clock_a_slice_is_exactly_so_many_messages() -> None:
     """Sending and receiving alike."""
     async with Pull(bind="inproc://slice") as pull, Push(connect="inproc://slice") as push:
-        set_clock(lambda: 0.0)
+        count_messages_only()
         assert await longest_run(lambda: push.send(b"1"), 500) == SLICE - 1
         assert await longest_run(pull.receive, 500) == SLICE - 1
 
@@ -153,7 +146,7 @@ async def test_a_slice_is_shared_by_all_sockets_of_the_run() -> None:
         Pull(bind="inproc://to"),
     ):
         assert await filling.send_many([b"1"] * 200) == 200
-        set_clock(lambda: 0.0)
+        count_messages_only()
 
         async def move() -> None:
             await sink.send(await source.receive())
@@ -178,7 +171,7 @@ async def test_a_slice_ends_with_its_time_whatever_the_count() -> None:
 async def test_the_strict_mode_is_of_one_run_and_can_be_left() -> None:
     """And an unknown mode is refused."""
     async with Pull(bind="inproc://mode"), Push(connect="inproc://mode") as push:
-        set_clock(lambda: 0.0)
+        count_messages_only()
         lowlevel.set_checkpoint_mode("always")
         assert await longest_run(lambda: push.send(b"1"), 20) == 0
         lowlevel.set_checkpoint_mode("sliced")
@@ -206,6 +199,7 @@ async def test_everybody_gets_on_while_a_flood_arrives(way: str) -> None:
                 await call()
                 progress[name] += 1
 
+        count_messages_only()
         nursery.start_soon(keep, "one", lambda: one.send(b"1"))
         nursery.start_soon(keep, "two", lambda: two.send(b"2"))
         nursery.start_soon(keep, "consumer", pull.receive)

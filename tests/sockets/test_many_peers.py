@@ -44,6 +44,7 @@ async def with_peers(count: int, act: Callable[[Router], object]) -> int:
             await (await listener.dial()).write_all(hello(b"DEALER") + message(b"hello"))
         for _ in range(count):
             await router.receive()
+        await trio.testing.wait_all_tasks_blocked()
         act(router)
         with calls() as counted:
             act(router)

@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.slices import count_messages_only
 from trio_mq import Dealer, DropReason, Message, Pub, Router, Sub, XPub
 
 COUNT = 4000
@@ -67,6 +68,8 @@ async def test_a_subscriber_that_does_not_read_holds_up_nobody(place: str) -> No
         Sub(connect=place, topics="", receive_hwm=1, receive_buffer=4096) as stuck,
     ):
         await pub.wait_for_subscribers(2)
+        # A call ends with its time slice.
+        count_messages_only()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(take_all, sub)
             calls = await send_all(pub, [[b"%d" % n, bytes(1000)] for n in range(COUNT)])
