@@ -51,7 +51,7 @@ def forget_a_message(push: Push, pull: Pull) -> None:
 
 def miscount_bytes(push: Push, pull: Pull) -> None:
     """Let the bytes differ from those of the messages."""
-    pipe_of(push).outgoing_bytes += 1
+    pipe_of(push).outbound.size += 1
 
 
 def give_a_pipe_two_connections(push: Push, pull: Pull) -> None:
@@ -64,16 +64,16 @@ def give_a_pipe_two_connections(push: Push, pull: Pull) -> None:
 
 def keep_a_ghost(push: Push, pull: Pull) -> None:
     """Let a pipe be chosen that the socket does not know."""
-    ghost = Pipe(push._members, "inproc://ghost", push._options)
+    ghost = Pipe(push._pattern, "inproc://ghost", push._options)
     push._pattern.attach(ghost)
 
 
 def hold_what_nobody_writes(push: Push, pull: Pull) -> None:
     """Leave a message in hand after its connection."""
     push._members.links.clear()
-    pipe_of(push).outgoing.append(b"it")
-    pipe_of(push).outgoing_bytes += 2
-    pipe_of(push).in_hand = 1
+    pipe_of(push).outbound.queue.append(b"it")
+    pipe_of(push).outbound.size += 2
+    pipe_of(push).outbound.in_hand = 1
 
 
 BREAKS: dict[Callable[[Push, Pull], None], str] = {
@@ -137,7 +137,7 @@ def test_a_sender_that_waits_for_room_that_is_there_ends_the_run() -> None:
             for _ in range(3):
                 nursery.start_soon(push.send, b"it")
             await trio.testing.wait_all_tasks_blocked()
-            pipe_of(push).send_hwm += 1
+            pipe_of(push).outbound.hwm += 1
             push._pattern.balance.add(pipe_of(push))
             await trio.sleep_forever()
 
@@ -166,7 +166,7 @@ def test_what_a_closed_socket_still_holds_ends_the_run() -> None:
         async with pipeline("memory") as (push, pull):
             await push.send(b"it")
             await trio.testing.wait_all_tasks_blocked()
-            pull._members._forget_if_read = Mock()  # type: ignore[method-assign]
+            pull._pattern.emptied = Mock()  # type: ignore[method-assign]
         await trio.sleep_forever()
 
     with ended_by("of a closed socket"):

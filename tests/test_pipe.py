@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from tests.property.pipes import (
     Books,
     assert_adds_up,
+    lend,
     new_pipe,
     no_peer,
     waiting_in,
@@ -28,11 +29,11 @@ def test_a_message_is_admitted_while_count_and_bytes_before_it_are_below(
     pipe = new_pipe(Books(), send_hwm=mark, send_hwm_bytes=limit)
     admitted: list[int] = []
     for size in sizes:
-        assert pipe.has_room() is (len(admitted) < mark and sum(admitted) < limit)
-        if pipe.has_room():
-            pipe.put((bytes(size),))
+        assert pipe.outbound.has_room() is (len(admitted) < mark and sum(admitted) < limit)
+        if pipe.outbound.has_room():
+            pipe.outbound.put((bytes(size),))
             admitted.append(size)
-    assert pipe.outgoing_bytes == sum(admitted)
+    assert pipe.outbound.size == sum(admitted)
     assert len(admitted) <= mark
     assert sum(admitted[:-1]) < limit
     assert_adds_up(pipe)
@@ -41,12 +42,12 @@ def test_a_message_is_admitted_while_count_and_bytes_before_it_are_below(
 def test_a_message_leaves_the_count_when_it_is_written_and_not_before() -> None:
     """What the writer has in hand still fills the queue."""
     pipe = new_pipe(Books(), send_hwm=2)
-    pipe.put((b"1",))
-    pipe.put((b"2",))
-    pipe.next_batch(10, 1000)
-    assert not pipe.has_room()
-    pipe.written(1, 1)
-    assert pipe.has_room()
+    pipe.outbound.put((b"1",))
+    pipe.outbound.put((b"2",))
+    pipe.outbound.next_batch(10, 1000)
+    assert not pipe.outbound.has_room()
+    pipe.outbound.written(1, 1)
+    assert pipe.outbound.has_room()
     assert waiting_in(pipe) == [b"2"]
 
 
@@ -54,15 +55,15 @@ def test_room_is_announced_once_and_only_to_who_was_refused() -> None:
     """A strategy marks the pipe that it found full."""
     books = Books()
     pipe = new_pipe(books, send_hwm=1)
-    pipe.put((b"1",))
+    pipe.outbound.put((b"1",))
     write(pipe, 1)
     assert books.opened == []
-    pipe.put((b"2",))
-    pipe.blocked = True
+    pipe.outbound.put((b"2",))
+    pipe.outbound.blocked = True
     write(pipe, 1)
     write(pipe, 1)
     assert books.opened == [pipe]
-    assert not pipe.blocked
+    assert not pipe.outbound.blocked
 
 
 @given(limits=st.tuples(st.integers(1, 5), st.integers(1, 20)), sizes=st.lists(st.integers(0, 9)))
@@ -72,13 +73,13 @@ def test_a_batch_keeps_both_bounds_but_for_its_first_message(
     """One message at least, however large; otherwise over by less than the last one."""
     pipe = new_pipe(Books())
     for size in sizes:
-        pipe.put((bytes(size),))
-    batch = [len(frames_of(item)[0]) for item in pipe.next_batch(*limits)]
+        pipe.outbound.put((bytes(size),))
+    batch = [len(frames_of(item)[0]) for item in pipe.outbound.next_batch(*limits)]
     assert batch == sizes[: len(batch)]
     assert bool(batch) is bool(sizes)
     assert len(batch) <= limits[0]
     assert not batch or sum(batch[:-1]) < limits[1]
-    assert pipe.in_hand == len(batch)
+    assert pipe.outbound.in_hand == len(batch)
 
 
 def test_what_is_in_hand_can_be_neither_taken_back_nor_dropped() -> None:
@@ -86,11 +87,11 @@ def test_what_is_in_hand_can_be_neither_taken_back_nor_dropped() -> None:
     pipe = new_pipe(Books())
     messages = [(b"1", b""), (b"2", b"")]
     for message in messages:
-        pipe.put(message)
-    pipe.next_batch(1, 1000)
-    assert not pipe.take_back(messages[0])
-    assert pipe.take_back(messages[1])
-    assert not pipe.drop_oldest()
+        pipe.outbound.put(message)
+    pipe.outbound.next_batch(1, 1000)
+    assert not pipe.outbound.take_back(messages[0])
+    assert pipe.outbound.take_back(messages[1])
+    assert not pipe.outbound.drop_oldest()
     assert waiting_in(pipe) == [b"1"]
     assert_adds_up(pipe)
 
@@ -98,10 +99,10 @@ def test_what_is_in_hand_can_be_neither_taken_back_nor_dropped() -> None:
 def test_what_comes_after_a_written_batch_can_be_taken_back() -> None:
     """Nothing is in hand any more."""
     pipe = new_pipe(Books())
-    pipe.put((b"1",))
+    pipe.outbound.put((b"1",))
     write(pipe, 1)
-    pipe.put(last := (b"2", b""))
-    assert pipe.take_back(last)
+    pipe.outbound.put(last := (b"2", b""))
+    assert pipe.outbound.take_back(last)
     assert_adds_up(pipe)
 
 
@@ -121,11 +122,11 @@ def test_a_torn_message_is_sent_again_whole_once_and_then_dropped() -> None:
     """A message that kills its receivers must not go round."""
     books = Books()
     pipe = new_pipe(books)
-    pipe.put((b"torn",))
-    pipe.put((b"next",))
+    pipe.outbound.put((b"torn",))
+    pipe.outbound.put((b"next",))
     for _ in range(2):
-        pipe.lend(no_peer())
-        pipe.next_batch(10, 1000)
+        lend(pipe)
+        pipe.outbound.next_batch(10, 1000)
         assert waiting_in(pipe) == [b"torn", b"next"]
         pipe.give_back(partly_written=True)
     assert waiting_in(pipe) == [b"next"]
@@ -137,36 +138,36 @@ def test_a_torn_message_of_many_peers_is_torn_for_one_of_them() -> None:
     """The others share the encoding, and not the fate."""
     shared = Outgoing((b"news",))
     one, two = new_pipe(Books()), new_pipe(Books())
-    one.put(shared)
-    two.put(shared)
-    one.lend(no_peer())
-    one.next_batch(1, 100)
+    one.outbound.put(shared)
+    two.outbound.put(shared)
+    lend(one)
+    one.outbound.next_batch(1, 100)
     one.give_back(partly_written=True)
-    assert one.outgoing[0] is not shared
-    assert two.outgoing[0] is shared
+    assert one.outbound.queue[0] is not shared
+    assert two.outbound.queue[0] is shared
     assert waiting_in(one) == waiting_in(two) == [b"news"]
 
 
 def test_a_link_that_ends_between_messages_tears_nothing() -> None:
     """Nothing was partly written, however often that happens."""
     pipe = new_pipe(Books())
-    pipe.put((b"1",))
+    pipe.outbound.put((b"1",))
     for _ in range(5):
-        pipe.lend(no_peer())
-        pipe.next_batch(10, 1000)
+        lend(pipe)
+        pipe.outbound.next_batch(10, 1000)
         pipe.give_back(partly_written=False)
-    assert (waiting_in(pipe), pipe.in_hand) == ([b"1"], 0)
+    assert (waiting_in(pipe), pipe.outbound.in_hand) == ([b"1"], 0)
 
 
 def test_handing_back_leaves_nothing_counted_here() -> None:
     """The messages go on to another queue, which counts them."""
     pipe = new_pipe(Books())
-    pipe.put((b"1",))
-    pipe.put((b"22",))
+    pipe.outbound.put((b"1",))
+    pipe.outbound.put((b"22",))
     write(pipe, 1)
-    assert pipe.reclaim() == [b"22"]
+    assert pipe.outbound.reclaim() == [b"22"]
     tally = pipe.figures()
-    assert (tally.accepted, tally.written, pipe.outgoing_bytes) == (1, 1, 0)
+    assert (tally.accepted, tally.written, pipe.outbound.size) == (1, 1, 0)
     assert_adds_up(pipe)
 
 
@@ -175,11 +176,11 @@ def test_conflation_keeps_the_last_message_in_each_direction() -> None:
     books = Books()
     pipe = new_pipe(books, conflate=True)
     for number in range(3):
-        pipe.put((b"%d" % number,))
+        pipe.outbound.put((b"%d" % number,))
     assert waiting_in(pipe) == [b"2"]
-    pipe.next_batch(1, 100)
-    pipe.put((b"3",))
-    pipe.put((b"4",))
+    pipe.outbound.next_batch(1, 100)
+    pipe.outbound.put((b"3",))
+    pipe.outbound.put((b"4",))
     assert waiting_in(pipe) == [b"2", b"4"]
     pipe.inbound.deliver(no_peer(), [Message(b"a"), Message(b"b")], 2)
     pipe.inbound.deliver(no_peer(), [Message(b"c")], 1)
@@ -230,27 +231,27 @@ def test_what_is_dropped_is_counted_by_its_reason(reason: DropReason) -> None:
     """In both directions, once each."""
     books = Books()
     pipe = new_pipe(books)
-    pipe.put((b"1",))
+    pipe.outbound.put((b"1",))
     pipe.inbound.deliver(no_peer(), [Message(b"2"), Message(b"3")], 2)
-    assert (pipe.drop_outgoing(reason), pipe.inbound.drop_all(reason)) == (1, 2)
-    assert (pipe.drop_outgoing(reason), pipe.inbound.drop_all(reason)) == (0, 0)
+    assert (pipe.outbound.drop_all(reason), pipe.inbound.drop_all(reason)) == (1, 2)
+    assert (pipe.outbound.drop_all(reason), pipe.inbound.drop_all(reason)) == (0, 0)
     assert books.dropped_counts == {reason: 3}
     assert_adds_up(pipe)
 
 
-@pytest.mark.parametrize("act", ["reclaim", "drop_outgoing", "retire", "lend"])
+@pytest.mark.parametrize("act", ["reclaim", "drop_all", "retire", "lend"])
 def test_what_is_lent_must_come_back_before_its_owner_decides_about_it(act: str) -> None:
     """A writer that goes on with what others have been given would send it twice."""
     pipe = new_pipe(Books())
     acts: dict[str, Callable[[], object]] = {
-        "reclaim": pipe.reclaim,
-        "drop_outgoing": lambda: pipe.drop_outgoing(DropReason.CLOSED),
+        "reclaim": pipe.outbound.reclaim,
+        "drop_all": lambda: pipe.outbound.drop_all(DropReason.CLOSED),
         "retire": pipe.retire,
-        "lend": lambda: pipe.lend(no_peer()),
+        "lend": lambda: lend(pipe),
     }
-    pipe.put((b"1",))
-    pipe.lend(no_peer())
-    pipe.next_batch(1, 100)
+    pipe.outbound.put((b"1",))
+    lend(pipe)
+    pipe.outbound.next_batch(1, 100)
     with pytest.raises(InternalError, match="lent"):
         acts[act]()
     pipe.give_back(partly_written=False)
@@ -263,10 +264,10 @@ def test_nothing_is_queued_where_no_link_will_come() -> None:
     """A retired pipe has no room, and is lent to nobody."""
     pipe = new_pipe(Books(), send_hwm=10)
     pipe.retire()
-    assert not pipe.has_room()
-    assert pipe.append_below == 0
+    assert not pipe.outbound.has_room()
+    assert pipe.outbound.append_below == 0
     with pytest.raises(InternalError, match="retired"):
-        pipe.lend(no_peer())
+        lend(pipe)
 
 
 def test_what_is_counted_in_a_pipe_that_was_forgotten_is_counted_where_its_figures_went() -> None:
@@ -298,13 +299,16 @@ def test_what_opens_a_connection_goes_first_and_with_it() -> None:
     """Each has one of its own, so one that was not written must not wait for the next."""
     books = Books()
     pipe = new_pipe(books)
-    pipe.put((b"waits",))
+    pipe.outbound.put((b"waits",))
     for begun in (False, True, True):
-        pipe.lend(no_peer())
-        pipe.put_first((b"",))
-        assert [frames_of(item) for item in pipe.next_batch(9, 99)] == [(b"",), (b"waits",)]
+        lend(pipe)
+        pipe.outbound.put_first((b"",))
+        assert [frames_of(item) for item in pipe.outbound.next_batch(9, 99)] == [
+            (b"",),
+            (b"waits",),
+        ]
         pipe.give_back(partly_written=begun)
-        assert list(pipe.outgoing) == [b"waits"]
+        assert list(pipe.outbound.queue) == [b"waits"]
     figures = pipe.figures()
     assert (figures.accepted, figures.accepted_bytes, books.dropped_counts) == (1, 5, {})
 
@@ -313,13 +317,13 @@ def test_what_opens_a_connection_is_no_old_message() -> None:
     """Neither conflation nor making room takes it, or takes a message for it."""
     books = Books()
     pipe = new_pipe(books, conflate=True)
-    pipe.put((b"waits",))
-    pipe.lend(no_peer())
-    pipe.put_first((b"",))
-    assert [frames_of(item) for item in pipe.outgoing] == [(b"",), (b"waits",)]
-    assert pipe.drop_oldest()
-    assert not pipe.drop_oldest()
-    pipe.put((b"1",))
-    pipe.put((b"2",))
-    assert [frames_of(item) for item in pipe.outgoing] == [(b"",), (b"2",)]
-    assert pipe.finished == 1  # two were dropped, and drains don't count what goes first
+    pipe.outbound.put((b"waits",))
+    lend(pipe)
+    pipe.outbound.put_first((b"",))
+    assert [frames_of(item) for item in pipe.outbound.queue] == [(b"",), (b"waits",)]
+    assert pipe.outbound.drop_oldest()
+    assert not pipe.outbound.drop_oldest()
+    pipe.outbound.put((b"1",))
+    pipe.outbound.put((b"2",))
+    assert [frames_of(item) for item in pipe.outbound.queue] == [(b"",), (b"2",)]
+    assert pipe.outbound.finished == 1  # two were dropped, and drains don't count what goes first

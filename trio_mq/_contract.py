@@ -133,7 +133,7 @@ class SocketSide(Protocol):
 
     # -- it talks --
 
-    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int, /) -> None:
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
         """Messages arrived for the link's pipe; at most as many as it had room for."""
 
     def peer_said(self, link: AnyLink, event: Event) -> None:

@@ -196,11 +196,11 @@ def _owner_faults(pattern: Pattern) -> Iterator[str]:
 
 
 def _hold_faults(pipe: Pipe, *, borrowed: bool) -> Iterator[str]:
-    if pipe.in_hand and not borrowed:
+    if pipe.outbound.in_hand and not borrowed:
         yield f"{pipe!r} is being written by nobody"
     if (pipe.hold is Hold.LENT) is not borrowed:
         yield f"{pipe!r} is {pipe.hold.value}, and {'one' if borrowed else 'no'} connection uses it"
-    if pipe.hold is Hold.RETIRED and (pipe.outgoing or pipe.attached):
+    if pipe.hold is Hold.RETIRED and (pipe.outbound.queue or pipe.attached):
         yield f"{pipe!r} is retired, and is still used"
     if pipe.hold is Hold.RETIRED and pipe.inbound.used_up and not pipe.inbound.readable:
         yield f"{pipe!r} is retired and read to its end, and is still kept"
@@ -223,7 +223,7 @@ def _total_faults(pattern: Pattern) -> Iterator[str]:
     """Compare the figures of the socket with those of its pipes, which are counted side by side."""
     ledger = pattern.ledger
     for pipe in ledger.pipes:
-        if pipe.outgoing and pipe not in ledger.busy:
+        if pipe.outbound.queue and pipe not in ledger.busy:
             yield f"{pipe!r} has messages to write, and its socket does not know"
         if pipe.inbound.count and not pipe.inbound.readable:
             yield f"{pipe!r} has messages to read, and its socket does not know"
@@ -242,14 +242,15 @@ def _total_faults(pattern: Pattern) -> Iterator[str]:
 
 
 def _books_of(pipe: Pipe) -> Iterator[str]:
-    tally, count = pipe.tally, len(pipe.outgoing)
+    outbound = pipe.outbound
+    tally, count = pipe.tally, len(outbound.queue)
     yield from _unread_faults(repr(pipe), tally, pipe.inbound.counted + pipe.inbound.kept)
-    if tally.accepted != tally.written + _dropped_out(tally) + pipe._counted_out:  # noqa: SLF001  # looks inside on purpose
+    if tally.accepted != tally.written + _dropped_out(tally) + outbound.counted:
         yield f"{pipe!r}: what was accepted neither waits, was written nor dropped"
-    if not 0 <= pipe.in_hand <= count or pipe.outgoing_bytes < 0:
-        yield f"{pipe!r}: {pipe.in_hand} messages of {count} are in hand"
-    if count <= _MESSAGES_A_LOOK and pipe.outgoing_bytes != sum(map(payload_of, pipe.outgoing)):
-        yield f"{pipe!r}: the messages have {sum(map(payload_of, pipe.outgoing))} bytes"
+    if not 0 <= outbound.in_hand <= count or outbound.size < 0:
+        yield f"{pipe!r}: {outbound.in_hand} messages of {count} are in hand"
+    if count <= _MESSAGES_A_LOOK and outbound.size != sum(map(payload_of, outbound.queue)):
+        yield f"{pipe!r}: the messages have {sum(map(payload_of, outbound.queue))} bytes"
 
 
 def _unread_faults(of: str, tally: Tally, unread: int) -> Iterator[str]:
@@ -277,4 +278,5 @@ def _waiting_in_vain(pattern: Pattern) -> Iterator[str]:
 
 def _has_plain_room(pipe: Pipe) -> bool:
     """Tell whether a message is admitted, without moving any to find out."""
-    return len(pipe.outgoing) < pipe.send_hwm and pipe.outgoing_bytes < pipe.send_hwm_bytes
+    outbound = pipe.outbound
+    return len(outbound.queue) < outbound.hwm and outbound.size < outbound.hwm_bytes

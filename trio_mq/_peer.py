@@ -172,7 +172,7 @@ class Peer:
         pipe = self._pipe
         if pipe is None:
             return Tally(), Waiting()
-        pipe.settle()  # which may end the connection, with figures of its own
+        pipe.catch_up()  # which may end the connection, with figures of its own
         if self._final is not None:
             return self._final
         tally = pipe.figures().copy()

@@ -231,7 +231,7 @@ class Counted(Protocol):
 
     routing_id: bytes
 
-    def settle(self) -> None:
+    def catch_up(self) -> None:
         """Let what an inproc join has put off happen; that may end the connection."""
 
     def figures(self) -> Tally:

@@ -20,7 +20,8 @@ from trio_mq import Dealer, Socket
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocDialer
 from trio_mq._pipes.inbound import Inbound
-from trio_mq._pipes.pipe import Hold, Pipe
+from trio_mq._pipes.outbound import Hold, Outbound
+from trio_mq._pipes.pipe import Pipe
 
 #: It is reset when the connection ends.
 CONNECTION: Final = ""
@@ -35,42 +36,48 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "owner": GIVEN,
         "endpoint": GIVEN,
         "options": GIVEN,
-        "conflate": GIVEN,
-        "send_hwm": GIVEN,
-        "send_hwm_bytes": GIVEN,
         "given_id": GIVEN,
         "routing_id": "kept until the next peer has said its own, for it may be the same program",
         "tally": FIGURES,
-        "_counted_out": FIGURES,
-        "_counted_out_bytes": FIGURES,
-        "finished": "drains wait for messages, whoever gets them",
-        "outgoing": QUEUE,
-        "outgoing_bytes": QUEUE,
-        "blocked": "somebody waits for room in the queue, which stays as full as it is",
         "leaving": "the end of the endpoint",
         "attached": "an endpoint may be chosen between connections, unless it is `immediate`",
-        "_announcements": "the channel; what is in it is taken out",
-        "outbound": "the channel; what is in it is taken out",
+        "outbound": QUEUE,
         "inbound": UNREAD,
         "peer": "whose what is dropped was; `hold` says whether it is still there",
+        "watched": CONNECTION,
+    },
+    Outbound: {
+        "_owner": GIVEN,
+        "_pipe": GIVEN,
+        "options": GIVEN,
+        "conflate": GIVEN,
+        "hwm": GIVEN,
+        "hwm_bytes": GIVEN,
+        "_tally": FIGURES,
+        "_total": FIGURES,
+        "_counted": FIGURES,
+        "_counted_bytes": FIGURES,
+        "finished": "drains wait for messages, whoever gets them",
+        "queue": QUEUE,
+        "size": QUEUE,
+        "blocked": "somebody waits for room in the queue, which stays as full as it is",
+        "_busy": GIVEN,
+        "_announce": "the channel; what is in it is taken out",
+        "announcements": "the channel; what is in it is taken out",
         "hold": CONNECTION,
         "in_hand": CONNECTION,
         "announced": CONNECTION,
-        "on_outgoing": CONNECTION,
-        "on_shared": CONNECTION,
+        "_borrower": CONNECTION,
         "_opening": CONNECTION,
-        "on_full": CONNECTION,
         "append_below": CONNECTION,
-        "watched": CONNECTION,
     },
     Inbound: {
         "options": GIVEN,
         "_tally": FIGURES,
         "_counted": FIGURES,
-        "_arrived": GIVEN,
-        "_dropped": GIVEN,
-        "_emptied": GIVEN,
-        "_budget": GIVEN,
+        "_owner": GIVEN,
+        "_pipe": GIVEN,
+        "budget": GIVEN,
         "_total": FIGURES,
         "_batch_cost": UNREAD,
         "_departed": "the end of the pipe",
@@ -92,7 +99,6 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "reserved": "of a task that receives, and ends with its call",
         "_paused": CONNECTION,
         "_on_room": CONNECTION,
-        "on_look": CONNECTION,
     },
     Dialer: {
         "endpoint": GIVEN,
@@ -159,7 +165,7 @@ def connection_state(socket: Socket) -> dict[str, object]:
     (entry,) = socket._opened.endpoints._connected.values()
     dial = entry.dial
     state: dict[str, object] = {}
-    for holder in (dial, dial.pipe, dial.pipe.inbound):
+    for holder in (dial, dial.pipe, dial.pipe.outbound, dial.pipe.inbound):
         for name, why in LIFETIMES[type(holder)].items():
             if why == CONNECTION:
                 kind = "Dial" if holder is dial else type(holder).__name__
@@ -187,13 +193,13 @@ async def test_nothing_of_a_connection_is_left_when_it_has_ended(way: str) -> No
         peer.disconnect()
         await eventually(lambda: connection_state(ours)["Dial.link"] is None)
         after = connection_state(ours)
-        assert during["Pipe.hold"] is Hold.LENT
+        assert during["Outbound.hold"] is Hold.LENT
         assert after == dict.fromkeys(after) | {
-            "Pipe.hold": Hold.FREE,
-            "Pipe.in_hand": 0,
-            "Pipe.announced": False,
-            "Pipe.append_below": 0,
+            "Outbound.hold": Hold.FREE,
+            "Outbound.in_hand": 0,
+            "Outbound.announced": False,
+            "Outbound.append_below": 0,
             "Inbound._paused": False,
         }
-        assert {name for name in after if during[name] != after[name]} >= {"Pipe.hold"}
+        assert {name for name in after if during[name] != after[name]} >= {"Outbound.hold"}
         await listener.aclose()

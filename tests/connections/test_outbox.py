@@ -8,7 +8,7 @@ import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.property.pipes import Books, assert_adds_up, new_pipe, no_peer, waiting_in
+from tests.property.pipes import Books, assert_adds_up, lend, new_pipe, waiting_in
 from tests.zmtp.pair import established
 from trio_mq import DropReason
 from trio_mq._connections.outbox import Outbox
@@ -69,8 +69,8 @@ class OutboxMachine(RuleBasedStateMachine):
         """Begin on a new stream."""
         self.kernel = Kernel()
         connection = established(SocketType.PUSH)
-        self.pipe.lend(no_peer())
-        self.outbox = Outbox(self.kernel, connection, self.pipe)
+        lend(self.pipe)
+        self.outbox = Outbox(self.kernel, connection, self.pipe.outbound)
         self.expected = b""
 
     @rule(size=st.integers(0, 300), shared=st.booleans())
@@ -79,7 +79,7 @@ class OutboxMachine(RuleBasedStateMachine):
         message = b"%06d" % self.sent + bytes(size)
         self.sent += 1
         item: Item = Outgoing((message,)) if shared else (message,)
-        self.pipe.put(item)
+        self.pipe.outbound.put(item)
         self.queue.append(message)
 
     @rule(room=st.integers(0, 400), one=st.booleans())

@@ -62,18 +62,41 @@ def no_peer() -> Peer:
     return cast("Peer", _NoPeer())
 
 
+class NoLink:
+    """A connection that writes only when a test does (a `Borrower`)."""
+
+    def queued(self) -> None:
+        """Leave it there."""
+
+    def queued_for_many(self) -> None:
+        """Leave it there."""
+
+    def make_room(self) -> None:
+        """There is none to make."""
+
+    def catch_up(self) -> None:
+        """Nothing was put off."""
+
+
+def lend(pipe: Pipe) -> None:
+    """Let the connection of a peer that does not matter have the pipe."""
+    pipe.lend(no_peer(), NoLink())
+
+
 def write(pipe: Pipe, count: int) -> list[bytes]:
     """Let a link write up to so many messages, and return their first frames."""
-    batch = pipe.next_batch(count, 1 << 30)
+    batch = pipe.outbound.next_batch(count, 1 << 30)
     frames = [frames_of(item) for item in batch]
     if frames:
-        pipe.written(len(frames), sum(len(frame) for message in frames for frame in message))
+        pipe.outbound.written(
+            len(frames), sum(len(frame) for message in frames for frame in message)
+        )
     return [message[0] for message in frames]
 
 
 def waiting_in(pipe: Pipe) -> list[bytes]:
     """Return the first frames of what waits to be written."""
-    return [frames_of(item)[0] for item in pipe.outgoing]
+    return [frames_of(item)[0] for item in pipe.outbound.queue]
 
 
 def assert_adds_up(pipe: Pipe) -> None:
@@ -83,4 +106,4 @@ def assert_adds_up(pipe: Pipe) -> None:
     dropped_in = sum((tally.dropped_in or {}).values())
     assert tally.accepted == tally.written + waiting.out + dropped_out
     assert tally.decoded == tally.delivered + waiting.into + dropped_in
-    assert waiting.out_bytes == sum(len(f) for item in pipe.outgoing for f in frames_of(item))
+    assert waiting.out_bytes == sum(len(f) for item in pipe.outbound.queue for f in frames_of(item))

@@ -22,7 +22,7 @@ def pipes_with(marks: list[int], rolling: set[int]) -> list[Pipe]:
     """Return a pipe for each mark, some of them in the midst of being written."""
     pipes = [new_pipe(Books(), send_hwm=mark) for mark in marks]
     for which in rolling:
-        pipes[which].writer_is_busy()
+        pipes[which].outbound.writer_is_busy()
     return pipes
 
 
@@ -68,13 +68,13 @@ def test_blocking_gives_a_message_to_all_or_to_none(
             write(pipes[step], 1)
             continue
         targets = [pipes[which] for which in sorted(step)]
-        full = [pipe for pipe in targets if not pipe.has_room()]
-        before = [list(pipe.outgoing) for pipe in pipes]
+        full = [pipe for pipe in targets if not pipe.outbound.has_room()]
+        before = [list(pipe.outbound.queue) for pipe in pipes]
         if full:
             with pytest.raises(trio.WouldBlock):
                 fanout.send((b"x",), targets)
-            assert [list(pipe.outgoing) for pipe in pipes] == before
-            assert all(pipe.blocked for pipe in full)
+            assert [list(pipe.outbound.queue) for pipe in pipes] == before
+            assert all(pipe.outbound.blocked for pipe in full)
         else:
             fanout.send((b"x",), targets)
     for pipe in pipes:
@@ -87,5 +87,5 @@ def test_a_message_for_many_is_one_object_that_its_encoding_can_be_kept_in() -> 
     fanout = Fanout("drop_newest")
     fanout.send((b"many",), pipes)
     fanout.send((b"one",), pipes[:1])
-    assert pipes[0].outgoing[0] is pipes[1].outgoing[0] is pipes[2].outgoing[0]
-    assert pipes[0].outgoing[1] == b"one"
+    assert pipes[0].outbound.queue[0] is pipes[1].outbound.queue[0] is pipes[2].outbound.queue[0]
+    assert pipes[0].outbound.queue[1] == b"one"

@@ -28,7 +28,7 @@ class Owner(Books):
         self.balance.room_opened(pipe)
 
     def _give(self, pipe: Pipe, item: Item) -> None:
-        pipe.put(item)
+        pipe.outbound.put(item)
         self.dispatched.append(frames_of(item)[0])
 
 
@@ -54,7 +54,9 @@ class LoadBalanceMachine(RuleBasedStateMachine):
     def send(self) -> None:
         """Accepted exactly if nothing is in the return queue and some peer has room."""
         message: Frames = (b"%d" % len(self.accepted),)
-        possible = not self.balance.returned and any(pipe.has_room() for pipe in self.pipes)
+        possible = not self.balance.returned and any(
+            pipe.outbound.has_room() for pipe in self.pipes
+        )
         try:
             self.balance.send(message)
         except trio.WouldBlock:
@@ -78,7 +80,7 @@ class LoadBalanceMachine(RuleBasedStateMachine):
         lost = waiting_in(pipe)
         self.owner.dispatched.clear()
         self.balance.remove(pipe)
-        self.balance.reclaim(pipe.reclaim())
+        self.balance.reclaim(pipe.outbound.reclaim())
         after = [frames_of(item)[0] for item in self.balance.returned]
         assert self.owner.dispatched + after == before + lost
 
@@ -93,13 +95,13 @@ class LoadBalanceMachine(RuleBasedStateMachine):
     def marks_are_exact(self) -> None:
         """No queue is longer than its mark."""
         for pipe in self.pipes:
-            assert len(pipe.outgoing) <= pipe.send_hwm
+            assert len(pipe.outbound.queue) <= pipe.outbound.hwm
             assert_adds_up(pipe)
 
     @invariant()
     def nothing_stays_returned_while_there_is_room(self) -> None:
         """The return queue is given out as soon as that is possible."""
-        assert not (self.balance.returned and any(pipe.has_room() for pipe in self.pipes))
+        assert not (self.balance.returned and any(pipe.outbound.has_room() for pipe in self.pipes))
 
 
 TestLoadBalance = LoadBalanceMachine.TestCase

@@ -88,7 +88,7 @@ def test_a_message_that_vanishes_with_its_connection_is_found(
 
     def careless(pipe: Pipe, *, partly_written: bool) -> None:
         if partly_written:
-            pipe.outgoing.popleft()
+            pipe.outbound.queue.popleft()
         give_back(pipe, partly_written=False)
 
     monkeypatch.setattr(Pipe, "give_back", careless)

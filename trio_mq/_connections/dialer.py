@@ -93,7 +93,7 @@ class Dialer:
             state=EndpointState.CLOSING if self._finishing else self.state,
             last_error=self.last_error,
             next_retry=self._next_retry,
-            queued=len(self.pipe.outgoing),
+            queued=len(self.pipe.outbound.queue),
             peers=int(self.pipe.hold is Hold.LENT),
         )
 
@@ -120,7 +120,7 @@ class Dialer:
     def _over(self) -> bool:
         if self._once and self.last_error is not None and self.state is not EndpointState.CONNECTED:
             return True
-        return self._finishing and not self.pipe.outgoing
+        return self._finishing and not self.pipe.outbound.queue
 
     def stop(self) -> None:
         """Drop the connection, if any, and dial no more."""
@@ -133,7 +133,7 @@ class Dialer:
         self._finishing = True
         if self.link is not None and self.link.peer is not None:
             self.link.finish()
-        elif not self.pipe.outgoing:
+        elif not self.pipe.outbound.queue:
             self._scope.cancel()
         else:
             self._hurry.set()

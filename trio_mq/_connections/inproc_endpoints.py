@@ -139,7 +139,7 @@ class InprocDialer:
             state=EndpointState.CLOSING if self._finishing else self.state,
             last_error=self.last_error,
             next_retry=self._next_retry,
-            queued=len(self.pipe.outgoing),
+            queued=len(self.pipe.outbound.queue),
             peers=int(self.pipe.hold is Hold.LENT),
         )
 
@@ -263,7 +263,7 @@ class InprocDialer:
         if self.link is not None:
             self._stopped = True
             self.link.finish()
-        elif not self.pipe.outgoing:
+        elif not self.pipe.outbound.queue:
             self.stop()
 
 

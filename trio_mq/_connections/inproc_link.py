@@ -10,7 +10,8 @@ sending two.
 Types and routing ids are judged as in a handshake, and sizes by the receiver's limits as in a
 decoder, which libzmq leaves out here.
 
-A `InprocLink` is to its socket what a `Link` is, and has the same surface.
+An `InprocLink` is to its socket what a `Link` is, and has the same surface; and it borrows its pipe
+as a `Writer` does (`Borrower`).
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class InprocLink:
         self.peer = Peer(
             other.properties, endpoint=self.endpoint, address=self.endpoint, hang_up=self.hang_up
         )
-        pipe.lend(self.peer)
+        pipe.lend(self.peer, self)
 
     def introduce(self) -> None:
         """Both sides have their pipes: tell our socket of its peer."""
@@ -140,10 +141,6 @@ class InprocLink:
         self._stage = _Stage.OPEN
         for topic in self._early:
             self.send_subscribe(topic)
-        self.pipe.on_outgoing = self.pipe.on_shared = self._transfer
-        self.pipe.on_full = self._transfer_all
-        if self._other is not None and self._other.pipe is not None:
-            self._other.pipe.inbound.on_look = self._transfer_all
         self._transfer()
 
     def refuse(self, error: BaseException) -> None:
@@ -201,6 +198,29 @@ class InprocLink:
         await trio.lowlevel.checkpoint()
         return True
 
+    # -- for the pipe, once both sockets know their peers --
+
+    def queued(self) -> None:
+        """A message was put into our pipe."""
+        if self._stage is not _Stage.JOINING:
+            self._transfer()
+
+    def queued_for_many(self) -> None:
+        """Do as `queued`: it costs no system call."""
+        self.queued()
+
+    def make_room(self) -> None:
+        """Our pipe is full: move what has room on the other side."""
+        if self._stage is not _Stage.JOINING:
+            self._transfer_all()
+
+    def catch_up(self) -> None:
+        """Move what was put off on both sides."""
+        other = self._other
+        self.make_room()
+        if other is not None:
+            other.make_room()
+
     def _turned_away(self, error: MQError) -> None:
         """The other side's pattern won't have what we sent: it ends, as a link would, and says why.
 
@@ -234,7 +254,6 @@ class InprocLink:
         if pipe is None or peer is None:
             return False
         pipe.give_back(partly_written=False)
-        pipe.inbound.on_look = None
         self.ending = Ending(reason, error, peer.since)
         self.owner.disconnected(self, self.ending)
         return True
@@ -269,7 +288,7 @@ class InprocLink:
         Raises:
             RemoteProtocolError: We sent what the other side's pattern forbids.
         """
-        while pipe.outgoing:
+        while pipe.outbound.queue:
             other = self._other
             if other is None or other.pipe is None:
                 return False
@@ -277,16 +296,16 @@ class InprocLink:
             room, room_bytes = inbound.room()
             if room <= 0 or room_bytes <= 0 or (inbound.holds and not all_of_it):
                 inbound.pause(self._transfer)
-                pipe.writer_is_busy()
+                pipe.outbound.writer_is_busy()
                 return False
-            items = pipe.next_batch(room, room_bytes)
+            items = pipe.outbound.next_batch(room, room_bytes)
             messages: list[Message] = [to_message(frames_of(item)) for item in items]
             payload = sum(map(size_of, messages))
             if not fit(messages, payload, other.options):
                 self._move_what_fits(messages, pipe, other.pipe, other)
-            pipe.written(len(items), payload)
+            pipe.outbound.written(len(items), payload)
             other.owner.deliver(other, other.pipe, messages, payload)
-        pipe.writer_is_idle()
+        pipe.outbound.writer_is_idle()
         return True
 
     @staticmethod
@@ -301,7 +320,7 @@ class InprocLink:
         good = list(takewhile(lambda message: too_large(message, other.options) is None, messages))
         payload = sum(map(size_of, good))
         bad = messages[len(good)]
-        pipe.written(len(good) + 1, payload + size_of(bad))
+        pipe.outbound.written(len(good) + 1, payload + size_of(bad))
         if good:
             other.owner.deliver(other, other_pipe, good, payload)
         error = too_large(bad, other.options)

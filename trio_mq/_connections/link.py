@@ -314,26 +314,23 @@ class Link:
         reader = Reader(
             stream,
             connection,
-            pipe,
+            pipe.inbound,
             deliver=partial(self._owner.deliver, self, pipe),
             handle=self._handle,
             hang_up=self.hang_up,
             patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now: until here that is a failed handshake.
-        writer = Writer(stream, connection, pipe, self._end, self._all_written)
+        writer = Writer(stream, connection, pipe.outbound, self._end, self._all_written)
         peer = Peer(properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up)
-        pipe.lend(peer)
+        pipe.lend(peer, writer, reader.watch)
         self.peer = peer
         self._reader, self._writer = reader, writer
         self._established = trio.current_time()
         self._written_before = pipe.tally.written
-        pipe.watched = reader.watch
-        pipe.on_outgoing = writer.write_through
-        pipe.on_shared = pipe.announce
         self._owner.connected(self, peer)
         self._origin.established(self)
-        pipe.wake_writer()
+        pipe.outbound.wake_writer()
         return reader, writer
 
     def _release(self) -> None:
@@ -390,7 +387,7 @@ class Link:
 
     def _wake_writer(self) -> None:
         if self.pipe is not None:
-            self.pipe.wake_writer()
+            self.pipe.outbound.wake_writer()
 
     # -- signs of life --
 

@@ -14,6 +14,7 @@ from typing import Final, cast
 
 from trio_mq._message import Frames
 from trio_mq._pipes.item import Item, Outgoing, PartlyWritten, frames_of, payload_of, payload_of_all
+from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, encode_message
@@ -36,7 +37,7 @@ class Outbox:
     Args:
         stream: Where to write.
         connection: Encodes, in its mechanism.
-        pipe: Where the messages wait.
+        outbound: Where the messages wait.
     """
 
     __slots__ = (
@@ -47,15 +48,17 @@ class Outbox:
         "_done",
         "_ends",
         "_left",
+        "_outbound",
         "_payload",
-        "_pipe",
         "_stream",
     )
 
-    def __init__(self, stream: ByteStream, connection: Connection, pipe: Pipe) -> None:
+    def __init__(
+        self, stream: ByteStream, connection: Connection, outbound: Outbound[Pipe]
+    ) -> None:
         self._stream = stream
         self._connection = connection
-        self._pipe = pipe
+        self._outbound = outbound
         #: Control frames that go before the next batch.
         self._control: list[bytes] = []
         #: What is left of what was loaded, and how many bytes that is.
@@ -76,7 +79,7 @@ class Outbox:
     @property
     def empty(self) -> bool:
         """Nothing is left to write, here or in the pipe."""
-        return not (self._left or self._control or self._pipe.outgoing)
+        return not (self._left or self._control or self._outbound.queue)
 
     @property
     def partly_written(self) -> bool:
@@ -94,10 +97,10 @@ class Outbox:
         """
         if self._left:
             return True
-        pipe = self._pipe
-        batch = self._batch = pipe.next_batch(1 if one else _BATCH_MESSAGES, _BATCH_BYTES)
-        if len(batch) == len(pipe.outgoing):
-            self._payload = pipe.outgoing_bytes
+        outbound = self._outbound
+        batch = self._batch = outbound.next_batch(1 if one else _BATCH_MESSAGES, _BATCH_BYTES)
+        if len(batch) == len(outbound.queue):
+            self._payload = outbound.size
         else:
             self._payload = payload_of_all(batch)
         buffers = self._encode(batch) if batch else []
@@ -131,21 +134,22 @@ class Outbox:
         The same as `load` and `write`, in a third of their time where there is nothing to gather:
         a round trip spends most of its time in such steps.
         """
-        pipe = self._pipe
-        if self._left or self._control or len(pipe.outgoing) != 1 or not self._connection.clear:
+        outbound = self._outbound
+        queue = outbound.queue
+        if self._left or self._control or len(queue) != 1 or not self._connection.clear:
             return False
-        item = pipe.outgoing[0]
-        size = pipe.outgoing_bytes
+        item = queue[0]
+        size = outbound.size
         if size >= _LARGE:
             return False
         wire = encode_message(item) if isinstance(item, (tuple, bytes)) else _wire(item)
         taken = self._stream.try_write((wire,))
         if taken == len(wire):
-            pipe.in_hand = 1
-            pipe.written(1, size)
+            outbound.lone_written(size)
             return True
         if taken:
-            self._batch, self._buffers, self._left = pipe.next_batch(1, size), [wire], len(wire)
+            self._batch = outbound.next_batch(1, size)
+            self._buffers, self._left = [wire], len(wire)
             self._payload, self._done, self._ends = size, 0, None
             self._cut_short(taken)
         return False
@@ -178,7 +182,7 @@ class Outbox:
         self._left = 0
         self._ends = None
         if batch:
-            self._pipe.written(len(batch), self._payload)
+            self._outbound.written(len(batch), self._payload)
 
     def _cut_short(self, taken: int) -> None:
         if self._ends is None:
@@ -201,7 +205,7 @@ class Outbox:
         if count:
             del self._batch[:count]
             self._payload -= payload
-            self._pipe.written(count, payload)
+            self._outbound.written(count, payload)
 
     def _wire_size(self, item: Item) -> int:
         return self._connection.wire_size(frames_of(item))

@@ -39,6 +39,7 @@ from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.watch import Watch
 from trio_mq._message import Message
 from trio_mq._pipes.budget import SMALL_READ, Share, Tail
+from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream, PollableStream
 from trio_mq.zmtp import Connection, Event, Messages
@@ -78,7 +79,7 @@ class Reader:
     Args:
         stream: The bytes.
         connection: Decodes them.
-        pipe: Has room, or not.
+        inbound: Has room, or not.
         deliver: Takes messages and their payload.
         handle: Takes everything else that is decoded.
         patience: Seconds that the rest of a frame may keep us waiting; ``None`` is for ever.
@@ -94,10 +95,10 @@ class Reader:
         "_ended",
         "_fault",
         "_handle",
+        "_inbound",
         "_left",
         "_looking_ahead",
         "_patience",
-        "_pipe",
         "_share",
         "_small_reads",
         "_stream",
@@ -111,7 +112,7 @@ class Reader:
         self,
         stream: ByteStream,
         connection: Connection,
-        pipe: Pipe,
+        inbound: Inbound[Pipe],
         *,
         deliver: Callable[[list[Message], int], None],
         handle: Callable[[Event], None],
@@ -120,10 +121,10 @@ class Reader:
     ) -> None:
         self._stream = stream
         self._connection = connection
-        self._pipe = pipe
+        self._inbound = inbound
         self._deliver = deliver
         self._handle = handle
-        self._budget = pipe.owner.budget
+        self._budget = inbound.budget
         self._share = Share(self._budget, partial(hang_up, "receive-budget"))
         #: Seconds without a byte inside an unfinished frame.
         self._patience = patience
@@ -195,7 +196,7 @@ class Reader:
         if self._left and not self._discarding:
             # What the peer wants of us is of no interest any more.
             self._handle = _ignore
-            self._pipe.inbound.tail = Tail(self._share)
+            self._inbound.tail = Tail(self._share)
             self._decode_tail()
         else:
             self._share.hold(0)
@@ -208,13 +209,13 @@ class Reader:
         except Exception:  # noqa: BLE001  # it is the peer's, which is gone
             stop = _Stop.NO_DATA
         if stop is _Stop.NO_DATA:
-            self._pipe.inbound.end_tail()
+            self._inbound.end_tail()
         else:
             self._share.park(self._connection.buffered)
 
     async def _wait_for_tail(self) -> None:
         """Wait until what an earlier connection of this pipe has left is used up."""
-        tail = self._pipe.inbound.tail
+        tail = self._inbound.tail
         if tail is not None and not self._discarding:
             self._worked_off = tail.used_up
             if self.heartbeat is not None:
@@ -310,12 +311,12 @@ class Reader:
         """Handle what has arrived as far as there is room; ``on_room`` goes on later."""
         if self._discarding:
             return _Stop.NO_DATA
-        pipe, connection = self._pipe, self._connection
+        inbound, connection = self._inbound, self._connection
         left = _MAX_DECODED
         while left > 0:
-            room, room_bytes = pipe.inbound.room()
+            room, room_bytes = inbound.room()
             if room <= 0 or room_bytes <= 0:
-                pipe.inbound.pause(on_room or self._go_on)
+                inbound.pause(on_room or self._go_on)
                 return _Stop.NO_ROOM
             event = connection.next_event(min(room, left), room_bytes)
             if event is None:

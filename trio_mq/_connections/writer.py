@@ -23,6 +23,7 @@ import trio
 
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.outbox import Outbox
+from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq._waiting import current_slice
@@ -42,12 +43,12 @@ _BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Writer:
-    """Writes what waits in one pipe to one stream.
+    """Writes what waits in one pipe to one stream (a `Borrower`).
 
     Args:
         stream: Where to.
         connection: Encodes.
-        pipe: Where messages wait.
+        outbound: Where messages wait.
         fail: Told of a bug that ended the writer.
         finished: Told, after `finish`, that all is written, and whether the peer can see that
             nothing follows.
@@ -61,8 +62,8 @@ class Writer:
         "_finishing",
         "_last_write",
         "_one_by_one",
+        "_outbound",
         "_outbox",
-        "_pipe",
         "_slice",
         "_stopped",
         "_stream",
@@ -73,15 +74,15 @@ class Writer:
         self,
         stream: ByteStream,
         connection: Connection,
-        pipe: Pipe,
+        outbound: Outbound[Pipe],
         fail: Callable[[Exception], None],
         finished: Callable[[bool], None],
     ) -> None:
         self._stream = stream
-        self._pipe = pipe
+        self._outbound = outbound
         self._fail = fail
         self._finished = finished
-        self._outbox = Outbox(stream, connection, pipe)
+        self._outbox = Outbox(stream, connection, outbound)
         self._slice = current_slice()
         self._clock = self._slice.clock
         # Nobody knows how much of a failed ``write_all`` arrived: so it gets one message only.
@@ -100,20 +101,20 @@ class Writer:
     def control(self, frame: bytes) -> None:
         """Send a control frame before the messages that wait."""
         self._outbox.control(frame)
-        self._pipe.wake_writer()
+        self._outbound.wake_writer()
 
     def finish(self) -> None:
         """Shut our direction of the stream when nothing is left to write."""
         self._finishing = True
-        self._pipe.wake_writer()
+        self._outbound.wake_writer()
 
     def stop(self) -> bool:
         """Let `run` return soon, if all it does is wait for something to write; else False."""
         if not self._stopped:
-            if self._pipe.announced or self._one_by_one:
+            if self._outbound.announced or self._one_by_one:
                 return False
             self._stopped = True
-            self._pipe.announce()
+            self._outbound.announce()
         return True
 
     @trio.lowlevel.enable_ki_protection
@@ -121,14 +122,14 @@ class Writer:
         """Write until the connection fails or the task is cancelled; never raises for a peer."""
         try:
             while not self._stopped:
-                await self._pipe.outbound.receive()
+                await self._outbound.announcements.receive()
                 if self._stopped:
                     return
                 await self._gather()
                 while self._load():
                     await self._write()
                     await self._gather()
-                self._pipe.writer_is_idle()
+                self._outbound.writer_is_idle()
                 if self._finishing and self._outbox.empty:
                     self._finished(await self._stream.shutdown_write())
         except _BROKEN:
@@ -140,16 +141,16 @@ class Writer:
         """Let a flood fill the batch, as long as every turn brings more."""
         before = 0
         while self._grows(before):
-            before = len(self._pipe.outgoing)
+            before = len(self._outbound.queue)
             await trio.lowlevel.checkpoint()
 
     def _grows(self, before: int) -> bool:
         """Tell whether the batch has grown since, and may grow further."""
-        pipe = self._pipe
+        outbound = self._outbound
         return (
-            before + _GROWTH <= len(pipe.outgoing) < _ENOUGH_MESSAGES
-            and pipe.outgoing_bytes < _ENOUGH_BYTES
-            and pipe.has_room()
+            before + _GROWTH <= len(outbound.queue) < _ENOUGH_MESSAGES
+            and outbound.size < _ENOUGH_BYTES
+            and outbound.has_room()
         )
 
     def _load(self) -> bool:
@@ -163,22 +164,36 @@ class Writer:
             await self._stream.write_all(self._outbox.take())
         elif not self._outbox.write():
             await self._stream.wait_writable()
-        elif self._pipe.outgoing:
+        elif self._outbound.queue:
             await trio.lowlevel.checkpoint()
         self._last_write = self._clock()
 
-    def write_through(self) -> None:
+    # -- for the pipe --
+
+    def queued(self) -> None:
         """Something was put into an idle pipe: write it now if that is worth it."""
         now = self._clock()
         pause = _PAUSE_IN_FLOOD if self._slice.flooded else _PAUSE
         if now - self._last_write < pause or self._one_by_one or self._failed:
-            self._pipe.announce()
+            self._outbound.announce()
             return
         self._last_write = now
         if self._try_write_lone():
-            self._pipe.writer_is_idle()
+            self._outbound.writer_is_idle()
         else:
-            self._pipe.announce()
+            self._outbound.announce()
+
+    def queued_for_many(self) -> None:
+        """Leave it to the task, which may find more to write with it."""
+        self._outbound.announce()
+
+    def make_room(self) -> None:
+        """Only the kernel can, and it does so when the peer reads."""
+
+    def catch_up(self) -> None:
+        """There is nothing that could have moved and has not."""
+
+    # -- the last attempt --
 
     def write_once(self) -> None:
         """Make the last attempt before the connection is cut."""

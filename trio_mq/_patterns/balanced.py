@@ -46,14 +46,14 @@ class BalancedPattern(Pattern):
         if self.options.requeue:
             self.reroute(pipe)
         else:
-            pipe.drop_outgoing(reason)
+            pipe.outbound.drop_all(reason)
 
     def reroute(self, pipe: Pipe) -> None:
         """Give what waits to others, now or when there are any."""
-        if self.options.requeue and pipe.outgoing:
+        if self.options.requeue and pipe.outbound.queue:
             # Drains first: to leave the pipe must not look like having been written.
-            self.ledger.drains.handed_back(len(pipe.outgoing))
-            self.balance.reclaim(pipe.reclaim())
+            self.ledger.drains.handed_back(len(pipe.outbound.queue))
+            self.balance.reclaim(pipe.outbound.reclaim())
 
     def waiting(self) -> Waiting:
         """Return what is in the return queue."""
@@ -70,5 +70,5 @@ class BalancedPattern(Pattern):
 
     def _give_returned(self, pipe: Pipe, item: Item) -> None:
         """Queue a message of the return queue for the peer that was chosen for it."""
-        pipe.put(item)
+        pipe.outbound.put(item)
         self.ledger.drains.dispatched(pipe)

@@ -17,4 +17,4 @@ class DealerPattern(BalancedPattern):
     def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
         """Send the probe, if one is wanted."""
         if self.options.probe:
-            pipe.put_first(PROBE)
+            pipe.outbound.put_first(PROBE)

@@ -80,7 +80,7 @@ class Ledger:
 
     def undelivered(self, pipe: Pipe, *, warn: bool) -> None:
         """Tell of messages that were still waiting when their way out had to close."""
-        left = len(pipe.outgoing)
+        left = len(pipe.outbound.queue)
         if left:
             log.log(
                 logging.WARNING if warn else logging.DEBUG,
@@ -95,10 +95,10 @@ class Ledger:
     def sending(self) -> tuple[Pipe, ...]:
         """Return the pipes in which something waits to be written."""
         for pipe in tuple(self.busy):
-            pipe.settle()
-            if not (pipe.outgoing or pipe.announced):
+            pipe.catch_up()
+            if not (pipe.outbound.queue or pipe.outbound.announced):
                 self.busy.pop(pipe, None)
-        return tuple(pipe for pipe in self.busy if pipe.outgoing)
+        return tuple(pipe for pipe in self.busy if pipe.outbound.queue)
 
     def forget(self, pipe: Pipe) -> None:
         """A pipe is gone: whoever still knows it, and counts something there, counts it here."""

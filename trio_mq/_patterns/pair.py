@@ -50,7 +50,7 @@ class PairPattern(Pattern):
 
     def send(self, frames: Frames) -> None:
         """Queue it for the peer."""
-        self._with_room().put(frames)
+        self._with_room().outbound.put(frames)
 
     def look_for_room(self) -> None:
         """Raise `trio.WouldBlock` if there is no peer, or it has no room."""
@@ -60,7 +60,7 @@ class PairPattern(Pattern):
         pipe = self.pipe
         if pipe is None or not pipe.attached:
             raise trio.WouldBlock
-        if not pipe.has_room():
-            pipe.blocked = True
+        if not pipe.outbound.has_room():
+            pipe.outbound.block()
             raise trio.WouldBlock
         return pipe

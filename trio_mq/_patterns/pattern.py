@@ -14,11 +14,11 @@ from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
 from trio_mq._patterns.ledger import Ledger
-from trio_mq._pipes.budget import budget_of
-from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.budget import ReceiveBudget, budget_of
+from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._strategies.load_balance import LoadBalance
-from trio_mq._tally import DropReason, Waiting
+from trio_mq._tally import DropReason, Tally, Waiting
 from trio_mq._waiting import WaitList
 from trio_mq.zmtp import Event, PeerProperties, SocketType
 
@@ -40,10 +40,10 @@ class Contested(Exception):  # a verdict, not an error
 
 
 class NoSolePipe:
-    """What stands for `LoadBalance.sole_pipe` where messages are not simply taken in turn."""
+    """What stands for `LoadBalance.sole_outbound` where messages are not simply taken in turn."""
 
     __slots__ = ()
-    sole_pipe: Final = None
+    sole_outbound: Final = None
 
 
 class Pattern:
@@ -68,7 +68,7 @@ class Pattern:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.ledger: Ledger = Ledger(self.socket_type.value.capitalize(), budget_of(options))
-        #: Where ``send`` may append by itself; see `LoadBalance.sole_pipe`.
+        #: Where ``send`` may append by itself; see `LoadBalance.sole_outbound`.
         self.sole_pipes: LoadBalance | NoSolePipe = NoSolePipe()
         #: Tasks that wait in ``send``, and in ``receive``.
         self.senders: WaitList[None] = WaitList()
@@ -108,21 +108,56 @@ class Pattern:
 
     def give_up(self, pipe: Pipe, reason: DropReason) -> None:
         """What waits in the pipe will not be written there."""
-        pipe.drop_outgoing(reason)
+        pipe.outbound.drop_all(reason)
 
     def reroute(self, pipe: Pipe) -> None:
         """Its endpoint can't be reached for a while: give what waits to others, or let it wait."""
 
-    # -- things happen on them --
+    # -- what pipes tell (`PipeOwner`) --
+
+    @property
+    def budget(self) -> ReceiveBudget:
+        """What may wait to be received in all pipes together."""
+        return self.ledger.budget
+
+    @property
+    def total(self) -> Tally:
+        """What was counted in all pipes together."""
+        return self.ledger.total
+
+    @property
+    def busy(self) -> dict[Pipe, None]:
+        """The pipes in which something waits to be written."""
+        return self.ledger.busy
+
+    def taken_back(self, pipe: Pipe, place: int) -> None:
+        """A message was taken back before it was written."""
+        self.ledger.drains.taken_back(pipe, place)
+
+    def outgoing_finished(self, pipe: Pipe) -> None:
+        """Messages have left a pipe."""
+        self.ledger.drains.look(pipe)
+
+    def dropped(self, pipe: Pipe, reason: DropReason, count: int) -> None:
+        """Messages went no further."""
+        self.ledger.dropped(pipe, reason, count)
+
+    def emptied(self, pipe: Pipe) -> None:
+        """The last message of a pipe was taken: forget the pipe, if it was retired."""
+        if pipe.hold is Hold.RETIRED and pipe.inbound.used_up and pipe in self.ledger.pipes:
+            self.ledger.forget(pipe)
+            self.forget(pipe)
 
     def room_opened(self, pipe: Pipe) -> None:
-        """A pipe that was `Pipe.blocked` has room again."""
+        """A pipe that was `Outbound.blocked` has room again."""
 
     def messages_arrived(self, pipe: Pipe) -> None:
         """An unreadable pipe has messages."""
         self.queue.messages_arrived(pipe)
         if self.receivers.waiters:
             self.receivers.serve()
+
+    # -- what arrives --
 
     def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
         """Messages were decoded: queue what is wanted.

@@ -109,7 +109,7 @@ class RepPattern(Pattern):
         pipe = requester.pipe
         if pipe.peer is None or pipe.peer is not requester.peer or pipe.peer.closed:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE)
-        elif pipe.has_room():
-            pipe.put((*requester.envelope, *frames))
+        elif pipe.outbound.has_room():
+            pipe.outbound.put((*requester.envelope, *frames))
         else:
-            pipe.refuse(DropReason.HIGH_WATER_MARK)
+            pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)

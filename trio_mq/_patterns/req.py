@@ -98,10 +98,10 @@ class ReqPattern(BalancedPattern):
         if self.balance.returned:
             raise trio.WouldBlock
         balance = self.balance
-        alone = balance.sole_pipe is not None
+        alone = balance.sole_outbound is not None
         pipe = balance.choose() if alone else balance.choose_idle(self._has_work)
         exchange = Exchange()
-        pipe.put(self._assign(exchange, frames, pipe))
+        pipe.outbound.put(self._assign(exchange, frames, pipe))
         return exchange
 
     def claim(self, exchange: Exchange) -> Message:
@@ -124,7 +124,7 @@ class ReqPattern(BalancedPattern):
             del self._homeless[id(exchange.request)]
             if self.balance.withdraw(exchange.request):
                 self.ledger.drains.forgotten(1)
-        elif pipe.take_back(exchange.request) or exchange.request_id:
+        elif pipe.outbound.take_back(exchange.request) or exchange.request_id:
             self._close(exchange)
         elif self.turns.partner(pipe) is Partner.RETURNING:
             # Its late reply may come over another connection; from now on ids tell it apart.
@@ -175,7 +175,7 @@ class ReqPattern(BalancedPattern):
         if doomed:
             self.turns.take_name_back(pipe)
         elif self.options.probe:
-            pipe.put_first(PROBE)
+            pipe.outbound.put_first(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Fail the exchanges whose request this connection has wholly carried."""
@@ -305,13 +305,13 @@ class ReqPattern(BalancedPattern):
         body = exchange.body
         # Drains first: to leave the pipe must not look like having been written.
         self.ledger.drains.handed_back(1)
-        pipe.take_back(exchange.request)
+        pipe.outbound.take_back(exchange.request)
         self._close(exchange, free=stays)
         if not stays or self.turns.is_out(pipe):
             self._lodge(exchange)
             self.balance.reclaim([exchange.request])
         else:
-            pipe.put(self._assign(exchange, body, pipe))
+            pipe.outbound.put(self._assign(exchange, body, pipe))
             self.ledger.drains.dispatched(pipe)
 
     def _lodge(self, exchange: Exchange) -> None:
@@ -380,9 +380,9 @@ class ReqPattern(BalancedPattern):
         They must not be written again, to the next peer: nothing would tell their replies.
         """
         wanted = {id(exchange.request) for exchange in self._exchanges_of(pipe)}
-        for request in [frames_of(item) for item in pipe.outgoing]:
+        for request in [frames_of(item) for item in pipe.outbound.queue]:
             if id(request) not in wanted and len(request) > 1:
-                pipe.take_back(request)
+                pipe.outbound.take_back(request)
 
     def _exchanges_of(self, pipe: Pipe) -> list[Exchange]:
         """Return those for which this pipe owes a reply."""
@@ -393,10 +393,10 @@ class ReqPattern(BalancedPattern):
 
     def _waiting_in(self, pipe: Pipe) -> list[Exchange]:
         """Return those whose request was not wholly written, in their order."""
-        if not pipe.outgoing:
+        if not pipe.outbound.queue:
             return []
         by_request = {id(exchange.request): exchange for exchange in self._exchanges_of(pipe)}
-        requests = [id(frames_of(item)) for item in pipe.outgoing]
+        requests = [id(frames_of(item)) for item in pipe.outbound.queue]
         return [by_request[request] for request in requests if request in by_request]
 
 
@@ -417,6 +417,6 @@ def _open_envelope(message: Message) -> tuple[bytes, Frames]:
 
 def _waits(exchange: Exchange, pipe: Pipe) -> bool:
     """Tell whether the request is not wholly written yet, so that nothing can be its reply."""
-    return bool(pipe.outgoing) and any(
-        frames_of(item) is exchange.request for item in pipe.outgoing
+    return bool(pipe.outbound.queue) and any(
+        frames_of(item) is exchange.request for item in pipe.outbound.queue
     )

@@ -70,7 +70,7 @@ class RouterPattern(Pattern):
     def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
         """Send the probe, if one is wanted."""
         if self.options.probe:
-            pipe.put_first(PROBE)
+            pipe.outbound.put_first(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Forget an invented name, which nobody will claim, and that of a failed handshake."""
@@ -83,7 +83,7 @@ class RouterPattern(Pattern):
         """The peer that had this name is gone for good, and so is what waits for it."""
         self._table.remove(pipe)
         pipe.routing_id = b""
-        pipe.drop_outgoing(reason)
+        pipe.outbound.drop_all(reason)
         self._serve_blocked(pipe)
 
     def room_opened(self, pipe: Pipe) -> None:
@@ -136,15 +136,15 @@ class RouterPattern(Pattern):
         pipe = self._table.find(frames[0])
         if pipe is None:
             self._unroutable(frames[0])
-        elif pipe.has_room():
-            pipe.put(frames[1:])
+        elif pipe.outbound.has_room():
+            pipe.outbound.put(frames[1:])
         else:
             self._full(pipe, frames)
 
     def lacking_room(self, frames: Frames) -> Collection[Pipe]:
         """Return the pipe of the peer that it names, if that has no room."""
         pipe = self._table.find(frames[0])
-        return () if pipe is None or pipe.has_room() else (pipe,)
+        return () if pipe is None or pipe.outbound.has_room() else (pipe,)
 
     def knows(self, routing_id: bytes) -> bool:
         """Tell whether a peer has that routing id."""
@@ -167,17 +167,17 @@ class RouterPattern(Pattern):
     def _full(self, pipe: Pipe, frames: Frames) -> None:
         on_full = self.options.on_full
         if on_full == "block":
-            pipe.blocked = True
+            pipe.outbound.block()
             raise trio.WouldBlock
         if on_full == "drop_oldest":
-            while not pipe.has_room() and pipe.drop_oldest():
+            while not pipe.outbound.has_room() and pipe.outbound.drop_oldest():
                 pass
-            if pipe.has_room():
-                pipe.put(frames[1:])
+            if pipe.outbound.has_room():
+                pipe.outbound.put(frames[1:])
                 return
         if self.options.mandatory and on_full == "drop_newest":
             raise Unroutable(frames[0], "its queue is full")
-        pipe.refuse(DropReason.HIGH_WATER_MARK)
+        pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)
         if on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")
 

@@ -59,7 +59,7 @@ class XPubPattern(PubPattern):
         """Send the welcome message, if there is one."""
         super().connected(link, pipe)
         if self._welcome is not None:
-            pipe.put_first((self._welcome,))
+            pipe.outbound.put_first((self._welcome,))
 
     def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
         """Queue what subscribers say."""

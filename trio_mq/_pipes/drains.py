@@ -21,7 +21,7 @@ from trio_mq._waiting import WaitList
 
 class _Drain:
     def __init__(self, pipes: Iterable[Pipe], returned: int) -> None:
-        self._marks = {pipe: pipe.finished + len(pipe.outgoing) for pipe in pipes if pipe.outgoing}
+        self._marks = {pipe: pipe.outbound.mark for pipe in pipes if pipe.outbound.queue}
         self._returned = returned
 
     def taken_back(self, pipe: Pipe, place: int) -> None:
@@ -34,7 +34,7 @@ class _Drain:
     def dispatched(self, pipe: Pipe) -> None:
         if self._returned:
             self._returned -= 1
-            self._marks[pipe] = pipe.finished + len(pipe.outgoing)
+            self._marks[pipe] = pipe.outbound.mark
 
     def forgotten(self, count: int) -> None:
         self._returned = max(0, self._returned - count)
@@ -42,7 +42,7 @@ class _Drain:
     def look(self, pipe: Pipe) -> None:
         """Messages of a pipe were finished: perhaps it was the last that mattered."""
         mark = self._marks.get(pipe)
-        if mark is not None and pipe.finished >= mark:
+        if mark is not None and pipe.outbound.finished >= mark:
             del self._marks[pipe]
 
     def check(self) -> None:

@@ -1,16 +1,31 @@
-"""What one peer has sent and nobody has received yet: the inbound half of a pipe."""
+"""What one peer has sent and nobody has received yet: the inbound half of a pipe.
+
+Theory of operation
+-------------------
+
+The link asks for `Inbound.room` before it decodes, and stops reading when there is none. It goes on
+when half of the room is free, not for each message, and from the stack of the receive that freed
+it.
+
+What one read decoded is a *batch*. The batch in hand is a deque, from which messages are received;
+later ones wait in a memory channel, unbounded and only used with ``send_nowait``. A batch that
+finds nothing before it is taken in hand at once. So what costs as much as several messages, a
+wake-up or a look at the room, is paid once per batch; and what was received is counted when its
+batch ends, or when somebody asks (`Inbound.count_taken`).
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
 import attrs
 import trio
 
 from trio_mq._message import Message, size_of
 from trio_mq._pipes.budget import DEPARTED, ReceiveBudget, Tail, cost_of
+from trio_mq._pipes.owner import PipeOwner, PipeT
 from trio_mq._tally import DropReason, Tally
 
 if TYPE_CHECKING:
@@ -27,17 +42,16 @@ Batch: TypeAlias = tuple["Peer", list[Message], int, int]
 
 
 @attrs.define(eq=False, repr=False)
-class Inbound:
-    """The inbound queue of a pipe; see the head of `_pipe` for the theory."""
+class Inbound(Generic[PipeT]):
+    """The inbound queue of a pipe; see the head of this file."""
 
-    options: Options = attrs.field(repr=False)
-    _tally: Tally = attrs.field(repr=False)
-    _arrived: Callable[[], None] = attrs.field(repr=False)
-    _dropped: Callable[[DropReason, int], None] = attrs.field(repr=False)
-    _emptied: Callable[[], None] = attrs.field(repr=False)
-    #: That of the socket.
-    _budget: ReceiveBudget = attrs.field(repr=False)
-    _total: Tally = attrs.field(repr=False)
+    _owner: PipeOwner[PipeT]
+    _pipe: PipeT
+    options: Options
+    _tally: Tally
+    #: Those of the socket.
+    budget: ReceiveBudget = attrs.field(init=False)
+    _total: Tally = attrs.field(init=False)
     #: The batch that is being received, how long it was when it was last counted, and whose it is.
     batch: deque[Message] = attrs.field(init=False, factory=deque)
     _counted: int = attrs.field(init=False, default=0)
@@ -58,8 +72,6 @@ class Inbound:
     #: The link found no room; the call wakes it when half of the room is free.
     _paused: bool = attrs.field(init=False, default=False)
     _on_room: Callable[[], None] | None = attrs.field(init=False, default=None)
-    #: Brings in what an inproc sender has put off sending; set by the join.
-    on_look: Callable[[], None] | None = attrs.field(init=False, default=None)
     #: What a connection that is gone has left undecoded; ``None``: nothing.
     tail: Tail | None = attrs.field(init=False, default=None)
     #: Messages that the pattern keeps for those who asked for them, and their payload bytes: they
@@ -75,6 +87,7 @@ class Inbound:
 
     def __attrs_post_init__(self) -> None:
         options = self.options
+        self.budget, self._total = self._owner.budget, self._owner.total
         self._hwm = options.receive_hwm or _UNLIMITED
         self._part = (self._hwm + 3) // 4
         self._hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
@@ -119,7 +132,7 @@ class Inbound:
         A quarter of the high-water mark, so that a batch ends, and the room is looked at, near
         where half of it is free; or all of the room if that would leave too little for another.
         """
-        budget = self._budget
+        budget = self.budget
         if budget.closed:
             return 0, 0
         if self._conflate_all:
@@ -139,8 +152,8 @@ class Inbound:
         """There is no room; call ``on_room`` when half of it is free, here and in the budget."""
         self._paused = True
         self._on_room = on_room
-        if self._budget.closed:
-            self._budget.wait(self)
+        if self.budget.closed:
+            self.budget.wait(self)
 
     def budget_opened(self) -> None:
         """The budget was used up, and is no more."""
@@ -157,7 +170,7 @@ class Inbound:
         if self.tail is None:
             self._paused = False
             self._on_room = None
-            self._budget.leave(self)
+            self.budget.leave(self)
 
     def end_tail(self) -> None:
         """What the link left is decoded, or will never be."""
@@ -167,7 +180,7 @@ class Inbound:
             self.link_ended()
             if not self.count:
                 # The last message was taken before, and there was no room to look for more.
-                self._emptied()
+                self._owner.emptied(self._pipe)
 
     def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
         """Queue what a link decoded; the link has seen the room for it."""
@@ -175,7 +188,7 @@ class Inbound:
             messages, payload = self._conflate(messages)
         self.count_arrived(len(messages), payload)
         cost = cost_of(messages, payload)
-        budget = self._budget
+        budget = self.budget
         budget.left -= cost
         if budget.left <= 0 and not budget.closed:
             budget.close()
@@ -188,7 +201,7 @@ class Inbound:
             # unless it is another peer's, for the last message of this one may just be being taken.
             self._begin(peer, messages, payload, cost)
         if not self.readable:
-            self._arrived()
+            self._owner.messages_arrived(self._pipe)
 
     def discard(self, messages: list[Message], payload: int, reason: DropReason) -> None:
         """Count messages that were decoded and are not wanted."""
@@ -212,7 +225,7 @@ class Inbound:
         """Count messages that arrived and will not be delivered."""
         self._tally.drop_in(reason, count)
         self._total.drop_in(reason, count)
-        self._dropped(reason, count)
+        self._owner.dropped(self._pipe, reason, count)
 
     def keep(self, payload: int) -> None:
         """A message that was counted as arrived is kept by the pattern, until `let_go`."""
@@ -228,7 +241,7 @@ class Inbound:
         else:
             self.count_dropped(dropped, 1)
         if self._departed and self.used_up:
-            self._emptied()
+            self._owner.emptied(self._pipe)
 
     def refuse(self, reason: DropReason) -> None:
         """Count a message that arrived only as far as was needed to see that it is not wanted."""
@@ -239,13 +252,13 @@ class Inbound:
         """The peer is gone for good: the pipe is kept only for what it has sent."""
         if not self.used_up:
             self._departed = True
-            self._budget.take(DEPARTED)
+            self.budget.take(DEPARTED)
 
     def forgotten(self) -> None:
         """The pipe is gone."""
         if self._departed:
             self._departed = False
-            self._budget.give_back(DEPARTED)
+            self.budget.give_back(DEPARTED)
 
     def _conflate(self, messages: list[Message]) -> tuple[list[Message], int]:
         self.drop_all(DropReason.CONFLATED)
@@ -281,7 +294,7 @@ class Inbound:
         self.batch.appendleft(message)
         if not self._batch_cost:
             self._batch_cost = cost_of([message], size_of(message))
-            self._budget.take(self._batch_cost)
+            self.budget.take(self._batch_cost)
 
     def drop_taken(self, reason: DropReason) -> None:
         """Count the message just taken as dropped instead of delivered."""
@@ -328,7 +341,7 @@ class Inbound:
     def _end_batch(self) -> None:
         """The messages of the batch were received, or dropped."""
         cost, self._batch_cost = self._batch_cost, 0
-        self._budget.give_back(cost)
+        self.budget.give_back(cost)
 
     def look_for_room(self) -> None:
         """Wake the link if it waits for room and half of it is free.

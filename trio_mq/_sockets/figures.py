@@ -25,7 +25,7 @@ def _look(pattern: Pattern) -> Waiting:
     """Count what was not counted yet, and return what waits in pipes."""
     # Of inproc, what has been put off moves now: that may empty pipes, and fill others.
     for pipe in pattern.queue.readable():
-        pipe.settle()
+        pipe.catch_up()
     total = Waiting()
     for pipe in {*pattern.ledger.sending(), *pattern.queue.readable(), *pattern.keeping()}:
         pipe.figures()

@@ -1,8 +1,7 @@
 """Who is there: the peers and pipes of one socket, what becomes of them, and what is counted.
 
-Links and endpoints report here (`SocketSide`), and so do pipes (`PipeOwner`). What it
-means for the pattern is passed on to the `Pattern`; what users want to know becomes an event and a
-figure.
+Links and endpoints report here (`SocketSide`). What it means for the pattern is passed on to the
+`Pattern`, to which pipes report themselves; what users want to know becomes an event and a figure.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ class Membership:
         self.ledger = ledger = pattern.ledger
         self.hub, self.drains, self.watchers = ledger.hub, ledger.drains, ledger.watchers
         self.links, self.pipes = ledger.links, ledger.pipes
-        self.dropped = ledger.dropped
-        self.budget, self.total, self.busy = ledger.budget, ledger.total, ledger.busy
+        self.budget = ledger.budget
         self._name = ledger.name
         self._pattern = pattern
         self._options = options
@@ -69,11 +67,6 @@ class Membership:
         self._warn = False
         #: What is being found out about the holders of places that newcomers claim.
         self._contests = Contests(self.links)
-        # The pattern's own methods: a call less for every batch, of which most hold one message.
-        #: Messages were decoded.
-        self.deliver: Callable[[AnyLink, Pipe, list[Message], int], None] = pattern.deliver
-        #: An empty pipe has messages.
-        self.messages_arrived: Callable[[Pipe], None] = pattern.messages_arrived
 
     # -- what endpoints ask and tell --
 
@@ -94,13 +87,15 @@ class Membership:
 
     def new_pipe(self, endpoint: str, options: Options) -> Pipe:
         """Return a pipe that is counted but no target yet."""
-        pipe = Pipe(self, endpoint, options)
+        pipe = Pipe(self._pattern, endpoint, options)
         self.pipes[pipe] = None
         return pipe
 
     def queued(self, endpoint: str) -> int:
         """Return how many messages wait to be written to the peers of an endpoint."""
-        return sum(len(pipe.outgoing) for pipe in self.busy if pipe.endpoint == endpoint)
+        return sum(
+            len(pipe.outbound.queue) for pipe in self.ledger.busy if pipe.endpoint == endpoint
+        )
 
     def present(self, endpoint: str) -> int:
         """Return how many peers of an endpoint are there."""
@@ -117,7 +112,7 @@ class Membership:
         if pipe.attached:
             pipe.attached = False
             self._pattern.detach(pipe)
-            pipe.blocked = False
+            pipe.outbound.unblock()
 
     def leaving(self, pipe: Pipe) -> None:
         """A connected endpoint goes; it may connect once more to write what waits, and no more."""
@@ -195,7 +190,7 @@ class Membership:
                 raise Refusal("closed", f"{link.endpoint} was disconnected meanwhile")
             pipe = link.own_pipe
         else:
-            pipe = Pipe(self, link.endpoint, link.options)
+            pipe = Pipe(self._pattern, link.endpoint, link.options)
         self._pattern.admit(pipe, properties)
         self._admitted.add(link)
         self.pipes[pipe] = None
@@ -285,7 +280,7 @@ class Membership:
     def _give_up(self, pipe: Pipe, reason: DropReason) -> None:
         """Nobody comes for what waits in the pipe: others get it, or it is dropped."""
         if self._closing:
-            pipe.drop_outgoing(reason)
+            pipe.outbound.drop_all(reason)
         else:
             self._pattern.give_up(pipe, reason)
 
@@ -297,13 +292,11 @@ class Membership:
     def _retire(self, pipe: Pipe) -> None:
         """Nothing goes out through the pipe any more; what came in can still be read."""
         pipe.retire()
-        self._forget_if_read(pipe)
+        self._pattern.emptied(pipe)
 
-    def _forget_if_read(self, pipe: Pipe) -> None:
-        """Forget a retired pipe, if its last message has been read."""
-        if pipe.inbound.used_up and pipe in self.pipes:
-            self.ledger.forget(pipe)
-            self._pattern.forget(pipe)
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+        """Messages were decoded."""
+        self._pattern.deliver(link, pipe, messages, payload)
 
     def peer_said(self, link: AnyLink, event: Event) -> None:
         """A peer sent a command that concerns the pattern.
@@ -313,25 +306,6 @@ class Membership:
         assert link.pipe is not None  # noqa: S101  # the handshake is done
         if link.pipe.attached:
             self._pattern.peer_said(link, link.pipe, event)
-
-    # -- what pipes tell --
-
-    def room_opened(self, pipe: Pipe) -> None:
-        """A full pipe has room."""
-        self._pattern.room_opened(pipe)
-
-    def taken_back(self, pipe: Pipe, place: int) -> None:
-        """A message was taken back before it was written."""
-        self.drains.taken_back(pipe, place)
-
-    def outgoing_finished(self, pipe: Pipe) -> None:
-        """Messages have left a pipe."""
-        self.drains.look(pipe)
-
-    def emptied(self, pipe: Pipe) -> None:
-        """The last message of a pipe was taken, which may have been retired."""
-        if pipe.hold is Hold.RETIRED:
-            self._forget_if_read(pipe)
 
     # -- what users ask --
 
@@ -388,7 +362,7 @@ class Membership:
             pipe.inbound.drop_all(DropReason.CLOSED)
             pipe.inbound.end_tail()
             if pipe.hold is Hold.RETIRED:
-                self._forget_if_read(pipe)
+                self._pattern.emptied(pipe)
             else:
                 self.endpoint_removed(pipe)
         self.ledger.drop_log.tell()

@@ -19,7 +19,7 @@ from trio_mq._errors import MessageTooLarge, MQError
 from trio_mq._message import Frames, Sendable, size_of, to_frames
 from trio_mq._patterns.pattern import P_co
 from trio_mq._pipes.item import frames_of
-from trio_mq._pipes.pipe import SMALL
+from trio_mq._pipes.outbound import SMALL
 from trio_mq._sockets.life import Life
 from trio_mq._sockets.socket import Socket
 
@@ -82,7 +82,7 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         Cancelled, it has queued nothing. It yields to other tasks when it waits, and otherwise
         once per time slice (`trio_mq.lowlevel.set_checkpoint_mode`). (zmq_send(3))
         """
-        # The plain case, the sole_pipe and the slice are looked at right here: the calls that this
+        # The plain case, the only queue and the slice are looked at right here: the calls that this
         # saves would be half of what a small message costs.
         await checkpoint_if_cancelled()
         if message.__class__ is not bytes or (size := len(message)) > self._small:
@@ -90,10 +90,10 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
             return
         if get_ident() != self._open_in:
             self._guard()
-        sole_pipe = self._sole_pipes.sole_pipe
-        if sole_pipe is not None and len(outgoing := sole_pipe.outgoing) < sole_pipe.append_below:
-            outgoing.append(message)
-            sole_pipe.outgoing_bytes += size
+        sole = self._sole_pipes.sole_outbound
+        if sole is not None and len(queue := sole.queue) < sole.append_below:
+            queue.append(message)
+            sole.size += size
         elif self._waiting:
             await self._wait_to_send((message,))
             return
@@ -195,8 +195,8 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
 
     def _send_what_fits(self, batch: list[bytes | Frames], slow: Collection[Pipe]) -> int:
         """Send what comes after the first of a batch, and return how many that was."""
-        sole_pipe = self._sole_pipes.sole_pipe
-        count = sole_pipe.append_what_fits(batch, 1) if sole_pipe is not None else 0
+        sole = self._sole_pipes.sole_outbound
+        count = sole.append_what_fits(batch, 1) if sole is not None else 0
         send = self._pattern.send
         try:
             for index in range(count + 1, len(batch)):

@@ -75,7 +75,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
 
     def __repr__(self) -> str:
         names = "".join(" " + status.endpoint for status in self.endpoints)
-        full = sum(pipe.blocked for pipe in self._members.busy)
+        full = sum(pipe.outbound.blocked for pipe in self._members.ledger.busy)
         peers = f"{len(self._members.links)} peers" + (f", {full} full" if full else "")
         return f"<{type(self).__name__} {self._life.value}{names}, {peers}>"
 

@@ -130,7 +130,7 @@ class FairQueue:
     def _emptied(self, pipe: Pipe) -> None:
         self.remove(pipe)
         pipe.inbound.look_for_room()
-        if pipe.hold is Hold.RETIRED:
+        if pipe.outbound.hold is Hold.RETIRED:
             pipe.owner.emptied(pipe)
 
     def _choose_direct(self) -> None:

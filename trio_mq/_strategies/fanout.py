@@ -9,7 +9,8 @@ import trio
 from trio_mq._message import Frames, size_of
 from trio_mq._options import OnFull
 from trio_mq._pipes.item import Item, Outgoing, bare
-from trio_mq._pipes.pipe import SMALL, Pipe
+from trio_mq._pipes.outbound import SMALL
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
 
 
@@ -30,7 +31,7 @@ class Fanout:
 
         Raises:
             trio.WouldBlock: ``on_full`` is ``block`` and a pipe is full; nothing was queued. The
-                full pipes are marked `Pipe.blocked`, so their room will be announced.
+                full pipes are marked (`Outbound.block`), so their room will be announced.
         """
         # For one peer there is nothing to share.
         item: Item = Outgoing(frames) if len(pipes) > 1 else bare(frames)
@@ -41,17 +42,18 @@ class Fanout:
         rest: list[Pipe] = []
         for pipe in pipes:
             # This loop is what a publisher's time goes into: as `_put`, without its calls.
-            outgoing = pipe.outgoing
-            if len(outgoing) < pipe.append_below:
-                outgoing.append(item)
-                pipe.outgoing_bytes += size
+            outbound = pipe.outbound
+            queue = outbound.queue
+            if len(queue) < outbound.append_below:
+                queue.append(item)
+                outbound.size += size
             else:
                 rest.append(pipe)
         if rest and self._on_full == "block":
             # All or nothing. A question for room may move messages, so ask all of them again.
             for pipe in set(pipes).difference(rest):
-                pipe.outgoing.pop()
-                pipe.outgoing_bytes -= size
+                pipe.outbound.queue.pop()
+                pipe.outbound.size -= size
             rest = list(pipes)
         if rest:
             self._put(item, size, rest)
@@ -63,7 +65,8 @@ class Fanout:
         return [
             pipe
             for pipe in tuple(pipes)
-            if not (small and len(pipe.outgoing) < pipe.append_below) and not pipe.has_room()
+            if not (small and len((outbound := pipe.outbound).queue) < outbound.append_below)
+            and not pipe.outbound.has_room()
         ]
 
     def look(self, pipes: Collection[Pipe]) -> None:
@@ -77,12 +80,12 @@ class Fanout:
             self._require_room(pipes)
         refused: list[Pipe] = []
         for pipe in pipes:
-            if not pipe.has_room():
+            if not pipe.outbound.has_room():
                 refused.append(pipe)
             elif item.__class__ is Outgoing:
-                pipe.put_shared(item, size)
+                pipe.outbound.put_shared(item, size)
             else:
-                pipe.put_sized(item, size)
+                pipe.outbound.put_sized(item, size)
         # Making room may end a connection: so it comes after.
         for pipe in refused:
             self._refuse(pipe, item)
@@ -92,20 +95,21 @@ class Fanout:
         full = [
             pipe
             for pipe in tuple(pipes)
-            if len(pipe.outgoing) >= pipe.append_below and not pipe.has_room()
+            if len((outbound := pipe.outbound).queue) >= outbound.append_below
+            and not outbound.has_room()
         ]
         for pipe in full:
-            pipe.blocked = True
+            pipe.outbound.block()
         if full:
             raise trio.WouldBlock
 
     def _refuse(self, pipe: Pipe, item: Item) -> None:
         if self._on_full == "drop_oldest":
-            while not pipe.has_room() and pipe.drop_oldest():
+            while not pipe.outbound.has_room() and pipe.outbound.drop_oldest():
                 pass
-            if pipe.has_room():
-                pipe.put(item)
+            if pipe.outbound.has_room():
+                pipe.outbound.put(item)
                 return
-        pipe.refuse(DropReason.HIGH_WATER_MARK)
+        pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)
         if self._on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")

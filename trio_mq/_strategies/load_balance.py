@@ -4,7 +4,7 @@ An example, with three pipes in the rotation ``A B C``. A send chooses A, and th
 A``. The next send finds B full: B leaves the rotation, C gets the message, and the rotation is ``A
 C``. The next ones go to A, C, A, C without a look at B. When B's writer has made room, B comes back
 at the end. If every pipe is full the rotation is empty, and a send waits until one comes back. If
-only one is left, it is the `sole_pipe`.
+only one is left, its queue is the `sole_outbound`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import trio
 
 from trio_mq._message import Frames
 from trio_mq._pipes.item import Item, frames_of, payload_of
+from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 
 
@@ -25,7 +26,7 @@ class LoadBalance:
     A full pipe leaves the rotation and comes back at its end when it has room again, so a choice
     costs the same for ten peers and for ten thousand.
 
-    While only one pipe can be chosen there are no turns to keep, and `sole_pipe` is that pipe:
+    While only one pipe can be chosen there are no turns to keep, and `sole_outbound` is its queue:
     ``send`` appends to it without asking anybody, which saves a sixth of the cost of a send.
 
     What a lost peer did not get comes back into the *return queue*. It is given out before
@@ -35,14 +36,14 @@ class LoadBalance:
         give: Queues a message of the return queue for the pipe that was chosen for it.
     """
 
-    __slots__ = ("_give", "_ready", "returned", "returned_bytes", "sole_pipe")
+    __slots__ = ("_give", "_ready", "returned", "returned_bytes", "sole_outbound")
 
     def __init__(self, give: Callable[[Pipe, Item], None]) -> None:
         #: Pipes that may have room; the next one to choose is the first.
         self._ready: deque[Pipe] = deque()
         self._give = give
-        #: The only pipe that can be chosen; ``None`` if there are more, or none.
-        self.sole_pipe: Pipe | None = None
+        #: The queue of the only pipe that can be chosen; ``None`` if there are more, or none.
+        self.sole_outbound: Outbound[Pipe] | None = None
         #: The return queue.
         self.returned: deque[Item] = deque()
         self.returned_bytes: int = 0
@@ -51,22 +52,22 @@ class LoadBalance:
         """Count a peer as a target, last in turn."""
         self._ready.append(pipe)
         self.dispatch()
-        self._find_outlet()
+        self._find_sole()
 
     def remove(self, pipe: Pipe) -> None:
         """Count it no longer."""
-        if pipe.blocked:
-            pipe.blocked = False
+        if pipe.outbound.blocked:
+            pipe.outbound.unblock()
         elif pipe in self._ready:
             self._ready.remove(pipe)
-            self._find_outlet()
+            self._find_sole()
 
     def room_opened(self, pipe: Pipe) -> None:
         """A pipe that was full has room again."""
         self._ready.append(pipe)
         if self.returned:
             self.dispatch()
-        self._find_outlet()
+        self._find_sole()
 
     def choose(self) -> Pipe:
         """Return the pipe for the next message, or raise `trio.WouldBlock`.
@@ -76,12 +77,12 @@ class LoadBalance:
         ready = self._ready
         while ready:
             pipe = ready[0]
-            if pipe.has_room():
+            if pipe.outbound.has_room():
                 ready.rotate(-1)
                 return pipe
-            pipe.blocked = True
+            pipe.outbound.block()
             ready.popleft()
-            self._find_outlet()
+            self._find_sole()
         raise trio.WouldBlock
 
     def choose_idle(self, has_work: Callable[[Pipe], bool]) -> Pipe:
@@ -89,7 +90,7 @@ class LoadBalance:
         ready = self._ready
         if len(ready) > 1 and has_work(ready[0]):
             for pipe in ready:
-                if not has_work(pipe) and pipe.has_room():
+                if not has_work(pipe) and pipe.outbound.has_room():
                     ready.remove(pipe)
                     ready.append(pipe)
                     return pipe
@@ -102,7 +103,7 @@ class LoadBalance:
         """
         if self._ready and self._ready[-1] is pipe:
             self._ready.pop()
-            self._find_outlet()
+            self._find_sole()
         else:
             self.remove(pipe)
 
@@ -113,16 +114,16 @@ class LoadBalance:
         # The turn of a pipe that has room, without the call to `choose`.
         ready = self._ready
         if ready:
-            pipe = ready[0]
-            if len(pipe.outgoing) < pipe.send_hwm and pipe.outgoing_bytes < pipe.send_hwm_bytes:
+            outbound = ready[0].outbound
+            if len(outbound.queue) < outbound.hwm and outbound.size < outbound.hwm_bytes:
                 ready.rotate(-1)
-                pipe.put(frames)
+                outbound.put(frames)
                 return
-        self.choose().put(frames)
+        self.choose().outbound.put(frames)
 
     def has_room(self) -> bool:
         """Tell whether `send` would take a message now."""
-        return not self.returned and any(pipe.has_room() for pipe in self._ready)
+        return not self.returned and any(pipe.outbound.has_room() for pipe in self._ready)
 
     def look(self) -> None:
         """Raise `trio.WouldBlock` if `send` would; the turns stay as they are."""
@@ -137,7 +138,7 @@ class LoadBalance:
             self.returned.append(item)
             self.returned_bytes += payload_of(item)
         self.dispatch()
-        self._find_outlet()
+        self._find_sole()
 
     def dispatch(self) -> None:
         """Give out the return queue, as far as there is room."""
@@ -155,7 +156,7 @@ class LoadBalance:
         count = len(self.returned)
         self.returned.clear()
         self.returned_bytes = 0
-        self._find_outlet()
+        self._find_sole()
         return count
 
     def withdraw(self, message: Frames) -> bool:
@@ -164,7 +165,7 @@ class LoadBalance:
             if frames_of(waiting) is message:
                 del self.returned[index]
                 self.returned_bytes -= payload_of(waiting)
-                self._find_outlet()
+                self._find_sole()
                 return True
         return False
 
@@ -172,6 +173,7 @@ class LoadBalance:
         """Return the pipes that a message may go to next."""
         return self._ready
 
-    def _find_outlet(self) -> None:
+    def _find_sole(self) -> None:
         ready = self._ready
-        self.sole_pipe = ready[0] if len(ready) == 1 and not self.returned else None
+        alone = len(ready) == 1 and not self.returned
+        self.sole_outbound = ready[0].outbound if alone else None

@@ -1,0 +1,25 @@
+"""What a pipe asks of the connection that has borrowed it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Borrower(Protocol):
+    """The sending side of a connection: a stream's `Writer`, or one side of an inproc link."""
+
+    def queued(self) -> None:
+        """A message was put into the pipe, and the writer does not know of any."""
+
+    def queued_for_many(self) -> None:
+        """The same for a message that goes to many peers.
+
+        To write it to each of them from the stack of ``send`` would cost a system call per peer
+        and message.
+        """
+
+    def make_room(self) -> None:
+        """The pipe is full: make room, if that is possible at once."""
+
+    def catch_up(self) -> None:
+        """Somebody looks at the pipe: move what was put off and could have moved, both ways."""

@@ -1,0 +1,48 @@
+"""What a pipe and its two halves tell the socket that owns them."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from trio_mq._pipes.budget import ReceiveBudget
+from trio_mq._tally import DropReason, Tally
+
+#: The pipe. Its halves know it only as the one to name when they tell its owner something.
+PipeT = TypeVar("PipeT")
+
+
+class PipeOwner(Protocol[PipeT]):
+    """The socket's side of a pipe."""
+
+    @property
+    def budget(self) -> ReceiveBudget:
+        """What may wait to be received in all pipes together."""
+
+    @property
+    def total(self) -> Tally:
+        """What was counted in all pipes together, also in those that are gone."""
+
+    @property
+    def busy(self) -> dict[PipeT, None]:
+        """The pipes in which something waits to be written, and perhaps some in which nothing does.
+
+        The outbound halves keep it.
+        """
+
+    def room_opened(self, pipe: PipeT) -> None:
+        """A pipe that had refused a message can take one again."""
+
+    def messages_arrived(self, pipe: PipeT) -> None:
+        """A pipe that was empty has messages to receive."""
+
+    def taken_back(self, pipe: PipeT, place: int) -> None:
+        """A message was taken back before which ``place`` others were finished, or will be."""
+
+    def outgoing_finished(self, pipe: PipeT) -> None:
+        """Messages were written, dropped or reclaimed: look at drains."""
+
+    def emptied(self, pipe: PipeT) -> None:
+        """The last message of a pipe was taken, which may have been retired."""
+
+    def dropped(self, pipe: PipeT, reason: DropReason, count: int) -> None:
+        """Messages went no further; they are counted already."""
