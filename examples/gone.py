@@ -8,12 +8,12 @@ import trio
 import trio_mq
 
 
-async def answer(router: trio_mq.Router, request: trio_mq.Message, peer: trio_mq.Peer) -> None:
+async def answer(request: trio_mq.Request) -> None:
     """Work for a second, unless the client has gone by then."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(cancel_when_gone, peer, nursery.cancel_scope)
+        nursery.start_soon(cancel_when_gone, request.peer, nursery.cancel_scope)
         await trio.sleep(1)
-        await router.send([request[0], b"", b"hello, " + request[-1]])
+        await request.reply(b"hello, " + b" ".join(request.message))
         nursery.cancel_scope.cancel()  # the watcher ends with the work
 
 
@@ -26,8 +26,8 @@ async def cancel_when_gone(peer: trio_mq.Peer, scope: trio.CancelScope) -> None:
 async def main(endpoint: str = "tcp://127.0.0.1:5555") -> None:
     """Start a task for each request."""
     async with trio_mq.Router(bind=endpoint) as router, trio.open_nursery() as nursery:
-        while True:
-            nursery.start_soon(answer, router, *await router.receive_from())
+        async for request in router.requests():
+            nursery.start_soon(answer, request)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_req_gets_the_answers_of_rep(endpoint: str) -> None:
         assert run("req.py", endpoint) == ["hello, ada", "hello, grace", "hello, mary"]
 
 
-@pytest.mark.parametrize("service", ["router.py", "gone.py"])
+@pytest.mark.parametrize("service", ["service.py", "gone.py"])
 def test_req_gets_the_answers_of_a_service_that_works_on_many(endpoint: str, service: str) -> None:
     """Three clients at once are not three times as long; nor does one with two frames end it."""
     with running(service, endpoint):

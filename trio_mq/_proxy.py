@@ -7,10 +7,11 @@ from typing import Final, TypeAlias
 import attrs
 import trio
 
-from trio_mq._errors import Unroutable, leaves
+from trio_mq._errors import Unroutable
 from trio_mq._message import Message
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._patterns.xsub import XSubPattern
+from trio_mq._sockets.one_error import the_one
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import guarded_pattern
@@ -70,7 +71,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
                     nursery.start_soon(_until_closed, socket)
     except BaseExceptionGroup as group:
         # One nursery is how this call is made, and nobody else's business.
-        raise _the_one(group) from None
+        raise the_one(group) from None
 
 
 @trio.lowlevel.enable_ki_protection
@@ -78,16 +79,6 @@ async def _until_closed(socket: ProxySocket) -> None:
     """Raise when the socket is closed, for the direction that waits for something else."""
     await trio.lowlevel.checkpoint_if_cancelled()
     await guarded_pattern(socket).ledger.watchers.wait_until(_never)
-
-
-def _the_one(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return what to raise for all: Ctrl-C, or else cancellation, or else what came first."""
-    errors = list(leaves(group))
-    for kind in (KeyboardInterrupt, trio.Cancelled):
-        for error in errors:
-            if isinstance(error, kind):
-                return error
-    return errors[0]
 
 
 async def _wait_for_room(capture: Sender) -> None:

@@ -45,6 +45,9 @@ class DropReason(enum.Enum):
     EXPIRED = "expired"
     """It waited longer than it was allowed to. Nothing is dropped for that yet: no option asks."""
 
+    DECLINED = "declined"
+    """A service declined the request, or its handler failed: it is the reply that was dropped."""
+
     FILTERED = "filtered"
     """Nobody subscribed to it, or nobody had asked for it."""
 

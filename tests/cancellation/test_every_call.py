@@ -21,7 +21,7 @@ import trio
 
 import trio_mq
 import trio_mq.zmtp
-from trio_mq import EventStream, Pair, Peer, Socket
+from trio_mq import Dealer, EventStream, Pair, Peer, Request, Router, Socket
 
 #: A public coroutine function with the class that it was found on, if it is a method.
 Found: TypeAlias = tuple[type | None, str, Callable[..., Awaitable[object]]]
@@ -38,9 +38,12 @@ ARGUMENTS: Final[dict[str, tuple[object, ...]]] = {
     "receive": (),
     "receive_from": (),
     "receive_many": (),
+    "reply": (b"answer",),
     "request": (b"question",),
     "send": (b"message",),
     "send_many": ([b"message"],),
+    "send_to": (None, b"message"),
+    "serve": (print,),
     "unbind": ("inproc://never-bound",),
     "wait_closed": (),
     "wait_for_peers": (),
@@ -105,6 +108,11 @@ async def made(kind: type) -> object:
             await other.connect("inproc://pair", wait=True)
             (peer,) = one.peers
         return peer
+    if issubclass(kind, Request):
+        async with Router(bind="inproc://router") as router, Dealer() as dealer:
+            await dealer.connect("inproc://router", wait=True)
+            await dealer.send(b"question")
+            return await anext(router.requests())
     assert issubclass(kind, Socket), f"{kind.__name__} is new: make one here"
     # A Pair does whatever sockets have in common.
     async with (socket := (Pair if issubclass(Pair, kind) else kind)()):
@@ -180,7 +188,7 @@ def plain_methods() -> Iterator[tuple[str, Callable[..., object]]]:
     """Find the public methods that are no coroutines; properties only look."""
     for name in trio_mq.__all__:
         owner = getattr(trio_mq, name)
-        if not (inspect.isclass(owner) and issubclass(owner, (Socket, Peer, EventStream))):
+        if not (inspect.isclass(owner) and issubclass(owner, (Socket, Peer, EventStream, Request))):
             continue
         for method in dir(owner):
             member = inspect.getattr_static(owner, method)
@@ -193,7 +201,13 @@ def plain_methods() -> Iterator[tuple[str, Callable[..., object]]]:
 def test_no_interrupt_comes_between_the_lines_of_a_plain_call() -> None:
     """A Ctrl-C in the midst of `subscribe` would leave it half done, as in any other call."""
     found = dict(plain_methods())
-    assert {"Sub.subscribe", "Push.send_nowait", "Peer.disconnect", "XPub.accept"} <= set(found)
+    assert {
+        "Sub.subscribe",
+        "Request.decline",
+        "Push.send_nowait",
+        "Peer.disconnect",
+        "XPub.accept",
+    } <= set(found)
     open_to_it = {
         name
         for name, method in found.items()

@@ -22,7 +22,21 @@ import trio.testing
 
 import trio_mq
 from tests.cancellation.test_interrupts import Interrupter
-from trio_mq import Dealer, EventStream, Peer, Pub, Pull, Push, Rep, Req, Router, Socket, Sub, XPub
+from trio_mq import (
+    Dealer,
+    EventStream,
+    Peer,
+    Pub,
+    Pull,
+    Push,
+    Rep,
+    Req,
+    Request,
+    Router,
+    Socket,
+    Sub,
+    XPub,
+)
 
 #: Lines of each call that an ordinary run takes.
 LINES: Final = 5
@@ -43,6 +57,7 @@ class World:
     pub: Pub
     sub: Sub
     router: Router
+    dealer: Dealer
     xpub: XPub
     nursery: trio.Nursery
     serving: bool = False
@@ -71,7 +86,7 @@ class World:
             await push.send_many([b"1", b"2"])
             await pull.wait_for_peers()
             await req.wait_for_peers()
-            yield cls(pull, push, loner, host, rep, req, pub, sub, router, xpub, nursery)
+            yield cls(pull, push, loner, host, rep, req, pub, sub, router, dealer, xpub, nursery)
             nursery.cancel_scope.cancel()
 
     def later(self, call: Callable[[], Awaitable[object]]) -> None:
@@ -174,6 +189,22 @@ async def a_proxy(world: World) -> None:
         await trio_mq.proxy(world.pull, world.loner)
 
 
+async def requests_in_hand(world: World) -> None:
+    """Two are taken, of which one is declined; a Router may go on with other calls."""
+    requests = world.router.requests()
+    one = await anext(requests)
+    world.later(lambda: world.dealer.send(b"another"))
+    two = await anext(requests)
+    await two.reply(b"reply")
+    one.decline()
+
+
+async def a_service(world: World) -> None:
+    """It is cut off while it waits for the next request."""
+    with trio.move_on_after(0.005):
+        await world.router.serve(lambda request: request.message)
+
+
 async def in_one_step(call: Callable[..., object], *arguments: object) -> None:
     """Make a call that is no coroutine, ready or not."""
     with contextlib.suppress(trio.WouldBlock):
@@ -222,6 +253,9 @@ CALLS: Final[dict[str, Call]] = {
     "unsubscribe": lambda world: in_one_step(world.sub.unsubscribe, "t"),
     "accept withdraw": decisions,
     "proxy": a_proxy,
+    "requests reply decline": requests_in_hand,
+    "serve": a_service,
+    "send_to": lambda world: world.router.send_to(world.router.peers[0], b"x"),
 }
 #: It is a call of an event stream's that does what "events" does at the end of its block.
 ELSEWHERE: Final = {"close"}
@@ -234,7 +268,7 @@ def test_every_public_call_is_interrupted() -> None:
     found = {
         name
         for each in classes
-        if issubclass(each, (Socket, Peer, EventStream))
+        if issubclass(each, (Socket, Peer, EventStream, Request))
         for name, _ in inspect.getmembers(each, callable)
         if not name.startswith("_")
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.property.pipes import Books, new_pipe
+from tests.property.pipes import no_peer
 from trio_mq import Message, StateError
 from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
 
@@ -28,10 +28,10 @@ def test_without_a_delimiter_or_a_body_it_is_no_request(path: list[bytes]) -> No
 
 def test_each_request_is_answered_once() -> None:
     """And the last one only."""
-    last, pipe = LastRequester(), new_pipe(Books())
+    last, peer = LastRequester(), no_peer()
     with pytest.raises(StateError, match="receive a request first"):
         last.answer()
-    requester = Requester(pipe, None, (b"",))
+    requester = Requester(peer, (b"",))
     last.asked(requester)
     assert last.pending
     assert last.answer() is requester

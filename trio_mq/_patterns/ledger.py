@@ -63,20 +63,28 @@ class Ledger:
             peer = pipe.peer if pipe is not None else None
             self.hub.emit(Dropped(peer=peer, reason=reason, count=count))
 
-    def drop_unqueued(self, reason: DropReason, count: int = 1, whose: object = None) -> None:
+    def drop_unqueued(
+        self,
+        reason: DropReason,
+        count: int = 1,
+        *,
+        whose: object = None,
+        peer: Peer | None = None,
+    ) -> None:
         """Count messages that were accepted and never had a pipe to wait in.
 
         Args:
             reason: Why they go no further.
             count: How many.
             whose: Whom they named, for the log.
+            peer: Who they were for, if that is known; it has left.
         """
         for tally in (self.departed, self.total):
             tally.accepted += count
             tally.drop_out(reason, count)
-        self.drop_log.add(reason, count, whose)
+        self.drop_log.add(reason, count, whose or peer)
         if self.hub:
-            self.hub.emit(Dropped(peer=None, reason=reason, count=count))
+            self.hub.emit(Dropped(peer=peer, reason=reason, count=count))
 
     def undelivered(self, pipe: Pipe, *, warn: bool) -> None:
         """Tell of messages that were still waiting when their way out had to close."""

@@ -1,9 +1,10 @@
 """Rep's side of request and reply: whom to answer, and where the next request will come from.
 
-A request is answered before the next one is taken, in the envelope in which it came, or not at all
-if its client has gone. A reply that a connection did not carry to its end is dropped with it, also
-where we dialled and dial again: without an id, nothing but the connection says which request it
-answers, and on the next one it would be taken for the reply to another.
+By ``receive`` and ``send``, a request is answered before the next one is taken. As a service, which
+is `trio_mq._patterns.service`, it has any number in hand. A reply that a connection did not carry
+to its end is dropped with it, also where we dialled and dial again: without an id, nothing but the
+connection says which request it answers, and on the next one it would be taken for the reply to
+another.
 
 While there is only one client, the task that waits for a request does so at that client's
 connection (`trio_mq._connections.watch`).
@@ -12,19 +13,23 @@ connection (`trio_mq._connections.watch`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
-from trio_mq._patterns.pattern import Pattern
+from trio_mq._patterns.service import InHand, ServicePattern
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._pipes.watched import Watched
 from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
 from trio_mq._tally import DropReason
 from trio_mq.zmtp import SocketType
 
+if TYPE_CHECKING:
+    from trio_mq._peer import Peer
 
-class RepPattern(Pattern):
+
+class RepPattern(ServicePattern):
     """Fair-queue in; out to the last requester, in its envelope."""
 
     socket_type = SocketType.REP
@@ -79,24 +84,13 @@ class RepPattern(Pattern):
         if self.watched is not None:
             self.watched.recall()
 
+    # -- one request at a time --
+
     def take(self) -> Message:
         """Return the body of the next request, and keep its envelope for the reply."""
-        if self.requester.pending:
-            raise StateError(
-                "a Rep answers a request before it receives the next: send a reply, or discard()"
-            )
-        while True:
-            message = self.queue.take()
-            pipe = self.queue.current
-            assert pipe is not None  # noqa: S101  # it is where the message came from
-            opened = split_envelope(message)
-            if opened is None:
-                # Not a request at all (RFC 28): nobody could be answered.
-                pipe.inbound.drop_taken(DropReason.MALFORMED)
-                continue
-            envelope, body = opened
-            self.requester.asked(Requester(pipe, self.queue.source, envelope))
-            return body
+        request = self.take_request()
+        self.requester.asked(Requester(request.peer, request.envelope))
+        return request.message
 
     def put_back(self, message: Message) -> None:
         """Make the request that was taken last the next one again, with its envelope."""
@@ -106,10 +100,32 @@ class RepPattern(Pattern):
     def send(self, frames: Frames) -> None:
         """Answer the last requester; one that is gone or full loses the reply, counted."""
         requester = self.requester.answer()
-        pipe = requester.pipe
-        if pipe.peer is None or pipe.peer is not requester.peer or pipe.peer.closed:
-            self.ledger.drop_unqueued(DropReason.UNROUTABLE)
+        self.give(requester.peer, (*requester.envelope, *frames))
+
+    def discard(self) -> None:
+        """Let the last requester get no reply."""
+        self.decline(self.requester.answer().peer)
+
+    # -- any number --
+
+    def take_request(self) -> InHand:
+        """Return the next request, unless one has to be answered by `send` first."""
+        if self.requester.pending:
+            raise StateError(
+                "a Rep answers a request before it receives the next: send a reply, or discard()"
+            )
+        return super().take_request()
+
+    def split(self, message: Message) -> tuple[Frames, Message] | None:
+        """Take off the envelope, which a request to a Rep always has (RFC 28)."""
+        return split_envelope(message)
+
+    def give(self, peer: Peer, frames: Frames) -> None:
+        """Queue a reply; it never waits, since a client that reads nothing must not stop others."""
+        pipe = self.pipe_to(peer)
+        if pipe is None:
+            self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
         elif pipe.outbound.has_room():
-            pipe.outbound.put((*requester.envelope, *frames))
+            pipe.outbound.put(frames)
         else:
             pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)

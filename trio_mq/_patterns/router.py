@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -11,20 +12,26 @@ from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._errors import Unroutable
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
-from trio_mq._patterns.pattern import PROBE, Contested, Pattern
+from trio_mq._patterns.pattern import PROBE, Contested
+from trio_mq._patterns.service import ServicePattern
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.last_requester import split_envelope
 from trio_mq._strategies.routing_table import RoutingTable
 from trio_mq._tally import DropReason
 from trio_mq._waiting import WaitList
 from trio_mq.zmtp import PeerProperties, SocketType
 
+if TYPE_CHECKING:
+    from trio_mq._peer import Peer
 
-class RouterPattern(Pattern):
+
+class RouterPattern(ServicePattern):
     """The first frame names the peer, in both directions."""
 
     socket_type = SocketType.ROUTER
     plain_queue = False
     may_drop = True
+    no_request = DropReason.FILTERED  # a probe: it has done its work
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -78,6 +85,10 @@ class RouterPattern(Pattern):
             self._table.remove(pipe)
         elif self._table.invented(pipe.routing_id):
             self._forget_name(pipe, DropReason.PEER_LEFT)
+        super().disconnected(pipe, end)
+        if pipe in self._blocked:
+            # Who waits to send by name goes on; who waits for this connection waits in vain.
+            self._blocked[pipe].serve_all()
 
     def _forget_name(self, pipe: Pipe, reason: DropReason) -> None:
         """The peer that had this name is gone for good, and so is what waits for it."""
@@ -102,6 +113,7 @@ class RouterPattern(Pattern):
 
     def faults(self) -> Iterator[str]:
         """Say which names are not those of pipes that are here."""
+        yield from super().faults()
         yield from self._table.faults()
 
     # -- calls --
@@ -136,10 +148,8 @@ class RouterPattern(Pattern):
         pipe = self._table.find(frames[0])
         if pipe is None:
             self._unroutable(frames[0])
-        elif pipe.outbound.has_room():
-            pipe.outbound.put(frames[1:])
         else:
-            self._full(pipe, frames)
+            self._put(pipe, frames[1:], mandatory=self.options.mandatory)
 
     def lacking_room(self, frames: Frames) -> Collection[Pipe]:
         """Return the pipe of the peer that it names, if that has no room."""
@@ -152,10 +162,10 @@ class RouterPattern(Pattern):
 
     def waiters_for(self, frames: Frames) -> WaitList[None]:
         """Return the line of this message's peer: a slow one holds up only the sends to it."""
-        if self.options.on_full != "block":
-            return self.senders
-        pipe = self._table.find(frames[0])
-        if pipe is None:
+        return self._line_of(self._table.find(frames[0]))
+
+    def _line_of(self, pipe: Pipe | None) -> WaitList[None]:
+        if pipe is None or self.options.on_full != "block":
             return self.senders
         return self._blocked.setdefault(pipe, WaitList())
 
@@ -164,7 +174,11 @@ class RouterPattern(Pattern):
             raise Unroutable(routing_id, "no peer has that routing id")
         self.ledger.drop_unqueued(DropReason.UNROUTABLE, whose=routing_id)
 
-    def _full(self, pipe: Pipe, frames: Frames) -> None:
+    def _put(self, pipe: Pipe, frames: Frames, *, mandatory: bool) -> None:
+        """Queue it if there is room, and do otherwise what ``on_full`` says."""
+        if pipe.outbound.has_room():
+            pipe.outbound.put(frames)
+            return
         on_full = self.options.on_full
         if on_full == "block":
             pipe.outbound.block()
@@ -173,13 +187,69 @@ class RouterPattern(Pattern):
             while not pipe.outbound.has_room() and pipe.outbound.drop_oldest():
                 pass
             if pipe.outbound.has_room():
-                pipe.outbound.put(frames[1:])
+                pipe.outbound.put(frames)
                 return
-        if self.options.mandatory and on_full == "drop_newest":
-            raise Unroutable(frames[0], "its queue is full")
+        if mandatory and on_full == "drop_newest":
+            raise Unroutable(pipe.routing_id, "its queue is full")
         pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)
         if on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")
+
+    # -- to a connection, not to a name --
+
+    def knows_peer(self, peer: Peer) -> bool:
+        """Tell whether that connection is one of ours."""
+        return peer in self.ledger.links
+
+    def pipe_to(self, peer: Peer) -> Pipe | None:
+        """Return where a message for that connection goes, if one may still be sent there."""
+        pipe = super().pipe_to(peer)
+        return pipe if pipe is not None and pipe.attached else None
+
+    def line_to(self, peer: Peer) -> WaitList[None]:
+        """Return the line in which messages to that connection wait for room."""
+        return self._line_of(self.pipe_to(peer))
+
+    def send_to(self, peer: Peer, frames: Frames) -> None:
+        """Queue it for that connection, in turn."""
+        if self._blocked and self.line_to(peer).waiters:
+            raise trio.WouldBlock
+        self.send_to_in_turn(peer, frames)
+
+    def send_to_in_turn(self, peer: Peer, frames: Frames) -> None:
+        """Queue it for that connection.
+
+        Raises:
+            Unroutable: The connection has ended; or the queue is full, of a mandatory Router.
+        """
+        pipe = self.pipe_to(peer)
+        if pipe is None:
+            raise Unroutable(peer.routing_id, f"{peer!r} is gone")
+        self._put(pipe, frames, mandatory=self.options.mandatory)
+
+    # -- requests --
+
+    def split(self, message: Message) -> tuple[Frames, Message] | None:
+        """Take off the envelope, if there is one; a probe is no request.
+
+        What a Dealer sends without an empty frame, or with nothing behind it, is a body as it is.
+        """
+        opened = split_envelope(message)
+        return opened if opened is not None or message == PROBE else ((), message)
+
+    def give(self, peer: Peer, frames: Frames) -> None:
+        """Queue a reply, in turn."""
+        if self._blocked and self.line_to(peer).waiters:
+            raise trio.WouldBlock
+        self.give_in_turn(peer, frames)
+
+    def give_in_turn(self, peer: Peer, frames: Frames) -> None:
+        """Queue a reply; a mandatory Router does not raise for who has left or reads nothing."""
+        pipe = self.pipe_to(peer)
+        if pipe is None:
+            self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
+        else:
+            self._put(pipe, frames, mandatory=False)
 
     @property
     def tasks_sending(self) -> int:

@@ -18,17 +18,20 @@ from trio_mq._peer import Peer
 from trio_mq._sockets.keywords import ReqKeywords, ReqOptions, SocketKeywords, SocketOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
+from trio_mq._sockets.service import Service
 from trio_mq.zmtp import SocketType
 
 
-class Rep(Sender[RepPattern], Receiver[RepPattern]):
-    """Answers requests: receive one, send its reply, and so on in turns.
+class Rep(Service[RepPattern]):
+    """Answers requests: one at a time with ``receive`` and ``send``, or many with `serve`.
 
-    For simple services; a Router answers many at a time. Requests are taken from all clients in
-    turn. A reply to a client that is gone, or that reads nothing, is dropped and counted.
+    In turns: receive a request, send its reply, and so on. `serve` answers many at once with a
+    function, and `requests` brings each as a `Request` to be answered at any time; a `Req` of this
+    library sends as many at once as it is asked to. Requests are taken from all clients in turn. A
+    reply to a client that is gone, or that reads nothing, is dropped and counted.
 
-    Calls out of turn raise `StateError`; two tasks in ``receive`` at once,
-    `trio.BusyResourceError`. Other arguments and errors as for `Push`.
+    Calls out of turn raise `StateError`. Two tasks in ``receive`` at once, or one beside `requests`
+    or `serve`, `trio.BusyResourceError`. Other arguments and errors as for `Push`.
     """
 
     socket_type = SocketType.REP
@@ -39,37 +42,64 @@ class Rep(Sender[RepPattern], Receiver[RepPattern]):
 
         def __init__(self, **keywords: Unpack[SocketKeywords]) -> None: ...
 
+    #: A task is in ``receive``.
+    _receiving = False
+
     @enable_ki_protection
     async def receive(self) -> Message:
         """Wait for the next request and return its body.
 
         Raises:
             StateError: The last request has not been answered.
-            trio.BusyResourceError: Another task is waiting for a request.
+            trio.BusyResourceError: Another task is waiting for a request, or they are taken by
+                `requests` or `serve`.
             trio.ClosedResourceError: The socket was closed, possibly meanwhile.
 
         Cancelled, it has taken nothing.
         """
         await checkpoint_if_cancelled()
-        if self._pattern.tasks_receiving:
-            raise trio.BusyResourceError("another task is receiving from this Rep already")
-        return await super().receive()
+        self._check_may_receive()
+        self._receiving = True
+        try:
+            return await super().receive()
+        finally:
+            self._receiving = False
 
     @enable_ki_protection
     def receive_nowait(self) -> Message:
         """Return the next request, or raise `trio.WouldBlock` if none is there."""
         self._guard()
-        if self._pattern.tasks_receiving:
+        if self._receiving:
             raise trio.WouldBlock
+        self._check_may_receive()
         return super().receive_nowait()
 
     @enable_ki_protection
     async def receive_from(self) -> tuple[Message, Peer]:
         """Wait for the next request, and return it with its peer; otherwise as `receive`."""
         await checkpoint_if_cancelled()
-        if self._pattern.tasks_receiving:
+        self._check_may_receive()
+        self._receiving = True
+        try:
+            return await super().receive_from()
+        finally:
+            self._receiving = False
+
+    def _check_may_receive(self) -> None:
+        if self._receiving:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
-        return await super().receive_from()
+        if self._serving or self._pattern.tasks_receiving:
+            raise trio.BusyResourceError(
+                "requests() or serve() takes the requests of this Rep: answer those with their own "
+                "reply(), or receive() when it has ended"
+            )
+
+    def _check_may_serve(self) -> None:
+        if self._receiving:
+            raise trio.BusyResourceError(
+                "another task is receiving from this Rep: let it end first, or take requests() "
+                "there too"
+            )
 
     async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
         if await self._pattern.watch():
@@ -105,7 +135,7 @@ class Rep(Sender[RepPattern], Receiver[RepPattern]):
             StateError: There is no request to decline.
         """
         self._guard()
-        self._pattern.requester.answer()
+        self._pattern.discard()
 
 
 class Req(Sender[ReqPattern], Receiver[ReqPattern]):

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
-from trio_mq._pipes.pipe import Pipe
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer
 
 
 class Requester(NamedTuple):
-    """Where an answer goes: the peer, its pipe, and the return path through routers."""
+    """Where an answer goes: the connection that asked, and the return path through routers."""
 
-    pipe: Pipe
-    peer: Peer | None
+    peer: Peer
     envelope: Frames
 
 
@@ -59,6 +57,9 @@ class LastRequester:
         """
         requester = self._requester
         if requester is None:
-            raise StateError("a Rep sends one reply per request: receive a request first")
+            raise StateError(
+                "a Rep sends one reply per request: receive a request first; what requests() "
+                "brings is answered by its own reply()"
+            )
         self._requester = None
         return requester

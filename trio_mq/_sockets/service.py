@@ -1,0 +1,228 @@
+"""Requests as objects: any number in hand at once, each answered by whoever has it, in any order.
+
+Rep and Router both are services in this sense; what they make of an envelope differs, and is in
+their patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self, TypeAlias, TypeVar
+
+import attrs
+import trio
+from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
+
+from trio_mq._message import Message, Sendable
+from trio_mq._patterns.service import InHand, ServicePattern
+from trio_mq._peer import Peer
+from trio_mq._sockets.keywords import number_of
+from trio_mq._sockets.life import Life
+from trio_mq._sockets.receiver import Receiver
+from trio_mq._sockets.sender import Sender
+from trio_mq._sockets.workers import Answer, Workers
+
+S_co = TypeVar("S_co", bound=ServicePattern, covariant=True)
+
+
+class Request:
+    """One request that a service has taken, to be answered once, or declined.
+
+    `Rep.requests` and `Router.requests` bring them, and ``serve`` hands them to your function. Any
+    number may be in hand at once. They may be answered in any order, by any task of the run.
+    """
+
+    __slots__ = ("_in_hand", "_service")
+
+    def __init__(self, in_hand: InHand, service: Service[ServicePattern]) -> None:
+        self._in_hand = in_hand
+        self._service = service
+
+    def __repr__(self) -> str:
+        over = ", over" if self._in_hand.over else ""
+        return f"<Request {self.message!r} of {self.peer!r}{over}>"
+
+    @property
+    def message(self) -> Message:
+        """What is asked, without the envelope."""
+        return self._in_hand.message
+
+    @property
+    def peer(self) -> Peer:
+        """The connection that brought it, which may have ended since."""
+        return self._in_hand.peer
+
+    @enable_ki_protection
+    async def reply(self, message: Sendable) -> None:
+        """Answer: hand over the reply, which goes back the way the request came.
+
+        A requester that has left, or whose queue is full because it reads nothing, loses the
+        reply, which is counted. Only a Router with ``on_full="block"`` waits for room.
+
+        Args:
+            message: As for `Push.send`.
+
+        Raises:
+            StateError: The request was answered or declined before.
+            TypeError: The reply is refused, as by `Push.send`, which says more; so are `ValueError`
+                and `MessageTooLarge`. The request is still to be answered.
+            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
+
+        Cancelled, it has handed over nothing, and the request is still to be answered.
+        """
+        await checkpoint_if_cancelled()
+        await self._service._answer(self._in_hand, message)  # noqa: SLF001  # one thing in two parts
+
+    @enable_ki_protection
+    def decline(self) -> None:
+        """Let there be no reply; it counts as dropped, by `DropReason.DECLINED`.
+
+        The client is not told, so it should have a time-out of its own. If it can do something with
+        a refusal, reply with one instead.
+
+        Raises:
+            StateError: The request was answered or declined before.
+            trio.ClosedResourceError: The socket was closed.
+        """
+        self._service._guard()  # noqa: SLF001  # as above
+        self._in_hand.decline()
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Answer] | Answer]
+"""What `Rep.serve` calls with each request: an async function, or a plain one. It returns the
+reply, or ``None`` if it has replied, or declines."""
+
+
+class Service(Sender[S_co], Receiver[S_co]):
+    """A socket that takes requests: Rep and Router."""
+
+    #: Calls of `serve` that are going on.
+    _serving = 0
+
+    @enable_ki_protection
+    def requests(self) -> AsyncIterator[Request]:
+        """Take requests, any number at once: ``async for request in socket.requests()``.
+
+        Each is answered by its own `Request.reply`, at any time, in any order and by any task,
+        whatever was received meanwhile. Nothing bounds here how many are in hand: `serve` does.
+        Several tasks may iterate.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed; in each step, too.
+
+        Cancelled, a step has taken nothing: the request is still first in line.
+        """
+        self._guard()
+        return _Requests(self)
+
+    @enable_ki_protection
+    async def serve(
+        self, handler: Handler, *, max_concurrent: int = 100, cancel_when_gone: bool = True
+    ) -> None:
+        """Answer requests with a function, many at once, until cancelled.
+
+        The function is called with each `Request`, and returns the reply. It may also call
+        `Request.reply` itself, or decline, and return ``None``. A request that has no reply when
+        the function ends is declined. An exception of the function is logged with its traceback,
+        declines that request alone, and goes no further.
+
+        Each call has context variables of its own, as in a new task.
+
+        Args:
+            handler: An async function, or a plain one if it has nothing to wait for.
+            max_concurrent: How many requests are in hand at most. Others wait in the queues of
+                their peers; when these are full, nothing more is read, and so their clients have to
+                wait in turn.
+            cancel_when_gone: Cancel the call for a client whose connection has ended, and begin
+                none for it. Otherwise the work is done to its end. In either case the reply is
+                dropped, and counted.
+
+        Raises:
+            ValueError: ``max_concurrent`` is below 1.
+            TypeError: It is no whole number, or the handler can't be called.
+            trio.ClosedResourceError: The socket was closed.
+
+        Cancelled, it cancels the calls that it has made, and declines their requests. No other
+        request was taken.
+        """
+        await checkpoint_if_cancelled()
+        number_of("max_concurrent", max_concurrent)
+        if max_concurrent < 1:
+            raise ValueError(f"max_concurrent={max_concurrent} is not allowed: give at least 1")
+        if not callable(handler):
+            raise TypeError(
+                f"serve() takes a function that is called with a request, not {handler!r}"
+            )
+        self._guard()
+        self._check_may_serve()
+        workers = Workers(
+            name=type(self).__name__,
+            take=self._take_request,
+            call=lambda in_hand: handler(Request(in_hand, self)),
+            answer=self._answer,
+            settle=self._settle,
+            most=max_concurrent,
+            cancel_when_gone=cancel_when_gone,
+        )
+        self._serving += 1
+        try:
+            await workers.run()
+        finally:
+            self._serving -= 1
+
+    def _check_may_serve(self) -> None:
+        """Raise `trio.BusyResourceError` if the requests are taken by another kind of call."""
+
+    async def _take_request(self) -> InHand:
+        """Wait for the next request and take it. Cancelled: nothing was taken."""
+        await checkpoint_if_cancelled()
+        self._guard()
+        self._check_may_serve()
+        taken: list[InHand] = []
+
+        def take() -> Message:
+            request = self._pattern.take_request()
+            taken.append(request)
+            return request.message
+
+        await self._take_in_turn(take)
+        if self._slice.spent():
+            await self._slice.end()
+        return taken[0]
+
+    async def _answer(self, in_hand: InHand, message: Sendable) -> None:
+        """Hand over a reply; it is only cancelled where it has to wait for room."""
+        frames = self._checked(message)
+        self._guard()
+        try:
+            in_hand.answer(frames)
+        except trio.WouldBlock:
+            await in_hand.line.wait(lambda: in_hand.answer_in_turn(frames))
+            self._slice.restart()
+        else:
+            if self._slice.spent():
+                await self._slice.end()
+
+    def _settle(self, in_hand: InHand) -> None:
+        """Decline what has no reply; when the socket is closed, nobody is left to be counted."""
+        if in_hand.over:
+            return
+        if self._life is Life.CLOSED:
+            in_hand.forget()
+        else:
+            in_hand.decline()
+
+
+@attrs.frozen
+class _Requests:
+    """The requests of a socket, one for each step."""
+
+    _service: Service[ServicePattern]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    @enable_ki_protection
+    async def __anext__(self) -> Request:
+        service = self._service
+        return Request(await service._take_request(), service)  # noqa: SLF001  # as in Request
