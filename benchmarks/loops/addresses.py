@@ -42,11 +42,13 @@ def without_delay(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def unused_endpoint(transport: str, folder: contextlib.ExitStack) -> str:
-    """Return a tcp endpoint on loopback, or an ipc one in a folder of its own."""
+def unused_endpoint(transport: str, stack: contextlib.ExitStack) -> str:
+    """Keep a tcp endpoint on loopback, or an ipc one in a folder of its own, for the stack."""
     if transport == "ipc":
-        place = folder.enter_context(tempfile.TemporaryDirectory(prefix="trio-mq-"))
+        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="trio-mq-"))
         return f"ipc://{Path(place) / 'socket'}"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    # Bound, it is given to nobody else by chance, and whoever reuses addresses can still listen.
+    holder = stack.enter_context(socket.socket())
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return f"tcp://127.0.0.1:{holder.getsockname()[1]}"

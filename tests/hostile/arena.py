@@ -33,7 +33,7 @@ Ours = TypeVar("Ours", bound=Socket)
 #: Where Linux lists what this process has open.
 DESCRIPTORS = Path("/proc/self/fd")
 #: Seconds after which something that must happen has not.
-PATIENCE = 10
+PATIENCE = 60
 
 
 @attrs.define(eq=False)

@@ -6,6 +6,7 @@ import errno
 import gc
 import socket
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +16,17 @@ import trio
 import trio_mq
 from tests.hostile.arena import PATIENCE, BadPeer, census
 from tests.hostile.wire import GREETING, hello, message
+from tests.ports import held_port
 from trio_mq import EndpointState, EventStream, Pair, Pull, Push, Retrying
 
 ROOT: Final = Path(trio_mq.__file__).parent
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Hold a port that nobody listens on."""
+    with held_port() as held:
+        yield held
 
 
 async def retries(events: EventStream, count: int) -> list[Retrying]:
@@ -38,9 +40,9 @@ async def retries(events: EventStream, count: int) -> list[Retrying]:
     return found
 
 
-async def test_f15_an_endpoint_may_be_refused_for_long() -> None:
+async def test_f15_an_endpoint_may_be_refused_for_long(port: int) -> None:
     """Its pauses grow up to their bound; nothing else grows."""
-    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    endpoint = f"tcp://127.0.0.1:{port}"
     longest = 0.01
     ours = Push(linger=0, reconnect_interval=0.001, reconnect_interval_max=longest)
     async with ours, Pull(linger=0) as late:
@@ -58,9 +60,10 @@ async def test_f15_an_endpoint_may_be_refused_for_long() -> None:
 
 
 @pytest.mark.parametrize("socket_type", [Pair, Push])
-async def test_f17_a_connection_to_itself_is_none(socket_type: type[Pair | Push]) -> None:
+async def test_f17_a_connection_to_itself_is_none(
+    socket_type: type[Pair | Push], port: int
+) -> None:
     """A dialler whose own port is the one it dials reaches itself, and tries again."""
-    port = free_port()
     async with socket_type(linger=0, reconnect_interval=0.001) as ours:
         with ours.events() as events:
             await ours.connect(f"tcp://127.0.0.1:{port};127.0.0.1:{port}")

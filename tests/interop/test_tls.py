@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,17 +14,18 @@ import trio_mq
 from tests.interop.accounts import assert_accounted_for
 from tests.interop.libzmq import Libzmq, LibzmqSocket
 from tests.interop.pairs import PAIRS, Conversation, Pair, open_ours, open_theirs
+from tests.ports import held_port
 from tests.transports.over_tls import AUTHORITY, client_context, server_context
 
 STUNNEL = shutil.which("stunnel4") or shutil.which("stunnel")
 pytestmark = pytest.mark.skipif(STUNNEL is None, reason="stunnel is not installed")
 
 
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Hold a port for stunnel."""
+    with held_port() as held:
+        yield held
 
 
 @asynccontextmanager
@@ -57,9 +57,10 @@ async def converse(pair: Pair, ours: trio_mq.Socket, theirs: LibzmqSocket) -> No
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
-async def test_libzmq_binds_behind_stunnel(pair: Pair, libzmq: Libzmq, tmp_path: Path) -> None:
+async def test_libzmq_binds_behind_stunnel(
+    pair: Pair, libzmq: Libzmq, tmp_path: Path, port: int
+) -> None:
     """Its server is tcp on loopback; stunnel shows the certificate."""
-    port = free_port()
     theirs = await open_theirs(pair, libzmq)
     async with open_ours(pair) as ours:
         inside = await theirs.bind("tcp://127.0.0.1:*")
@@ -76,9 +77,10 @@ async def test_libzmq_binds_behind_stunnel(pair: Pair, libzmq: Libzmq, tmp_path:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
-async def test_libzmq_connects_through_stunnel(pair: Pair, libzmq: Libzmq, tmp_path: Path) -> None:
+async def test_libzmq_connects_through_stunnel(
+    pair: Pair, libzmq: Libzmq, tmp_path: Path, port: int
+) -> None:
     """It connects to a port on loopback; stunnel checks our certificate."""
-    port = free_port()
     theirs = await open_theirs(pair, libzmq)
     async with open_ours(pair) as ours:
         endpoint = await ours.bind("tls://127.0.0.1:*", tls_context=server_context())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeAlias, TypedDict, TypeVar
 
@@ -11,6 +10,7 @@ import pytest
 import trio
 
 import trio_mq
+from tests.ports import held_port
 
 AnySocket = TypeVar("AnySocket")
 AnyEvent = TypeVar("AnyEvent")
@@ -51,10 +51,8 @@ async def opened(
 @contextlib.contextmanager
 def reserved_tcp() -> Iterator[str]:
     """Hold a tcp endpoint that nobody listens on, and that can still be bound."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield f"tcp://127.0.0.1:{holder.getsockname()[1]}"
+    with held_port() as port:
+        yield f"tcp://127.0.0.1:{port}"
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
