@@ -45,6 +45,8 @@ class Job:
     idle_subscriptions: int = 0
     #: Whether each subscriber wants one topic in a hundred, instead of all.
     one_topic: bool = False
+    #: Whether the connection is under CURVE instead of in the clear.
+    curve: bool = False
     #: The processor core that this worker keeps to, with all its threads; ``None``: any.
     core: int | None = None
 

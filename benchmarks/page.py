@@ -24,13 +24,14 @@ from benchmarks.works import (
     ONE_DIRECTION,
     PUBLISHING,
     REQUESTS,
+    SEALED,
     START,
     SUBSCRIPTIONS,
     Measure,
     Work,
 )
 
-_GROUPS: Final = (ONE_DIRECTION, REQUESTS, PUBLISHING, GROWTH, LATENCY, START)
+_GROUPS: Final = (ONE_DIRECTION, SEALED, REQUESTS, PUBLISHING, GROWTH, LATENCY, START)
 #: Against whom the table sets trio_mq, each in a column.
 _COLUMNS: Final = (
     "pyzmq_blocking",

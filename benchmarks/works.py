@@ -142,6 +142,21 @@ ONE_DIRECTION: Final = (
     ),
 )
 
+SEALED: Final = tuple(
+    attrs.evolve(
+        _push_pull(
+            size,
+            "tcp",
+            (EACH, MANY, _BLOCKING, _ASYNCIO, "bare_boxes"),
+            quick=size == 1024,
+        ),
+        name=f"push-pull/curve/{size}",
+        title=f"PUSH to PULL under CURVE, tcp, {size_name(size)}",
+        job=Job(size=size, curve=True),
+    )
+    for size in (16, 1024, 64 * 1024, 1024 * 1024)
+)
+
 # -------------------------------------------------------------------------- requests and replies
 
 REQUESTS: Final = (
@@ -321,6 +336,7 @@ START: Final = (
 
 WORKS: Final = (
     *ONE_DIRECTION,
+    *SEALED,
     *REQUESTS,
     *PUBLISHING,
     *GROWTH,

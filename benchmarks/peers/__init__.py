@@ -47,6 +47,7 @@ _EVERY: Final = (
     Peer("pynng_trio", "pynng, trio", ("pynng",)),
     Peer("bare_trio", "bare trio, no protocol", ("trio",)),
     Peer("bare_sockets", "bare sockets, no protocol", ()),
+    Peer("bare_boxes", "PyNaCl over bare sockets", ("pynacl",)),
 )
 
 PEERS: Final = {peer.name: peer for peer in _EVERY}

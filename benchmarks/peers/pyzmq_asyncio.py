@@ -17,7 +17,7 @@ from benchmarks.loops.cooperative import (
     exchanges_of_many_sockets,
 )
 
-from .pyzmq_blocking import KINDS, SERVERS
+from .pyzmq_blocking import KINDS, SERVERS, secure
 
 
 @asynccontextmanager
@@ -25,6 +25,8 @@ async def open_port(kind: str, job: Job) -> AsyncIterator[Port]:
     """Open a socket in the shared context; on leaving, what it has not written is dropped."""
     with zmq.asyncio.Context.instance().socket(KINDS[kind]) as socket:
         socket.linger = 0
+        if job.curve:
+            secure(socket, as_server=kind in SERVERS)
         (socket.bind if kind in SERVERS else socket.connect)(job.endpoint)
         if job.frames > 1:
             yield Port(socket.send_multipart, socket.recv_multipart)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import zmq
 
 from benchmarks.job import Job, Role, finish
+from benchmarks.loops import keys
 from benchmarks.loops.blocking import Port, ring_for, roles
 from benchmarks.loops.ring import Received, Ring
 from benchmarks.loops.stopwatch import Stopwatch
 from benchmarks.peers import pyzmq_servers
+
+#: What its calls return: bytes, or something to await.
+Answer = TypeVar("Answer")
 
 KINDS: Final = {
     "push": zmq.PUSH,
@@ -26,11 +30,24 @@ KINDS: Final = {
 SERVERS: Final = frozenset({"pull", "rep", "router"})
 
 
+def secure(socket: zmq.Socket[Answer], *, as_server: bool) -> None:
+    """Put a socket under CURVE; the server lets everybody in."""
+    if as_server:
+        socket.curve_server = True
+        socket.curve_secretkey = keys.SERVER_SECRET.encode()
+    else:
+        socket.curve_serverkey = keys.SERVER_PUBLIC.encode()
+        socket.curve_publickey = keys.CLIENT_PUBLIC.encode()
+        socket.curve_secretkey = keys.CLIENT_SECRET.encode()
+
+
 @contextmanager
 def open_socket(kind: str, job: Job) -> Iterator[zmq.Socket[bytes]]:
     """Open a socket with a context of its own; on leaving, what it has not written is dropped."""
     with zmq.Context() as context, context.socket(KINDS[kind]) as socket:
         socket.linger = 0
+        if job.curve:
+            secure(socket, as_server=kind in SERVERS)
         (socket.bind if kind in SERVERS else socket.connect)(job.endpoint)
         yield socket
 

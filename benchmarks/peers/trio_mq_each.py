@@ -10,9 +10,11 @@ import trio
 
 import trio_mq
 from benchmarks.job import Job, Role, ready
+from benchmarks.loops import keys
 from benchmarks.loops.cooperative import TRIO, Exchange, Library, Port
 from benchmarks.loops.ring import as_tuple, publications
 from benchmarks.peers.zmtp_by_hand import subscriptions_of
+from trio_mq import auth
 
 Duplex: TypeAlias = "trio_mq.Req | trio_mq.Rep | trio_mq.Router"
 
@@ -23,6 +25,23 @@ _DUPLEX: Final[dict[str, Callable[[Job], Duplex]]] = {
 }
 
 
+def open_push(job: Job) -> trio_mq.Push:
+    """Make a Push that connects to `open_pull`'s."""
+    if not job.curve:
+        return trio_mq.Push(connect=job.endpoint)
+    own = auth.CurveKeys(secret=keys.CLIENT_SECRET)
+    mechanism = auth.CurveClient(own, server=keys.SERVER_PUBLIC)
+    return trio_mq.Push(connect=job.endpoint, mechanism=mechanism)
+
+
+def open_pull(job: Job) -> trio_mq.Pull:
+    """Make a Pull; under CURVE it lets everybody in."""
+    if not job.curve:
+        return trio_mq.Pull(bind=job.endpoint)
+    mechanism = auth.CurveServer(auth.CurveKeys(secret=keys.SERVER_SECRET))
+    return trio_mq.Pull(bind=job.endpoint, mechanism=mechanism, authenticator=auth.ALLOW_ANY)
+
+
 async def _out_of_turn(*_: object) -> None:
     raise AssertionError("a one-way socket was asked for the other direction")
 
@@ -31,10 +50,10 @@ async def _out_of_turn(*_: object) -> None:
 async def open_port(kind: str, job: Job) -> AsyncIterator[Port]:
     """Open a socket; leaving it waits for what it has not written."""
     if kind == "push":
-        async with trio_mq.Push(connect=job.endpoint) as push:
+        async with open_push(job) as push:
             yield Port(push.send, _out_of_turn)
     elif kind == "pull":
-        async with trio_mq.Pull(bind=job.endpoint) as pull:
+        async with open_pull(job) as pull:
             yield Port(_out_of_turn, pull.receive)
     else:
         async with _DUPLEX[kind](job) as socket:

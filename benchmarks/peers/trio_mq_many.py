@@ -12,7 +12,7 @@ from benchmarks.job import Figures, Job, Role, ready
 from benchmarks.loops.cooperative import TRIO
 from benchmarks.loops.ring import Received, Ring, publications
 from benchmarks.loops.stopwatch import Stopwatch
-from benchmarks.peers.trio_mq_each import LIBRARY, open_publisher
+from benchmarks.peers.trio_mq_each import LIBRARY, open_publisher, open_pull, open_push
 
 
 async def send_all(
@@ -40,7 +40,7 @@ async def receive_rounds(pull: trio_mq.Pull, ring: Ring, rounds: int) -> Figures
 
 async def _send(job: Job) -> None:
     ring = LIBRARY.ring_for(job)
-    async with trio_mq.Push(connect=job.endpoint) as push:
+    async with open_push(job) as push:
         for _ in range(job.rounds):
             await send_all(push.send_many, ring.messages)
         await TRIO.finish({})
@@ -48,7 +48,7 @@ async def _send(job: Job) -> None:
 
 async def _receive(job: Job) -> None:
     ring = LIBRARY.ring_for(job)
-    async with trio_mq.Pull(bind=job.endpoint) as pull:
+    async with open_pull(job) as pull:
         ready()
         await TRIO.finish(await receive_rounds(pull, ring, job.rounds))
 

@@ -118,7 +118,7 @@ def test_a_hello_may_begin_at_any_count_and_initiate_follows_it() -> None:
     """RFC 26 leaves the first number to the client."""
     handshake = CurveHandshake()
     handshake.hello = with_count(41)
-    handshake.client.sent._last = 41
+    handshake.client.sent._next = 42
     handshake.finish()
     assert handshake.server.metadata == b""
 
@@ -285,10 +285,10 @@ def test_b54_a_ready_may_begin_at_any_count_and_the_messages_follow_it(count: in
     handshake = CurveHandshake()
     handshake.ready()
     # The server's READY was number 1: make it again with another.
-    handshake.server.sent._last = count - 1
+    handshake.server.sent._next = count
     handshake.client.read(Command.READY, handshake.server.write(Command.READY))
     assert handshake.client.open(handshake.server.seal(0, b"next")) == (0, b"next")
-    handshake.server.sent._last = count + 5
+    handshake.server.sent._next = count + 6
     sealed = handshake.server.seal(0, b"late")
     assert fault_of(lambda: handshake.client.open(sealed)) is ProtocolFault.SEQUENCE
 
@@ -308,7 +308,7 @@ def test_b55_a_count_that_does_not_follow_ends_it(direction: int, step: int) -> 
     """Doubled, moved or missing: TCP does none of that."""
     sender, receiver = ends()[direction]
     receiver.open(sender.seal(0, b"first"))
-    sender.sent._last = (sender.sent._last or 0) + step - 1
+    sender.sent._next = (sender.sent._next or 1) + step - 1
     sealed = sender.seal(0, b"second")
     assert fault_of(lambda: receiver.open(sealed)) is ProtocolFault.SEQUENCE
 
@@ -325,7 +325,7 @@ def test_b55_a_count_from_somewhere_else_ends_it(count: int) -> None:
 def test_b55_gaps_can_be_allowed_and_repetition_cannot() -> None:
     """For peers that count in their own way."""
     sender, receiver = ends(strict_nonces=False)[0]
-    sender.sent._last = 99
+    sender.sent._next = 100
     sealed = sender.seal(0, b"late")
     assert receiver.open(sealed) == (0, b"late")
     assert fault_of(lambda: receiver.open(sealed)) is ProtocolFault.SEQUENCE
@@ -334,7 +334,7 @@ def test_b55_gaps_can_be_allowed_and_repetition_cannot() -> None:
 def test_our_own_count_never_begins_again() -> None:
     """At its end the connection ends."""
     sender, _ = ends()[0]
-    sender.sent._last = MAX_COUNT - 2
+    sender.sent._next = MAX_COUNT - 1
     sender.seal(0, b"the last one")
     assert fault_of(lambda: sender.seal(0, b"one more")) is ProtocolFault.SEQUENCE
 

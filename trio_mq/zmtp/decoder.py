@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -118,6 +119,11 @@ class FrameDecoder:
         return self._torn is not None or self._pos < len(self._data) or bool(self._parts)
 
     @property
+    def mid_message(self) -> bool:
+        """Whether frames of a message wait for the rest of it."""
+        return bool(self._parts)
+
+    @property
     def at_command(self) -> bool:
         """Whether what comes next is a command, as far as that is known."""
         if self._torn is not None:
@@ -162,6 +168,43 @@ class FrameDecoder:
             return None
         self._torn = None
         return self._flags, torn.body()
+
+    def frames(self) -> Iterator[bytes]:
+        """Yield the bodies of the next frames, as far as they are here, whatever their flags say.
+
+        It is the quick way where every frame is sealed. Stop where you like: what was not yielded
+        is still here.
+
+        Raises:
+            RemoteProtocolError: A header breaks the rules or a limit.
+        """
+        while True:
+            if self._torn is None:
+                yield from self._whole_frames()
+                if self._pos == len(self._data) and not self._chunks:
+                    self.exhausted = not self._parts
+                    return
+            # What is left is torn, or in the next chunk, or wrong: the long way.
+            frame = self.next_frame()
+            if frame is None:
+                return
+            yield frame[1]
+
+    def _whole_frames(self) -> Iterator[bytes]:
+        """Yield the bodies that lie whole in the chunk, up to a frame that needs a second look."""
+        data, pos, end = self._data, self._pos, len(self._data)
+        largest = self._largest + self._limits.overhead
+        while pos + 9 <= end:
+            flags = data[pos]
+            if flags & LONG:
+                first, size = pos + 9, _unpack_size(data, pos + 1)[0]
+            else:
+                first, size = pos + 2, data[pos + 1]
+            after = first + size
+            if after > end or size > largest or flags & _RESERVED:
+                return
+            self._pos = pos = after
+            yield data[first:after]
 
     def next_command(self) -> bytes | None:
         """Return the body of the next frame, or ``None`` if it is no command or not all here.

@@ -19,7 +19,6 @@ from trio_mq._errors import ProtocolFault, RemoteProtocolError
 
 from .boxes import TAG_SIZE, Boxes
 from .commands import Command, malformed
-from .frames import LARGE
 from .handshake import Table
 from .mechanism import INNER_COMMAND, INNER_MORE
 
@@ -32,8 +31,8 @@ MAX_COUNT: Final = 2**64 - 1
 _MESSAGE: Final = b"\x07MESSAGE"
 _BOX_START: Final = len(_MESSAGE) + COUNT_SIZE
 _MESSAGE_SIZE: Final = _BOX_START + TAG_SIZE + 1
-_KNOWN_FLAGS: Final = (0, INNER_MORE, INNER_COMMAND)
-_FLAGS: Final = tuple(bytes((flags,)) for flags in _KNOWN_FLAGS)
+_FLAGS: Final = tuple(bytes((flags,)) for flags in (0, INNER_MORE, INNER_COMMAND))
+"""Every flags byte that there may be, at its own place."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -44,17 +43,17 @@ class Counter:
         strict: A gap in the counts is an attack too, not only a count that comes twice or too late.
     """
 
-    _last: int | None = None
+    _next: int | None = None
     _strict: bool = True
 
     def next(self) -> bytes:
         """Return the count for the next box of ours."""
-        count = 1 if self._last is None else self._last + 1
+        count = 1 if self._next is None else self._next
         if count >= MAX_COUNT:
             raise RemoteProtocolError(
                 ProtocolFault.SEQUENCE, "the connection has used up its nonces"
             )
-        self._last = count
+        self._next = count + 1
         return count.to_bytes(COUNT_SIZE, "big")
 
     def take(self, count: bytes) -> None:
@@ -63,13 +62,19 @@ class Counter:
         Raises:
             RemoteProtocolError: It is not what follows.
         """
-        number, last = int.from_bytes(count, "big"), self._last
-        if last is not None and (number != last + 1 if self._strict else number <= last):
+        number = int.from_bytes(count, "big")
+        if number != self._next:
+            self._judge(number)
+        self._next = number + 1
+
+    def _judge(self, number: int) -> None:
+        following = self._next
+        if following is not None and (self._strict or number < following):
             raise RemoteProtocolError(
                 ProtocolFault.SEQUENCE,
-                f"a box is number {number} after {last}: frames were dropped, doubled or moved",
+                f"a box is number {number} after {following - 1}: "
+                "frames were dropped, doubled or moved",
             )
-        self._last = number
 
 
 class SealedTraffic:
@@ -117,16 +122,15 @@ class SealedTraffic:
             raise malformed(f"a frame of {len(body)} bytes is no MESSAGE, as all must be now")
         count = body[len(_MESSAGE) : _BOX_START]
         self._received.take(count)
-        # A large box is not copied once more; for a small one the view would cost more.
-        box = body[_BOX_START:] if len(body) < LARGE else memoryview(body)[_BOX_START:]
-        plain = self.boxes.open(box, self.their_nonce + count, self.key)
+        plain = self.boxes.open(body[_BOX_START:], self.their_nonce + count, self.key)
         if plain is None:
             raise not_theirs("MESSAGE")
-        if plain[0] not in _KNOWN_FLAGS:
+        flags = plain[0]
+        if flags >= len(_FLAGS):
             raise RemoteProtocolError(
-                ProtocolFault.RESERVED_FLAGS, f"sealed flags are {plain[0]:#04x}"
+                ProtocolFault.RESERVED_FLAGS, f"sealed flags are {flags:#04x}"
             )
-        return plain[0], plain[1:]
+        return flags, plain[1:]
 
     def open_counted(self, command: Command, nonce: bytes, data: bytes) -> bytes:
         """Return what is in the box of a command that begins with its count.

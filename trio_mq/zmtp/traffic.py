@@ -35,6 +35,7 @@ _LONGEST_COMMAND: Final = 262
 """The longest command that is no subscription: ERROR with a reason of 255 bytes."""
 
 _SUBSCRIBE_SIZE: Final = 10
+_new = tuple.__new__
 _HANDSHAKE_COMMANDS: Final = frozenset(command.value for command in Command)
 
 
@@ -92,7 +93,8 @@ class TrafficReader:
             if not run and self._held is None:
                 payload, self._held = self._after_commands(run, max_messages, max_bytes)
         else:
-            payload, self._held = self._next_run(run, max_messages, max_bytes)
+            look = self._next_run if self._mechanism.clear else self._next_sealed
+            payload, self._held = look(run, max_messages, max_bytes)
         return Messages(run, payload) if run else self._release()
 
     @property
@@ -140,18 +142,46 @@ class TrafficReader:
 
     def _next_item(self) -> Frames | Event | None:
         while (frame := self._decoder.next_frame()) is not None:
-            more, command, body = self._unseal(*frame)
-            item = self._read_command(body) if command else self._read_message(body, more=more)
+            flags, body = frame
+            item = self._read(body, more=bool(flags & MORE), command=bool(flags & COMMAND))
             if item is not None:
                 return item
         return None
 
-    def _unseal(self, flags: int, body: bytes) -> tuple[bool, bool, bytes]:
-        if self._mechanism.clear:
-            return bool(flags & MORE), bool(flags & COMMAND), body
-        # No seal protects the outer bits, so they say nothing here.
-        flags, body = self._mechanism.open(body)
-        return bool(flags & INNER_MORE), bool(flags & INNER_COMMAND), body
+    def _next_sealed(
+        self, run: list[Message], max_messages: int, max_bytes: int
+    ) -> tuple[int, Event | RemoteProtocolError | None]:
+        payload, unseal = 0, self._mechanism.open
+        lone = self._expects_lone_frames()
+        try:
+            # No seal protects the outer flags, so nobody asks what they say.
+            for sealed in self._decoder.frames():
+                flags, body = unseal(sealed)
+                if lone and not flags:
+                    run.append(_new(Message, (body,)))
+                    payload += len(body)
+                else:
+                    more, command = bool(flags & INNER_MORE), bool(flags & INNER_COMMAND)
+                    item = self._read(body, more=more, command=command)
+                    lone = self._expects_lone_frames()
+                    if isinstance(item, tuple):
+                        run.append(to_message(item))
+                        payload += size_of(item)
+                    elif item is not None:
+                        return payload, item
+                if len(run) >= max_messages or payload >= max_bytes:
+                    break
+        except RemoteProtocolError as error:
+            return payload, error
+        return payload, None
+
+    def _expects_lone_frames(self) -> bool:
+        """Whether a frame without flags is a message, and nothing else needs to be looked at."""
+        return not (self._socket_type.has_subscribers or self._decoder.mid_message)
+
+    def _read(self, body: bytes, *, more: bool, command: bool) -> Frames | Event | None:
+        """Return what a frame completes, if it does."""
+        return self._read_command(body) if command else self._read_message(body, more=more)
 
     def _read_message(self, body: bytes, *, more: bool) -> Frames | Event | None:
         message = self._decoder.join(body, more=more)
