@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import inspect
+import logging
 import os
 import pkgutil
 import sys
@@ -53,8 +54,11 @@ napoleon_numpy_docstring = False
 
 # What other projects document, and type variables: named in signatures, not linked from here.
 nitpick_ignore_regex = [
-    ("py:.*|any", r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)\..+"),
-    ("py:.*|any", r"pathlib\..+"),
+    (
+        "py:.*|any",
+        r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)\..+",
+    ),
+    ("py:.*|any", r"(logging|pathlib)\b.*"),
     ("py:.*|any", "|".join(dir(builtins))),
     ("py:.*", r"trio_mq\._transports\..+"),
 ]
@@ -180,12 +184,28 @@ def show_departures() -> None:
     (ROOT / "docs" / "_generated" / "departures.rst").write_text("\n".join(lines) + "\n", "utf-8")
 
 
+def show_log_records() -> None:
+    """Write the table of everything that is logged from the table that the library logs by."""
+    records = importlib.import_module("trio_mq._log").RECORDS.values()
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 12 18 35 35", ""]
+    lines += ["   * - level", "     - logger", "     - text", "     - when"]
+    for record in sorted(records, key=lambda each: -each.level):
+        lines += [
+            f"   * - {logging.getLevelName(record.level)}",
+            f"     - ``trio_mq.{record.concern}``",
+            f"     - ``{record.text}``",
+            f"     - {record.when}",
+        ]
+    (ROOT / "docs" / "_generated" / "log_records.rst").write_text("\n".join(lines) + "\n", "utf-8")
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks above."""
     find_source_modules()
     show_measurements()
     show_floors()
     show_departures()
+    show_log_records()
     app.connect("doctree-read", qualify_methods)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-docstring", put_comment_aside, priority=100)

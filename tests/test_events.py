@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import trio
+import trio.testing
 
 from tests.joined import WAYS, join
 from trio_mq import (
@@ -11,6 +14,8 @@ from trio_mq import (
     Disconnected,
     Dropped,
     DropReason,
+    Event,
+    HandshakeFailed,
     Listening,
     ListeningStopped,
     Pub,
@@ -102,6 +107,72 @@ async def test_a_slow_reader_loses_the_oldest_and_knows_how_many() -> None:
         hub.emit(Listening(endpoint=str(number)))
     assert stream.missed == 10
     assert await stream.receive() == Listening(endpoint="10")
+
+
+async def test_a_flood_of_one_kind_pushes_out_that_kind() -> None:
+    """A thousand drops are worth less than the one line that explains them."""
+    hub = EventHub()
+    stream = hub.open()
+    rare = HandshakeFailed(endpoint="tcp://x", address="y", reason="eof", error=None)
+    hub.emit(Listening(endpoint="first"))
+    hub.emit(rare)
+    for number in range(5000):
+        hub.emit(Dropped(peer=None, reason=DropReason.FILTERED, count=number))
+    hub.emit(Listening(endpoint="last"))
+    assert stream.missed == 5003 - 1000
+    kept = [stream.receive_nowait() for _ in range(1000)]
+    assert kept[:2] == [Listening(endpoint="first"), rare]
+    assert kept[-1] == Listening(endpoint="last")
+    drops = [event.count for event in kept if isinstance(event, Dropped)]
+    assert drops == list(range(5000 - len(drops), 5000))
+    with pytest.raises(trio.WouldBlock):
+        stream.receive_nowait()
+
+
+async def test_an_event_says_when_it_happened(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """On trio's clock; that makes no difference to what it is."""
+    async with Pull() as pull:
+        with pull.events() as events:
+            before = trio.current_time()
+            await pull.bind("inproc://early")
+            await trio.sleep(10)
+            await pull.bind("inproc://late")
+            early, late = events.receive_nowait(), events.receive_nowait()
+    assert (early.time, late.time) == (before, before + 10)
+    assert early == Listening(endpoint="inproc://early")
+    assert early == Listening(endpoint="inproc://early", time=7.0)
+
+
+def test_an_event_that_is_made_outside_of_a_run_has_no_time() -> None:
+    """Tests of programs make some."""
+    assert math.isnan(Listening(endpoint="inproc://x").time)
+
+
+async def test_several_readers_get_each_event_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """And all of them learn of the end; whoever is cancelled has taken none."""
+    hub = EventHub()
+    stream = hub.open()
+    got: list[Event] = []
+
+    async def read() -> None:
+        got.extend([event async for event in stream])
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        hub.emit(Listening(endpoint="1"))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await stream.receive()
+        hub.emit(Listening(endpoint="2"))
+        await trio.testing.wait_all_tasks_blocked()
+        hub.end()
+    assert got == [Listening(endpoint="1"), Listening(endpoint="2")]
 
 
 async def test_each_caller_gets_its_own_stream_from_now_on() -> None:

@@ -51,6 +51,50 @@ def test_what_waits_adds_up_field_by_field() -> None:
     assert Waiting(1, 2, 3, 4) + Waiting(10, 20, 30, 40) == Waiting(11, 22, 33, 44)
 
 
+async def test_each_queue_has_a_peak(tmp_path: Path) -> None:
+    """How near it came to its high-water mark, long after it has emptied."""
+    endpoint = f"ipc://{tmp_path}/peaks"
+    async with Push(linger=0, connect=endpoint) as push, Pull() as pull:
+        for _ in range(5):
+            await push.send(b"x")
+        await pull.bind(endpoint)
+        for _ in range(5):
+            await pull.receive()
+        await push.drain()
+        at_push, at_pull = push.statistics(), pull.statistics()
+        assert (at_push.waiting_to_send, at_push.peak_waiting_to_send) == (0, 5)
+        assert at_push.peers[0].peak_waiting_to_send == 5
+        assert at_pull.waiting_to_receive == 0
+        assert 1 <= at_pull.peak_waiting_to_receive <= 5
+        assert at_pull.peers[0].peak_waiting_to_receive == at_pull.peak_waiting_to_receive
+
+
+async def test_the_peak_of_what_is_to_be_received_is_exact() -> None:
+    """Also where nothing is received meanwhile."""
+    async with Pull(bind="inproc://p") as pull, Push(connect="inproc://p", send_hwm=1) as push:
+        for _ in range(7):
+            await push.send(b"x")
+        assert pull.statistics().waiting_to_receive == 7
+        for _ in range(7):
+            await pull.receive()
+        assert pull.statistics().peak_waiting_to_receive == 7
+
+
+async def test_ended_connections_are_counted_by_reason() -> None:
+    """The same words as in the event."""
+    async with Pull() as pull, Push() as push:
+        endpoint = await pull.bind("tcp://127.0.0.1:*")
+        assert pull.statistics().disconnects == {}
+        for reason in ("tired", "tired", "angry"):
+            await push.connect(endpoint, wait=True)
+            await pull.wait_for_peers()
+            (peer,) = pull.peers
+            peer.disconnect(reason)
+            await push.disconnect(endpoint)
+            await peer.wait_closed()
+        assert pull.statistics().disconnects == {"tired": 2, "angry": 1}
+
+
 @pytest.mark.parametrize("message", [[bytes(11)], [bytes(8)] * 2, [b""] * 4], ids=len)
 @pytest.mark.parametrize("bound", [True, False], ids=["we bind", "we connect"])
 async def test_a_message_that_is_too_large_for_us_is_counted(

@@ -14,12 +14,13 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _connections _patterns        between bytes and pipes; what a socket type does with pipes
     _contract _strategies         what those two tell each other; choosing among pipes
     _pipes                        where a message waits
-    _context                      who shares inproc names and limits
+    _context _telling             who shares inproc names and limits; what the log says of events
     _events _statistics _endpoint_status _transports    what there is to see; streams of bytes
     _peer _options                one handshaken connection; what can be set
     auth _option_checks           who may talk to a socket; what an option may be
     zmtp                          the protocol without I/O: bytes in, events out
     _limits _tally _waiting _chance _pyzmq_names    bounds, figures, waiting, chance, old names
+    _log                          every line of the log
     _message                      frames
     _errors _lazy                 exceptions; names that are loaded when they are asked for
     _attribute_texts              the ground: what `help` says of an attribute

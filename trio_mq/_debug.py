@@ -52,7 +52,7 @@ _MESSAGES_A_LOOK: Final = 8
 """Messages of a peer up to which a look adds up their bytes."""
 
 #: The plain numbers of a tally.
-_FIGURES: Final = [name for name in Tally.__slots__ if not name.startswith("dropped")]
+_FIGURES: Final = [name for name in Tally.__slots__ if not name.startswith(("dropped", "peak"))]
 
 
 class _Switch:
@@ -228,6 +228,7 @@ def _total_faults(pattern: Pattern) -> Iterator[str]:
         if pipe.inbound.count and not pipe.inbound.readable:
             yield f"{pipe!r} has messages to read, and its socket does not know"
     tallies = [ledger.departed, *(pipe.tally for pipe in ledger.pipes)]
+    yield from _peak_faults(ledger.total, tallies)
     for name in _FIGURES:
         counted, added = getattr(ledger.total, name), sum(getattr(tally, name) for tally in tallies)
         if counted != added:
@@ -239,6 +240,13 @@ def _total_faults(pattern: Pattern) -> Iterator[str]:
         dropped = getattr(ledger.total, name) or Counter()
         if drops != dropped:
             yield f"the socket has {name}={dropped}, and its pipes together {drops}"
+
+
+def _peak_faults(total: Tally, tallies: list[Tally]) -> Iterator[str]:
+    for name in ("peak_out", "peak_in"):
+        highest = max(getattr(tally, name) for tally in tallies)
+        if getattr(total, name) != highest:
+            yield f"the socket has {name}={getattr(total, name)}, and its pipes {highest}"
 
 
 def _books_of(pipe: Pipe) -> Iterator[str]:

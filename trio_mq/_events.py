@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
@@ -16,8 +19,24 @@ if TYPE_CHECKING:
 _KEPT_EVENTS: Final = 1000
 
 
+def _now() -> float:
+    """Return the time on trio's clock; outside of a run there is none."""
+    try:
+        return trio.current_time()
+    except RuntimeError:
+        return math.nan
+
+
 @attrs.frozen(kw_only=True)
-class Listening:
+class _Timed:
+    """What happened at some time, which makes no difference to what it was."""
+
+    time: float = attrs.field(factory=_now, eq=False, repr="{:.3f}".format)
+    """When it happened, in seconds of trio's clock."""
+
+
+@attrs.frozen(kw_only=True)
+class Listening(_Timed):
     """An endpoint is bound and accepts connections."""
 
     endpoint: str
@@ -25,7 +44,7 @@ class Listening:
 
 
 @attrs.frozen(kw_only=True)
-class ListeningStopped:
+class ListeningStopped(_Timed):
     """A bound endpoint was unbound, or the socket closed."""
 
     endpoint: str
@@ -33,7 +52,7 @@ class ListeningStopped:
 
 
 @attrs.frozen(kw_only=True)
-class Accepted:
+class Accepted(_Timed):
     """Somebody connected to a bound endpoint; the handshake follows."""
 
     endpoint: str
@@ -44,7 +63,7 @@ class Accepted:
 
 
 @attrs.frozen(kw_only=True)
-class AcceptFailed:
+class AcceptFailed(_Timed):
     """The system has no more connections for us now, or a listener is broken."""
 
     endpoint: str
@@ -59,7 +78,7 @@ class AcceptFailed:
 
 
 @attrs.frozen(kw_only=True)
-class Connected:
+class Connected(_Timed):
     """A handshake succeeded: the peer is there."""
 
     peer: Peer
@@ -70,7 +89,7 @@ class Connected:
 
 
 @attrs.frozen(kw_only=True)
-class HandshakeFailed:
+class HandshakeFailed(_Timed):
     """A connection ended before its handshake was done."""
 
     endpoint: str
@@ -87,7 +106,7 @@ class HandshakeFailed:
 
 
 @attrs.frozen(kw_only=True)
-class Disconnected:
+class Disconnected(_Timed):
     """A peer's connection ended."""
 
     peer: Peer
@@ -106,7 +125,7 @@ class Disconnected:
 
 
 @attrs.frozen(kw_only=True)
-class Retrying:
+class Retrying(_Timed):
     """A connected endpoint dials again after a pause."""
 
     endpoint: str
@@ -120,7 +139,7 @@ class Retrying:
 
 
 @attrs.frozen(kw_only=True)
-class Dropped:
+class Dropped(_Timed):
     """Messages went no further; the statistics count them for good."""
 
     peer: Peer | None
@@ -134,7 +153,7 @@ class Dropped:
 
 
 @attrs.frozen(kw_only=True)
-class SubscriptionAdded:
+class SubscriptionAdded(_Timed):
     """A peer subscribed to a topic."""
 
     peer: Peer
@@ -145,7 +164,7 @@ class SubscriptionAdded:
 
 
 @attrs.frozen(kw_only=True)
-class SubscriptionRemoved:
+class SubscriptionRemoved(_Timed):
     """A peer cancelled a subscription, or left."""
 
     peer: Peer
@@ -156,7 +175,7 @@ class SubscriptionRemoved:
 
 
 @attrs.frozen(kw_only=True)
-class Undelivered:
+class Undelivered(_Timed):
     """Messages were still waiting when the socket or the endpoint had to close."""
 
     endpoint: str
@@ -185,13 +204,18 @@ Event: TypeAlias = (
 class EventStream(trio.abc.ReceiveChannel[Event]):
     """The events of one socket from now on; a context manager and an asynchronous iterator.
 
-    It keeps the last 1000 events for a reader that is busy, in order, and counts older ones that it
-    could not keep: a slow reader never slows the socket. It ends when the socket is closed.
+    It keeps 1000 events for a reader that is busy, in order, and counts those that it could not
+    keep: a slow reader never slows the socket. The oldest event of the most frequent kind gives
+    way, so that a thousand `Dropped` don't push out the one `HandshakeFailed`. It ends when the
+    socket is closed.
     """
 
-    def __init__(self, hub: EventHub, receive: trio.MemoryReceiveChannel[Event]) -> None:
+    def __init__(self, hub: EventHub) -> None:
         self._hub = hub
-        self._receive = receive
+        self._shelf = _Shelf()
+        self._ended = False
+        self._closed = False
+        self._readers = trio.lowlevel.ParkingLot()
         self.missed: int = 0
         """Events that were lost because nobody read them in time."""
 
@@ -214,18 +238,34 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
             trio.EndOfChannel: The socket was closed and every event was read.
             trio.ClosedResourceError: This stream was closed.
         """
-        return await self._receive.receive()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while True:
+            try:
+                event = self.receive_nowait()
+            except trio.WouldBlock:
+                await self._readers.park()
+            else:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                return event
 
     @trio.lowlevel.enable_ki_protection
     def receive_nowait(self) -> Event:
         """Return the next event, or raise `trio.WouldBlock` if none is there."""
-        return self._receive.receive_nowait()
+        if self._closed:
+            raise trio.ClosedResourceError("this stream of events was closed")
+        event = self._shelf.take()
+        if event is not None:
+            return event
+        if self._ended:
+            raise trio.EndOfChannel
+        raise trio.WouldBlock
 
     @trio.lowlevel.enable_ki_protection
     def close(self) -> None:
         """Stop listening."""
+        self._closed = True
         self._hub.forget(self)
-        self._receive.close()
+        self._readers.unpark_all()
 
     @trio.lowlevel.enable_ki_protection
     async def aclose(self) -> None:
@@ -234,62 +274,92 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         await trio.lowlevel.checkpoint()
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Listener:
-    """A stream, and the channel by which the hub fills it."""
+def _put(stream: EventStream, event: Event) -> None:
+    """Keep an event for whoever reads the stream, and wake one who waits for it."""
+    stream.missed += stream._shelf.put(event)  # noqa: SLF001  # the library's own door
+    stream._readers.unpark()  # noqa: SLF001  # as above
 
-    stream: EventStream
-    send: trio.MemorySendChannel[Event]
-    receive: trio.MemoryReceiveChannel[Event]
 
-    def put(self, event: Event) -> None:
-        """Keep the event; if there is no room, the oldest one gives way."""
-        try:
-            self.send.send_nowait(event)
-        except trio.WouldBlock:
-            # A peer that makes many events must not hide what it does last.
-            self.receive.receive_nowait()
-            self.stream.missed += 1
-            self.send.send_nowait(event)
-        except trio.BrokenResourceError:
-            pass
+def _end(stream: EventStream) -> None:
+    """Say that no event follows."""
+    stream._ended = True  # noqa: SLF001  # as above
+    stream._readers.unpark_all()  # noqa: SLF001  # as above
+
+
+class _Shelf:
+    """Events that nobody has read yet, a bounded number of them, each kind in a line of its own."""
+
+    __slots__ = ("_count", "_lines", "_next")
+
+    def __init__(self) -> None:
+        self._lines: dict[type, deque[tuple[int, Event]]] = {}
+        self._count = 0
+        self._next = 0
+
+    def put(self, event: Event) -> int:
+        """Keep an event, and return how many others had to give way to it."""
+        self._lines.setdefault(type(event), deque()).append((self._next, event))
+        self._next += 1
+        if self._count < _KEPT_EVENTS:
+            self._count += 1
+            return 0
+        # A peer that makes many events must neither hide what it does last nor what others do.
+        max(self._lines.values(), key=len).popleft()
+        return 1
+
+    def take(self) -> Event | None:
+        """Return the oldest event, and keep it no more; ``None`` if there is none."""
+        if not self._count:
+            return None
+        self._count -= 1
+        return min(filter(None, self._lines.values()), key=_age).popleft()[1]
+
+
+def _age(line: deque[tuple[int, Event]]) -> int:
+    return line[0][0]
 
 
 class EventHub:
-    """Gives every event of a socket to whoever listens; free when nobody does."""
+    """Gives every event of a socket to whoever listens; free when nobody does.
 
-    __slots__ = ("_ended", "_listeners")
+    Args:
+        tell: Is given every event too, for the log.
+    """
 
-    def __init__(self) -> None:
-        self._listeners: list[_Listener] = []
+    __slots__ = ("_ended", "_streams", "_tell")
+
+    def __init__(self, tell: Callable[[Event], None] | None = None) -> None:
+        self._streams: list[EventStream] = []
         self._ended = False
+        self._tell = tell
 
     def open(self) -> EventStream:
         """Return a stream of the events from now on."""
-        send, receive = trio.open_memory_channel[Event](_KEPT_EVENTS)
-        stream = EventStream(self, receive)
+        stream = EventStream(self)
         if self._ended:
-            send.close()
+            _end(stream)
         else:
-            self._listeners.append(_Listener(stream, send, receive))
+            self._streams.append(stream)
         return stream
 
     def __bool__(self) -> bool:
         """Tell whether anybody listens, so that an event need not be made for nobody."""
-        return bool(self._listeners)
+        return bool(self._streams)
 
     def emit(self, event: Event) -> None:
         """Give the event to everybody who listens."""
-        for listener in self._listeners:
-            listener.put(event)
+        for stream in self._streams:
+            _put(stream, event)
+        if self._tell is not None:
+            self._tell(event)
 
     def forget(self, stream: EventStream) -> None:
         """Stop giving events to that stream."""
-        self._listeners = [each for each in self._listeners if each.stream is not stream]
+        self._streams = [each for each in self._streams if each is not stream]
 
     def end(self) -> None:
         """End every stream: the socket is closed."""
         self._ended = True
-        for listener in self._listeners:
-            listener.send.close()
-        self._listeners.clear()
+        for stream in self._streams:
+            _end(stream)
+        self._streams.clear()

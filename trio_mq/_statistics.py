@@ -61,6 +61,9 @@ class SocketStatistics(TrafficStatistics):
     handshake_failures: Mapping[str, int]
     """Connections that did not survive their handshake, by reason."""
 
+    disconnects: Mapping[str, int]
+    """Connections with peers that ended, by reason: see `Disconnected.reason`."""
+
     tasks_waiting_send: int
     """Tasks that wait in ``send``."""
 

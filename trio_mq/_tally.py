@@ -72,6 +72,8 @@ class Tally:
         "delivered",
         "dropped_in",
         "dropped_out",
+        "peak_in",
+        "peak_out",
         "written",
         "written_bytes",
     )
@@ -84,6 +86,9 @@ class Tally:
         self.decoded: int = 0
         self.decoded_bytes: int = 0
         self.delivered: int = 0
+        #: The longest that a queue, out and in, has ever been.
+        self.peak_out: int = 0
+        self.peak_in: int = 0
         # Most peers never lose a message: the counters come to be with the first one that does.
         self.dropped_out: Counter[DropReason] | None = None
         self.dropped_in: Counter[DropReason] | None = None
@@ -115,6 +120,8 @@ class Tally:
         self.decoded += sign * other.decoded
         self.decoded_bytes += sign * other.decoded_bytes
         self.delivered += sign * other.delivered
+        self.peak_out = max(self.peak_out, other.peak_out)
+        self.peak_in = max(self.peak_in, other.peak_in)
         for reason, count in (other.dropped_out or {}).items():
             self.drop_out(reason, sign * count)
         for reason, count in (other.dropped_in or {}).items():
@@ -157,6 +164,14 @@ class TrafficStatistics:
 
     waiting_to_receive_bytes: int
     """Payload bytes of these."""
+
+    peak_waiting_to_send: int
+    """The most messages that have ever waited to be written to one peer: how near its queue has
+    come to ``send_hwm``. The queue of a connected endpoint lives longer than its connections.
+    """
+
+    peak_waiting_to_receive: int
+    """The most messages of one peer that have ever waited to be received."""
 
     dropped_outgoing: Mapping[DropReason, int]
     """Messages on their way out that went no further, by reason."""
@@ -202,6 +217,8 @@ class TrafficFields(TypedDict):
     delivered: int
     waiting_to_receive: int
     waiting_to_receive_bytes: int
+    peak_waiting_to_send: int
+    peak_waiting_to_receive: int
     dropped_outgoing: Mapping[DropReason, int]
     dropped_incoming: Mapping[DropReason, int]
 
@@ -220,6 +237,8 @@ def traffic(tally: Tally, waiting: Waiting) -> TrafficFields:
         "delivered": tally.delivered,
         "waiting_to_receive": waiting.into,
         "waiting_to_receive_bytes": waiting.into_bytes,
+        "peak_waiting_to_send": tally.peak_out,
+        "peak_waiting_to_receive": tally.peak_in,
         "dropped_outgoing": MappingProxyType(_nonzero(tally.dropped_out)),
         "dropped_incoming": MappingProxyType(_nonzero(tally.dropped_in)),
     }

@@ -10,7 +10,6 @@ programs here could do worse, and a proxy such as stunnel brings everybody from 
 from __future__ import annotations
 
 import ipaddress
-import logging
 import math
 from collections import Counter, OrderedDict
 from typing import Final
@@ -18,16 +17,13 @@ from typing import Final
 import trio
 
 from trio_mq._limits import Limits
+from trio_mq._log import AUTHENTICATOR_FAILED, Sparingly
 from trio_mq.auth.request import bare_address
-
-_log = logging.getLogger("trio_mq")
 
 #: Seconds for which an address that was refused too often may not come again.
 _BLOCKED: Final = 60.0
 #: Addresses whose refusals are remembered; of more, the oldest are forgotten.
 _REMEMBERED: Final = 10_000
-#: Seconds between two lines in the log about the same.
-_QUIET: Final = 1.0
 
 
 class Allowance:
@@ -84,7 +80,6 @@ class Doorkeeper:
     """
 
     def __init__(self, endpoint: str, limits: Limits) -> None:
-        self._endpoint = endpoint
         self._limits = limits
         self._accepts = Allowance(limits.max_accepts_per_second, limits.max_accept_burst)
         self._handshakes = Allowance(limits.max_handshakes_per_second, limits.max_handshake_burst)
@@ -95,8 +90,7 @@ class Doorkeeper:
         self._peers: Counter[str] = Counter()
         #: When each address was refused lately, the oldest address first.
         self._refused: OrderedDict[str, list[float]] = OrderedDict()
-        self._quiet_until = -math.inf
-        self._untold = 0
+        self._complaints = Sparingly(AUTHENTICATOR_FAILED, endpoint)
 
     # -- who may come to the door --
 
@@ -169,14 +163,7 @@ class Doorkeeper:
             text: What happened, for ``%`` with the values.
             *values: Of the text.
         """
-        now = trio.current_time()
-        if now < self._quiet_until:
-            self._untold += 1
-            return
-        self._quiet_until = now + _QUIET
-        untold, self._untold = self._untold, 0
-        more = f" (and {untold} more since the last line about {self._endpoint})" if untold else ""
-        _log.error(text + "%s", *values, more)
+        self._complaints.tell(text % values)
 
 
 def _reached(count: int, most: int | None) -> bool:

@@ -7,9 +7,7 @@ task of its own: two sockets that don't get on would else meet and part for ever
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from typing import Final
 
 import trio
 
@@ -19,11 +17,10 @@ from trio_mq._connections.scope import Task
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
+from trio_mq._log import BOUND_ELSEWHERE
 from trio_mq._options import Options
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._transports.inproc import NameHolder, Namespace
-
-log: Final = logging.getLogger("trio_mq")
 
 
 class InprocBinder:
@@ -162,7 +159,7 @@ class InprocDialer:
     def bound_elsewhere(self, error: RuntimeError) -> None:
         """Another trio run has bound the name, which can't be met: ours may bind it some day."""
         if not self._stopped and self.link is None:
-            log.warning("cannot connect to %s: %s", self.endpoint, error)
+            BOUND_ELSEWHERE.tell(self.endpoint, error)
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
             self.settled.set()
 

@@ -38,6 +38,7 @@ from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
 from trio_mq._connections.origin import LinkOrigin
 from trio_mq._connections.reader import FEW_BYTES, Reader
+from trio_mq._connections.wire_log import overheard
 from trio_mq._connections.writer import Writer
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._errors import HandshakeError, RemoteProtocolError
@@ -118,7 +119,7 @@ class Link:
         self.own_pipe: Pipe | None = pipe
         self.pipe: Pipe | None = None
         self.peer: Peer | None = None
-        self._stream = stream
+        self._stream = overheard(stream)
         self._connection = connection
         self._owner = owner
         self._origin = origin

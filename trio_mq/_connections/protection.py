@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import ipaddress
-import logging
 import warnings
 from functools import partial
 from pathlib import Path
@@ -20,12 +19,11 @@ import trio
 from trio_mq._connections.scope import Scope
 from trio_mq._context import Context, shared_by
 from trio_mq._errors import UnencryptedWarning
+from trio_mq._log import WATCH_ENDED
 from trio_mq._options import Options
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
 from trio_mq._transports.schemes import check
 from trio_mq.auth.request import Authenticator, Watching
-
-_log = logging.getLogger("trio_mq")
 
 _PACKAGE: Final = str(Path(__file__).parent.parent)
 #: Mechanisms that anybody on the way can read.
@@ -95,8 +93,8 @@ async def _watch(authenticator: Watching) -> None:
     """Let an authenticator watch what it knows peers by; what goes wrong there ends no socket."""
     try:
         await authenticator.watch()
-    except Exception:  # noqa: BLE001  # whatever it is, its connections are not to blame
-        _log.exception("%r watches no more: what it revokes now ends no connection", authenticator)
+    except Exception as error:  # noqa: BLE001  # whatever it is, its connections are not to blame
+        WATCH_ENDED.tell(repr(authenticator), error=error)
 
 
 def warn_if_open_to_others(given: str, resolved: str, options: Options) -> None:

@@ -7,7 +7,6 @@ Where dropping is what was asked for (a filter, a conflating queue, a close), th
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -15,19 +14,18 @@ from typing import Final
 
 import trio
 
+from trio_mq._log import DROPPED, LEFT_BEHIND
 from trio_mq._tally import DropReason
-
-_log: Final = logging.getLogger("trio_mq")
 
 #: What is told, in words, and how loudly.
 _TOLD: Final = {
-    DropReason.HIGH_WATER_MARK: ("because a queue was full", logging.WARNING),
-    DropReason.TOO_LARGE: ("because they were too large", logging.WARNING),
-    DropReason.CONNECTION_LOST: ("because their connection broke twice", logging.WARNING),
-    DropReason.MALFORMED: ("that are no request (an empty frame, then a body)", logging.WARNING),
-    DropReason.UNROUTABLE: ("for peers that are not there", logging.INFO),
-    DropReason.PEER_LEFT: ("for peers that have left", logging.INFO),
-    DropReason.EXPIRED: ("because they had waited too long", logging.INFO),
+    DropReason.HIGH_WATER_MARK: ("because a queue was full", DROPPED),
+    DropReason.TOO_LARGE: ("because they were too large", DROPPED),
+    DropReason.CONNECTION_LOST: ("because their connection broke twice", DROPPED),
+    DropReason.MALFORMED: ("that are no request (an empty frame, then a body)", DROPPED),
+    DropReason.UNROUTABLE: ("for peers that are not there", LEFT_BEHIND),
+    DropReason.PEER_LEFT: ("for peers that have left", LEFT_BEHIND),
+    DropReason.EXPIRED: ("because they had waited too long", LEFT_BEHIND),
 }
 #: Seconds between two lines of a socket.
 _PAUSE: Final = 1.0
@@ -63,7 +61,7 @@ class DropLog:
         if now >= self._quiet_until:
             self._quiet_until = now + _PAUSE
             self.tell()
-        elif not self._comes and self.spawn is not None and _log.isEnabledFor(_TOLD[reason][1]):
+        elif not self._comes and self.spawn is not None and _TOLD[reason][1].is_wanted:
             self._comes = True
             self.spawn(self._tell_the_rest, f"trio_mq log of {self._name}")
 
@@ -80,12 +78,11 @@ class DropLog:
         untold, self._untold = self._untold, Counter()
         if not untold:
             return
-        level = max(_TOLD[reason][1] for reason in untold)
-        if _log.isEnabledFor(level):
+        record = max((_TOLD[reason][1] for reason in untold), key=lambda record: record.level)
+        if record.is_wanted:
             parts = [f"{count} {_TOLD[reason][0]}" for reason, count in untold.items()]
             last = f" (the last one: {self._last})" if self._last is not None else ""
             count = untold.total()
             noun = "message" if count == 1 else "messages"
-            text = "%s dropped %d %s: %s%s; statistics() has them by peer"
-            _log.log(level, text, self._name, count, noun, ", ".join(parts), last)
+            record.tell(self._name, count, noun, ", ".join(parts), last)
         self._last = None

@@ -5,25 +5,24 @@ Patterns and the membership both write here; neither needs to know the other for
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import TYPE_CHECKING
 
 import trio
 
 from trio_mq._events import Dropped, EventHub, Undelivered
+from trio_mq._log import ABANDONED, BUDGET_USED_UP, UNDELIVERED
 from trio_mq._patterns.drop_log import DropLog
 from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
 from trio_mq._tally import DropReason, Tally
+from trio_mq._telling import Teller
 from trio_mq._waiting import Watchers
 
 if TYPE_CHECKING:
     from trio_mq._contract import AnyLink
     from trio_mq._peer import Peer
     from trio_mq._pipes.pipe import Pipe
-
-log = logging.getLogger("trio_mq")
 
 
 class Ledger:
@@ -37,7 +36,9 @@ class Ledger:
     def __init__(self, name: str, receive_budget: int | None) -> None:
         self.name = name
         self.budget = ReceiveBudget(receive_budget, self._budget_closed)
-        self.hub: EventHub = EventHub()
+        #: Writes the log of what happens.
+        self.teller: Teller = Teller(name)
+        self.hub: EventHub = EventHub(self.teller)
         self.drains: Drains = Drains()
         #: Tasks that wait for peers or subscribers, each for a condition of its own.
         self.watchers: Watchers = Watchers()
@@ -90,14 +91,8 @@ class Ledger:
         """Tell of messages that were still waiting when their way out had to close."""
         left = len(pipe.outbound.queue)
         if left:
-            log.log(
-                logging.WARNING if warn else logging.DEBUG,
-                "%s closed with %d message%s undelivered to %s",
-                self.name,
-                left,
-                "" if left == 1 else "s",
-                pipe.endpoint,
-            )
+            noun = "message" if left == 1 else "messages"
+            (UNDELIVERED if warn else ABANDONED).tell(self.name, left, noun, pipe.endpoint)
             self.hub.emit(Undelivered(endpoint=pipe.endpoint, count=left))
 
     def sending(self) -> tuple[Pipe, ...]:
@@ -120,12 +115,7 @@ class Ledger:
         now = trio.current_time()
         if now >= self._budget_quiet_until:
             self._budget_quiet_until = now + 60.0
-            log.warning(
-                "%s reads no more until some of the %d bytes that wait are received: that is all "
-                "that Limits.receive_budget allows",
-                self.name,
-                self.budget.used,
-            )
+            BUDGET_USED_UP.tell(self.name, self.budget.used)
 
     def readopt(self, pipe: Pipe) -> None:
         """A message goes back into a pipe that was perhaps forgotten because it was the last."""

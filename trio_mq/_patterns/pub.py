@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from trio_mq._contract import AnyLink
 from trio_mq._events import SubscriptionAdded, SubscriptionRemoved
+from trio_mq._log import SUBSCRIBED, UNSUBSCRIBED
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
 from trio_mq._patterns.pattern import Pattern
@@ -98,7 +99,7 @@ class PubPattern(Pattern):
             return False
         first = self.subscriptions.add(pipe, topic)
         self._subscribers[pipe] = peer
-        if self.ledger.hub:
+        if self.ledger.hub or SUBSCRIBED.is_wanted:
             self.ledger.hub.emit(SubscriptionAdded(peer=peer, topic=topic))
         self.ledger.watchers.look()
         return first
@@ -111,7 +112,7 @@ class PubPattern(Pattern):
 
     def _removed(self, topic: bytes, peer: Peer, *, last: bool) -> None:  # noqa: ARG002
         """A subscription was removed; ``last``: it was its topic's last, which an XPub reports."""
-        if self.ledger.hub:
+        if self.ledger.hub or UNSUBSCRIBED.is_wanted:
             self.ledger.hub.emit(SubscriptionRemoved(peer=peer, topic=topic))
 
     # -- calls --

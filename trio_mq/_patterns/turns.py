@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from trio_mq._patterns.ledger import log
+from trio_mq._log import REPLY_ASTRAY
 from trio_mq._patterns.partners import Partner
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.load_balance import LoadBalance
@@ -180,8 +180,7 @@ class Turns:
             self._tell_and_forget_names(pipe)
 
     def _tell_and_forget_names(self, pipe: Pipe) -> None:
-        log.info(
-            "Req got no reply from %s, which may come later, over another connection: %s",
+        REPLY_ASTRAY.tell(
             pipe.endpoint,
             "Routers are not told our routing_id any more (correlate=True keeps it)"
             if self._named

@@ -200,6 +200,11 @@ class Inbound(Generic[PipeT]):
             # Nothing is before it, so it is the batch in hand, and needs no way through a channel:
             # unless it is another peer's, for the last message of this one may just be being taken.
             self._begin(peer, messages, payload, cost)
+        # It is never longer than now, and whoever receives it may do so in the next line.
+        waiting = len(self.batch) + self._later
+        if waiting > self._tally.peak_in:
+            self._tally.peak_in = waiting
+            self._total.peak_in = max(self._total.peak_in, waiting)
         if not self.readable:
             self._owner.messages_arrived(self._pipe)
 

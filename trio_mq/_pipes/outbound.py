@@ -426,15 +426,19 @@ class Outbound(Generic[PipeT]):
     # -- the books --
 
     def count_put(self) -> None:
-        """Bring the tally up to date with what was put."""
+        """Bring the tally up to date with what was put; it comes before anything leaves."""
         tally, total = self._tally, self._total
-        count = len(self.queue) - self._counted
+        waiting = len(self.queue)
+        if waiting > tally.peak_out:
+            tally.peak_out = waiting
+            total.peak_out = max(total.peak_out, waiting)
+        count = waiting - self._counted
         size = self.size - self._counted_bytes
         tally.accepted += count
         tally.accepted_bytes += size
         total.accepted += count
         total.accepted_bytes += size
-        self._counted = len(self.queue)
+        self._counted = waiting
         self._counted_bytes = self.size
 
     @property

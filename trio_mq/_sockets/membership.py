@@ -25,7 +25,6 @@ from trio_mq._events import (
 )
 from trio_mq._message import Message
 from trio_mq._options import Options
-from trio_mq._patterns.ledger import log
 from trio_mq._patterns.pattern import Contested, Pattern
 from trio_mq._peer import Peer, mark_closed
 from trio_mq._pipes.pipe import Hold, Pipe
@@ -49,10 +48,10 @@ class Membership:
         self.hub, self.drains, self.watchers = ledger.hub, ledger.drains, ledger.watchers
         self.links, self.pipes = ledger.links, ledger.pipes
         self.budget = ledger.budget
-        self._name = ledger.name
         self._pattern = pattern
         self._options = options
         self._handshake_failures: Counter[str] = Counter()
+        self._disconnects: Counter[str] = Counter()
         self._reconnects = 0
         #: Connections that have a place: those with a handshake, and those about to end theirs.
         self._admitted: set[AnyLink] = set()
@@ -125,6 +124,7 @@ class Membership:
             return
         self.detach(pipe)
         self._known.discard(pipe)
+        self.ledger.teller.forget(pipe.endpoint)
         self.ledger.undelivered(pipe, warn=self._warn or not self._closing)
         self._give_up(pipe, DropReason.CLOSED)
         self._retire(pipe)
@@ -143,11 +143,6 @@ class Membership:
 
     def accept_failed(self, endpoint: str, error: Exception, *, broken: bool) -> None:
         """The system has no more connections for us now; or a listener is broken, for good."""
-        if broken:
-            text = "%s on %s has a broken listener (%r): unbind it and bind it anew"
-            log.error(text, self._name, endpoint, error)
-        else:
-            log.warning("%s on %s cannot accept connections: %s", self._name, endpoint, error)
         self.hub.emit(AcceptFailed(endpoint=endpoint, error=error, broken=broken))
 
     def retrying(self, endpoint: str, delay: float, error: BaseException | None) -> None:
@@ -231,16 +226,8 @@ class Membership:
                 self._lost_by(pipe, immediate=link.options.immediate)
         if peer is not None:
             mark_closed(peer)
-            # Last, so that a thousand subscriptions that end with it don't push it out.
-            self._tell_end(peer, ending)
-
-    def _tell_end(self, peer: Peer, ending: Ending) -> None:
-        lost = ending.unacknowledged
-        if lost and ending.reason == "heartbeat":
-            where = peer.address or peer.endpoint
-            text = "%s gave up %s, which was silent: %d bytes that were written had not arrived"
-            log.warning(text, self._name, where, lost)
-        self.hub.emit(ending.event(peer))
+            self._disconnects[ending.reason] += 1
+            self.hub.emit(ending.event(peer))
 
     def _handshake_failed(self, link: AnyLink, ending: Ending) -> None:
         self._handshake_failures[ending.reason] += 1
@@ -327,6 +314,7 @@ class Membership:
             peers=EachPeer(self.peers()),
             reconnects=self._reconnects,
             handshake_failures=MappingProxyType(dict(self._handshake_failures)),
+            disconnects=MappingProxyType(dict(self._disconnects)),
             tasks_waiting_send=self._pattern.tasks_sending,
             tasks_waiting_receive=self._pattern.tasks_receiving,
             receive_budget_used=self.budget.used,

@@ -198,16 +198,22 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
 
         Cancelled, the request may have been sent. Its reply is never taken for that to another
         request: its id tells, or, where there are no ids, a new connection that it can't reach.
+        If it waited for an endpoint that can't be reached, the log says why that is.
         """
         await checkpoint_if_cancelled()
         frames = self._checked(message)
         if get_ident() != self._open_in:
             self._guard()
-        exchange = self._begin_now(frames) or await self._begin_in_turn(frames)
+        exchange = self._begin_now(frames)
         try:
+            if exchange is None:
+                exchange = await self._begin_in_turn(frames)
             return await self._reply_to(exchange)
-        except BaseException:
-            self._pattern.abandon(exchange)
+        except BaseException as error:
+            if isinstance(error, trio.Cancelled):
+                self._tell_of_trouble(exchange)
+            if exchange is not None:
+                self._pattern.abandon(exchange)
             raise
 
     @enable_ki_protection
@@ -336,6 +342,16 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         reply = self._pattern.claim(exchange) if exchange.is_over() else await exchange.wait()
         self._slice.restart()
         return reply
+
+    def _tell_of_trouble(self, exchange: Exchange | None) -> None:
+        """A request is given up: say in the log if nobody could be reached who would get it."""
+        chosen = exchange.pipe.endpoint if exchange is not None and exchange.pipe else None
+        for status in self.endpoints:
+            if status.peers and chosen is None:
+                return
+            if status.last_error is not None and chosen in (None, status.endpoint):
+                self._pattern.ledger.teller.request_given_up(status.endpoint, status.last_error)
+                return
 
     def _check_turn_to_send(self) -> None:
         self._guard()

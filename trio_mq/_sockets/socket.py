@@ -24,6 +24,7 @@ from trio_mq._options import ConnectionOptions
 from trio_mq._patterns.pattern import P_co, Pattern
 from trio_mq._peer import Peer
 from trio_mq._sockets.attributes import OnlyKnownAttributes
+from trio_mq._sockets.description import described
 from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of, make_options, number_of
 from trio_mq._sockets.life import Life, Opened
 from trio_mq._sockets.membership import Membership
@@ -74,10 +75,8 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._slice = TimeSlice()
 
     def __repr__(self) -> str:
-        names = "".join(" " + status.endpoint for status in self.endpoints)
-        full = sum(pipe.outbound.blocked for pipe in self._members.ledger.busy)
-        peers = f"{len(self._members.links)} peers" + (f", {full} full" if full else "")
-        return f"<{type(self).__name__} {self._life.value}{names}, {peers}>"
+        name, state = type(self).__name__, self._life.value
+        return described(name, state, self.endpoints, self._pattern)
 
     def __del__(self) -> None:
         # If a constructor raised, the attribute is missing.

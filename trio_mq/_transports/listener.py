@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 import attrs
 import trio
 
+from trio_mq._log import LISTENER_NOT_CLOSED
 from trio_mq._transports.stream import ByteStream
 
 # accept() also reports what befell the connection that it was about to return, or the firewall
@@ -31,8 +31,6 @@ _VISITOR_ERRORS: Final = frozenset(
     }
     | ({errno.ENONET} if hasattr(errno, "ENONET") else set())
 )
-
-log = logging.getLogger("trio_mq")
 
 #: Makes the stream of an accepted socket and of its peer's address, whose form is the family's.
 Wrap: TypeAlias = Callable[[socket.socket, Any], ByteStream]
@@ -189,5 +187,5 @@ class StreamListener:
         """Stop listening. What a listener of the user's raises then is logged."""
         try:
             await trio.aclose_forcefully(self._listener)
-        except Exception:
-            log.exception("a listener could not be closed: %r", self._listener)
+        except Exception as error:  # noqa: BLE001  # listeners of users raise what they like
+            LISTENER_NOT_CLOSED.tell(repr(self._listener), error=error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Final, TypeAlias
 import attrs
 import trio
 
+from trio_mq._log import CERTIFICATE_IGNORED, KEY_IGNORED, NO_KEY_IS_GOOD
 from trio_mq.auth.certificates import parse_certificate
 from trio_mq.auth.curve import Key, key_bytes
 from trio_mq.auth.request import Granted, Refused, Request, Verdict
 from trio_mq.auth.roll import Roll
 from trio_mq.zmtp.metadata import encode_metadata
 from trio_mq.zmtp.z85 import z85_encode
-
-_log = logging.getLogger("trio_mq")
 
 _Stamp: TypeAlias = tuple[int, int, int]
 """When and how large a file was, and which: what changes with what is in it."""
@@ -140,7 +138,7 @@ class KeyFolder:
             self._files, self._changed = {}, None
             if not self._unreadable:
                 self._unreadable = True
-                _log.error("no key in %s is good: it cannot be read: %s", self._path, error)
+                NO_KEY_IS_GOOD.tell(self._path, error)
 
     def _look(self) -> None:
         changed = self._path.stat().st_mtime_ns
@@ -151,12 +149,7 @@ class KeyFolder:
                 continue
             key, owner = read.found
             if owners.setdefault(key, owner) is not owner:
-                _log.warning(
-                    "%s in %s has the key of %r and is ignored",
-                    name,
-                    self._path,
-                    owners[key].user_id,
-                )
+                KEY_IGNORED.tell(name, self._path, repr(owners[key].user_id))
         self._roll.replace(owners)
         self._changed = changed
 
@@ -169,7 +162,7 @@ class KeyFolder:
         try:
             return _Read(stamp, _owner(path))
         except (OSError, ValueError) as error:
-            _log.warning("%s lets nobody in: %s", path, error)
+            CERTIFICATE_IGNORED.tell(path, error)
             return _Read(stamp, None)
 
 

@@ -7,7 +7,6 @@ same time wherever they differ, and whether the user exists or not.
 from __future__ import annotations
 
 import hmac
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Final
 
 import trio
 
+from trio_mq._log import NO_PASSWORD_IS_GOOD
 from trio_mq.auth.request import Granted, Refused, Request, Verdict
 from trio_mq.auth.roll import Roll
-
-_log = logging.getLogger("trio_mq")
 
 _DIGEST_KEY: Final = os.urandom(32)
 _NOBODYS: Final = os.urandom(32)
@@ -117,7 +115,7 @@ class PasswordFile:
             self._stamp = None
             if not self._unreadable:
                 self._unreadable = True
-                _log.error("no password in %s is good: %s", self._path, error)
+                NO_PASSWORD_IS_GOOD.tell(self._path, error)
 
     def _look(self) -> None:
         status = self._path.stat()
