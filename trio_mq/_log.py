@@ -275,6 +275,13 @@ REPLY_ASTRAY: Final = Record(
     "A request was given up, and the service could still answer it.",
 )
 
+HANDLER_FAILED: Final = Record(
+    "requests",
+    _ERROR,
+    "%s: a handler has failed, and so a request of %s is %s",
+    "A function that was given to ``serve`` raised an error.",
+)
+
 # -- auth --
 
 AUTHENTICATOR_FAILED: Final = Record(

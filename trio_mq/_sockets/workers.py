@@ -14,18 +14,16 @@ variables, which must not reach the next call.
 from __future__ import annotations
 
 import contextvars
-import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import attrs
 import trio
 
+from trio_mq._log import HANDLER_FAILED
 from trio_mq._message import Sendable
 from trio_mq._patterns.service import InHand
 from trio_mq._sockets.one_error import the_one
-
-log: Final = logging.getLogger("trio_mq")
 
 Answer: TypeAlias = Sendable | None
 """A reply, or ``None`` for none."""
@@ -119,10 +117,5 @@ class Workers:
         return await result if isinstance(result, Awaitable) else result
 
     def _log(self, request: InHand, error: BaseException) -> None:
-        log.error(
-            "%s: a handler has failed, and so a request of %r is %s",
-            self.name,
-            request.peer,
-            "answered already" if request.over else "declined",
-            exc_info=error,
-        )
+        fate = "answered already" if request.over else "declined"
+        HANDLER_FAILED.tell(self.name, repr(request.peer), fate, error=error)
