@@ -69,6 +69,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "announced": CONNECTION,
         "_borrower": CONNECTION,
         "_opening": CONNECTION,
+        "_has_ties": CONNECTION,
         "append_below": CONNECTION,
     },
     Inbound: {
@@ -197,6 +198,7 @@ async def test_nothing_of_a_connection_is_left_when_it_has_ended(way: str) -> No
         assert after == dict.fromkeys(after) | {
             "Outbound.hold": Hold.FREE,
             "Outbound.in_hand": 0,
+            "Outbound._has_ties": False,
             "Outbound.announced": False,
             "Outbound.append_below": 0,
             "Inbound._paused": False,

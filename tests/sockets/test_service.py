@@ -274,6 +274,32 @@ async def test_a_reply_is_not_for_who_has_the_name_now() -> None:
         assert router.statistics().dropped == {DropReason.UNROUTABLE: 1}
 
 
+async def test_a_reply_is_not_for_a_later_connection_of_an_endpoint() -> None:
+    """Where the service has dialled: what was for the peer that is gone goes to nobody else.
+
+    What was sent by name stays, for who bears it later.
+    """
+    async with Router(linger=0) as router, Dealer(linger=0, receive_hwm=1) as dealer:
+        endpoint = await dealer.bind("inproc://clients")
+        await router.connect(endpoint, wait=True, peer_routing_id=b"name", send_hwm=5)
+        await dealer.send(b"question")
+        (request,) = await take(router, 1)
+        (peer,) = router.peers
+        for number in range(2):  # one is received at once, and stays there
+            await router.send([b"name", b"for anybody %d" % number])
+        await router.send_to(peer, b"for the peer")
+        await request.reply(b"for the peer too")
+        peer.disconnect("a test")
+        await peer.wait_closed()
+        assert peer.dropped == {DropReason.PEER_LEFT: 2}
+        assert await dealer.receive() == b"for anybody 0"
+        await router.wait_for_peers()
+        await router.send([b"name", b"the last"])
+        assert await dealer.receive() == b"for anybody 1"
+        assert await dealer.receive() == b"the last"
+        assert_nothing_lost(router, allow=[DropReason.PEER_LEFT])
+
+
 # -- room --
 
 

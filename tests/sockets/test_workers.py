@@ -12,11 +12,11 @@ import pytest
 import trio
 import trio.testing
 
+from tests.slices import count_messages_only
 from tests.sockets.test_service import Service, ask, each_service, each_way, meeting
 from tests.spec.meeting import arrived, eventually, fill
 from trio_mq import Dealer, DropReason, Message, Rep, Request, Router
 from trio_mq._sockets.one_error import the_one
-from trio_mq._waiting import current_slice
 from trio_mq.testing import assert_nothing_lost
 
 
@@ -111,7 +111,7 @@ async def test_the_bound_reaches_the_clients(kind: type[Service]) -> None:
 async def test_a_function_that_never_waits_needs_few_tasks(kind: type[Service]) -> None:
     """It may be no async function; one task waits for the next request, and some may be pausing."""
     dealer = Dealer(linger=0)
-    current_slice().clock = lambda: 0.0  # so that they pause for their numbers alone
+    count_messages_only()
     tasks: set[trio.lowlevel.Task] = set()
 
     def echo(request: Request) -> Message:

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Final, cast
 
 from trio_mq._message import Frames
-from trio_mq._pipes.item import Item, Outgoing, PartlyWritten, frames_of, payload_of, payload_of_all
+from trio_mq._pipes.item import WRAPPED, Item, Outgoing, frames_of, payload_of, payload_of_all
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
@@ -171,7 +171,7 @@ class Outbox:
         if kinds == {Outgoing} and self._connection.clear:
             wires = _shared_wires(cast("list[Outgoing]", batch))
             return [b"".join(wires)] if self._payload < _LARGE else list(wires)
-        if Outgoing in kinds or PartlyWritten in kinds:
+        if not kinds.isdisjoint(WRAPPED):
             return list(self._connection.encode([frames_of(item) for item in batch]))
         return list(self._connection.encode(cast("list[bytes | Frames]", batch)))
 

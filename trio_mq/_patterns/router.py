@@ -14,6 +14,7 @@ from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.pattern import PROBE, Contested
 from trio_mq._patterns.service import ServicePattern
+from trio_mq._pipes.outbound import Hold
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.last_requester import split_envelope
 from trio_mq._strategies.routing_table import RoutingTable
@@ -174,26 +175,42 @@ class RouterPattern(ServicePattern):
             raise Unroutable(routing_id, "no peer has that routing id")
         self.ledger.drop_unqueued(DropReason.UNROUTABLE, whose=routing_id)
 
-    def _put(self, pipe: Pipe, frames: Frames, *, mandatory: bool) -> None:
-        """Queue it if there is room, and do otherwise what ``on_full`` says."""
-        if pipe.outbound.has_room():
-            pipe.outbound.put(frames)
+    def _put(
+        self, pipe: Pipe, frames: Frames, *, mandatory: bool, peer: Peer | None = None
+    ) -> None:
+        """Queue it if there is room, and do otherwise what ``on_full`` says.
+
+        Args:
+            pipe: Where.
+            frames: Without a name.
+            mandatory: Raise rather than drop it.
+            peer: The only one that it is for; ``None``: whoever has the name.
+        """
+        # An endpoint that we connected has other connections later, and the same pipe for all.
+        tied = peer is not None and self.ledger.links[peer].own_pipe is not None
+        if pipe.outbound.has_room() or self._makes_room(pipe):
+            if tied:
+                pipe.outbound.put_for_this_connection(frames)
+            else:
+                pipe.outbound.put(frames)
             return
         on_full = self.options.on_full
-        if on_full == "block":
-            pipe.outbound.block()
-            raise trio.WouldBlock
-        if on_full == "drop_oldest":
-            while not pipe.outbound.has_room() and pipe.outbound.drop_oldest():
-                pass
-            if pipe.outbound.has_room():
-                pipe.outbound.put(frames)
-                return
         if mandatory and on_full == "drop_newest":
             raise Unroutable(pipe.routing_id, "its queue is full")
         pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)
         if on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")
+
+    def _makes_room(self, pipe: Pipe) -> bool:
+        """Drop the oldest if ``on_full`` says so, or raise `trio.WouldBlock` if it says that."""
+        outbound, on_full = pipe.outbound, self.options.on_full
+        if on_full == "block":
+            outbound.block()
+            raise trio.WouldBlock
+        while on_full == "drop_oldest" and outbound.drop_oldest():
+            if outbound.has_room():
+                return True
+        return False
 
     # -- to a connection, not to a name --
 
@@ -204,7 +221,8 @@ class RouterPattern(ServicePattern):
     def pipe_to(self, peer: Peer) -> Pipe | None:
         """Return where a message for that connection goes, if one may still be sent there."""
         pipe = super().pipe_to(peer)
-        return pipe if pipe is not None and pipe.attached else None
+        there = pipe is not None and pipe.attached and pipe.hold is Hold.LENT
+        return pipe if there else None
 
     def line_to(self, peer: Peer) -> WaitList[None]:
         """Return the line in which messages to that connection wait for room."""
@@ -225,7 +243,7 @@ class RouterPattern(ServicePattern):
         pipe = self.pipe_to(peer)
         if pipe is None:
             raise Unroutable(peer.routing_id, f"{peer!r} is gone")
-        self._put(pipe, frames, mandatory=self.options.mandatory)
+        self._put(pipe, frames, mandatory=self.options.mandatory, peer=peer)
 
     # -- requests --
 
@@ -249,7 +267,7 @@ class RouterPattern(ServicePattern):
         if pipe is None:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
         else:
-            self._put(pipe, frames, mandatory=False)
+            self._put(pipe, frames, mandatory=False, peer=peer)
 
     @property
     def tasks_sending(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -26,15 +26,24 @@ class PartlyWritten:
     message: Frames
 
 
+@attrs.frozen(eq=False, repr=False)
+class ForThisConnection:
+    """A message for the peer that is there now; the next connection of its endpoint has another."""
+
+    message: Frames
+
+
 #: What waits in a pipe to be written; a message of one frame, as most are, is just that frame.
-Item: TypeAlias = bytes | Frames | Outgoing | PartlyWritten
+Item: TypeAlias = bytes | Frames | Outgoing | PartlyWritten | ForThisConnection
+#: Those of them that are more than their frames.
+WRAPPED: Final = frozenset({Outgoing, PartlyWritten, ForThisConnection})
 
 
 def frames_of(item: Item) -> Frames:
     """Return the frames of what waits."""
     if isinstance(item, bytes):
         return (item,)
-    return item.message if isinstance(item, (Outgoing, PartlyWritten)) else item
+    return item if isinstance(item, tuple) else item.message
 
 
 def bare(frames: Frames) -> bytes | Frames:

@@ -23,8 +23,9 @@ was queued since it last looked, however much that is by the time it looks. So a
 costs as much as several messages, is paid once per batch.
 
 A message waits as a bare frame, or as a tuple of frames if there are several. Only what needs more
-has a form of its own: a message for many peers, which is encoded once (`Outgoing`), and a message
-that a connection had written in part when it ended (`PartlyWritten`).
+has a form of its own: a message for many peers, which is encoded once (`Outgoing`), one that a
+connection had written in part when it ended (`PartlyWritten`), and one that is for the present
+connection alone, where the queue is a connected endpoint's (`ForThisConnection`).
 
 A small message costs so little that its bookkeeping would cost as much again. So to put one changes
 the queue alone; the tally is brought up to date (`Outbound.count_put`) with the next batch, or when
@@ -57,7 +58,14 @@ import trio
 from trio_mq._errors import InternalError
 from trio_mq._message import Frames
 from trio_mq._pipes.borrower import Borrower
-from trio_mq._pipes.item import Item, PartlyWritten, frames_of, payload_of, payload_of_all
+from trio_mq._pipes.item import (
+    ForThisConnection,
+    Item,
+    PartlyWritten,
+    frames_of,
+    payload_of,
+    payload_of_all,
+)
 from trio_mq._pipes.owner import PipeOwner, PipeT
 from trio_mq._tally import DropReason, Tally
 
@@ -110,6 +118,8 @@ class Outbound(Generic[PipeT]):
     _counted_bytes: int = attrs.field(init=False, default=0)
     #: What was put in front of everything for the present connection, if it is there still.
     _opening: Frames | None = attrs.field(init=False, default=None)
+    #: Something was put for the present connection alone, and may be there still.
+    _has_ties: bool = attrs.field(init=False, default=False)
     #: Messages at the front of the queue that the writer has begun to write.
     in_hand: int = attrs.field(init=False, default=0)
     #: A strategy found it full and waits for `PipeOwner.room_opened`.
@@ -197,6 +207,23 @@ class Outbound(Generic[PipeT]):
         self.finished += 1
         self._after_removing(1)
         return True
+
+    def put_for_this_connection(self, frames: Frames) -> None:
+        """Queue a message for the peer that is there now, and for no later one."""
+        if self.hold is not Hold.LENT:  # it was there a moment ago, and ended as we looked for room
+            self.refuse(DropReason.PEER_LEFT)
+            return
+        self._has_ties = True
+        self.put(ForThisConnection(frames))
+
+    def _drop_what_was_for_it(self) -> None:
+        """Drop what was for the connection that has ended, and for no other."""
+        left = [isinstance(item, ForThisConnection) for item in self.queue]
+        for index in reversed(range(len(left))):
+            if left[index]:
+                self._drop_at(index, DropReason.PEER_LEFT)
+        self._has_ties = False
+        self._after_removing(sum(left))
 
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
@@ -362,6 +389,8 @@ class Outbound(Generic[PipeT]):
             partly_written = False
         if partly_written and self.queue:
             self._keep_partly_written(self.queue[0])
+        if self._has_ties:
+            self._drop_what_was_for_it()
         while True:
             try:
                 self.announcements.receive_nowait()
@@ -373,7 +402,7 @@ class Outbound(Generic[PipeT]):
         if isinstance(first, PartlyWritten):
             self._drop_at(0, DropReason.CONNECTION_LOST)
             self._after_removing(1)
-        else:
+        elif not isinstance(first, ForThisConnection):
             self.queue[0] = PartlyWritten(frames_of(first))
 
     def reclaim(self) -> list[Item]:
