@@ -276,6 +276,7 @@ TESTED_ELSEWHERE: Final = {
     "_pipes/item.py": "test_pipe.py",
     "_pipes/outbound.py": "test_pipe.py, property/test_admission.py",
     "_pipes/owner.py": "a protocol: property/pipes.py",
+    "_patterns/stand_in.py": "connections/test_watch.py",
     "_pipes/watched.py": "a protocol: connections/test_watch.py",
     "_proxy.py": "spec/test_libzmq_proxy.py",
     "_pyzmq_names.py": "sockets/test_attributes.py",

@@ -8,10 +8,14 @@ import pytest
 import trio
 import trio.testing
 
+from tests.property.pipes import no_peer
 from trio_mq import Limits, Options, ProtocolFault
 from trio_mq._connections.heartbeat import Heartbeat
 from trio_mq._contract import SilentPeer
+from trio_mq._pipes.outbound import Outbound
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.kernel_view import TcpView, Vital
+from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection, RemoteProtocolError
 
 
@@ -33,22 +37,26 @@ class World:
     """One heartbeat with its surroundings: a writer that writes at once, and another kernel."""
 
     def __init__(
-        self, vital: Vital = Vital.SPOKE, *, writes: bool = True, limits: Limits | None = None
+        self, verdict: Vital = Vital.SPOKE, *, writes: bool = True, limits: Limits | None = None
     ) -> None:
-        self.vital = vital
+        self.verdict = verdict
         self.written = 0
         self.writes = writes
         self.pings = 0
         self.heartbeat = Heartbeat(
             Options(heartbeat_interval=5, heartbeat_timeout=2, limits=limits or Limits()),
             cast("Connection", Encoder()),
-            self.write,
-            None,
-            vital=lambda _: self.vital,
+            cast("ByteStream", self),
+            cast("Outbound[Pipe]", self),
+            no_peer(),
             written=lambda: self.written,
         )
 
-    def write(self) -> None:
+    def vital(self, seconds: float) -> Vital:
+        """Say what the other kernel does, as the stream would."""
+        return self.verdict
+
+    def wake_writer(self) -> None:
         """Take what is due, as the writer does that is not held up."""
         if self.writes and self.heartbeat.due:
             self.pings += self.heartbeat.take_due().count(b"PING")
@@ -108,7 +116,7 @@ async def test_the_end_of_a_busy_program_s_kernel_is_noticed_soon(
     world = World(Vital.SPOKE)
     world.written = 1
     assert await world.silent_after(600.5) is None
-    world.vital = Vital.SILENT
+    world.verdict = Vital.SILENT
     silent = await world.silent_after(60)
     assert silent is not None
     assert silent < 602

@@ -206,7 +206,7 @@ async def acquitted(ours: trio_mq.Socket, *, times: int) -> None:
     (link,) = ours._members.links.values()
     verdicts: set[float] = set()
     while len(verdicts) <= times:
-        heartbeat = link._heartbeat  # type: ignore[attr-defined]
+        heartbeat = link._pulse.heartbeat  # type: ignore[attr-defined]
         verdicts.add(heartbeat._reprieve)
         await trio.testing.wait_all_tasks_blocked()
 

@@ -13,7 +13,7 @@ from trio_mq._tally import Tally
 
 
 class Books:
-    """Owns pipes and remembers what they tell (a `PipeOwner`)."""
+    """Owns pipes and remembers what they tell (a `PipeOwner`, and a `PipeLedger` as well)."""
 
     def __init__(self) -> None:
         self.budget = ReceiveBudget()
@@ -22,6 +22,11 @@ class Books:
         self.opened: list[Pipe] = []
         self.arrived: list[Pipe] = []
         self.dropped_counts: Counter[DropReason] = Counter()
+
+    @property
+    def ledger(self) -> Books:
+        """Both are one here."""
+        return self
 
     def room_opened(self, pipe: Pipe) -> None:
         """Note it."""
@@ -40,7 +45,7 @@ class Books:
     def emptied(self, pipe: Pipe) -> None:
         """Nobody is retired."""
 
-    def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
+    def dropped(self, pipe: Pipe, reason: DropReason, count: int) -> None:
         """Count it."""
         self.dropped_counts[reason] += count
 

@@ -33,7 +33,10 @@ from trio_mq._contract import SilentPeer
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer
+from trio_mq._pipes.outbound import Outbound
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.kernel_view import Vital
+from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection
 
 #: A timer that fires after the program was stopped for a while finds input that nobody had time to
@@ -51,15 +54,46 @@ _NEXT_VERDICT: Final = 1.0
 _MOST_ASKED: Final = 64
 
 
+class Pulse:
+    """The heartbeat of one link, for its reader and its writer, which it may never have.
+
+    A link begins one with the first reason for it: an option, a PING, a contest for its place.
+    """
+
+    __slots__ = ("_paused", "heartbeat")
+
+    def __init__(self) -> None:
+        self.heartbeat: Heartbeat | None = None
+        self._paused = False
+
+    def begin(self, heartbeat: Heartbeat) -> None:
+        """There is a reason for one, and this is it."""
+        self.heartbeat = heartbeat
+        if self._paused:
+            heartbeat.pause()
+
+    def pause(self) -> None:
+        """The link stops reading: silence proves nothing now."""
+        self._paused = True
+        if self.heartbeat is not None:
+            self.heartbeat.pause()
+
+    def resume(self) -> None:
+        """The link reads again."""
+        self._paused = False
+        if self.heartbeat is not None:
+            self.heartbeat.resume()
+
+
 class Heartbeat:
     """Keeps one connection's time.
 
     Args:
         options: The intervals.
         connection: Encodes PINGs and PONGs.
-        wake_writer: Lets the writer take what is due.
+        stream: Looks at the other kernel; see `ByteStream.vital`.
+        outbound: Wakes the writer, which takes what is due.
         peer: Learns its round-trip time.
-        vital: Looks at the other kernel; see `ByteStream.vital`.
         written: Tells how many messages were written to the peer so far.
     """
 
@@ -67,10 +101,10 @@ class Heartbeat:
         self,
         options: Options,
         connection: Connection,
-        wake_writer: Callable[[], None],
-        peer: Peer | None,
+        stream: ByteStream,
+        outbound: Outbound[Pipe],
+        peer: Peer,
         *,
-        vital: Callable[[float], Vital],
         written: Callable[[], int],
     ) -> None:
         self._interval = options.heartbeat_interval or math.inf
@@ -78,9 +112,9 @@ class Heartbeat:
         self._ttl = options.heartbeat_ttl or 0.0
         self._limits = options.limits
         self._connection = connection
-        self._wake_writer = wake_writer
+        self._stream = stream
+        self._outbound = outbound
         self._peer = peer
-        self._vital = vital
         self._written = written
         now = trio.current_time()
         self._heard = now
@@ -145,13 +179,13 @@ class Heartbeat:
         self._remote_ttl = max(ttl, limits.min_remote_ttl) if ttl else math.inf
         self._changed.set()
         self._pong_due = context
-        self._wake_writer()
+        self._outbound.wake_writer()
 
     def ponged(self, context: bytes) -> None:
         """A PONG arrived: if it answers our last PING, it took a round trip since then."""
         if self._asked:
             self._read = self._asked.popleft()
-        if self._peer is not None and context and context == self._context:
+        if context and context == self._context:
             self._peer.round_trip_time = trio.current_time() - self._last_sent
 
     def pause(self) -> None:
@@ -217,10 +251,10 @@ class Heartbeat:
     def _acknowledged_since(self, moment: float) -> bool:
         # Half a look less: what was acknowledged just before does not count.
         seconds = trio.current_time() - moment - _LOOK / 2
-        return seconds > 0 and self._vital(seconds) is Vital.SPOKE
+        return seconds > 0 and self._stream.vital(seconds) is Vital.SPOKE
 
     def _may_live(self, seconds: float) -> bool:
-        match self._vital(seconds):
+        match self._stream.vital(seconds):
             case Vital.SPOKE | Vital.OWES_NOTHING:
                 return True
             case Vital.SILENT:
@@ -236,7 +270,7 @@ class Heartbeat:
         if self._unanswered is None:
             self._unanswered = now
         self._ping_due = True
-        self._wake_writer()
+        self._outbound.wake_writer()
 
     @property
     def due(self) -> bool:
@@ -287,7 +321,7 @@ class Heartbeat:
             return False
         if now >= self._heard + self._remote_ttl or not self._is_behind():
             return True
-        if self._vital(self._timeout) in (Vital.SILENT, Vital.UNKNOWN):
+        if self._stream.vital(self._timeout) in (Vital.SILENT, Vital.UNKNOWN):
             return True
         self._reprieve = now + min(self._timeout, _NEXT_VERDICT)
         return False

@@ -7,13 +7,11 @@ task of its own: two sockets that don't get on would else meet and part for ever
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import trio
 
 from trio_mq._connections.backoff import Backoff, is_fault
 from trio_mq._connections.inproc_link import InprocLink, join
-from trio_mq._connections.scope import Task
+from trio_mq._connections.scope import Scope
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
@@ -92,7 +90,7 @@ class InprocDialer:
     """A connected ``inproc`` endpoint: it waits for its name to be bound, again and again.
 
     Args:
-        spawn: Runs a task of the socket.
+        scope: Runs the task that waits for a while.
     """
 
     def __init__(
@@ -104,7 +102,7 @@ class InprocDialer:
         options: Options,
         pipe: Pipe,
         names: Namespace,
-        spawn: Callable[[Task, str], None],
+        scope: Scope,
     ) -> None:
         self.endpoint = endpoint
         self.options = options
@@ -117,7 +115,7 @@ class InprocDialer:
         self._owner = owner
         self._name = name
         self._names = names
-        self._spawn = spawn
+        self._scope = scope
         self._backoff = Backoff(options, _longest, nearby=True)
         #: What ends the pause before it looks again at a binder that is still there.
         self._pause = trio.CancelScope()
@@ -231,7 +229,7 @@ class InprocDialer:
         self._owner.retrying(self.endpoint, delay, self.last_error)
         # Another one may bind the name meanwhile.
         self._names.wait(self._name, self)
-        self._spawn(self._look_after_pause, f"trio_mq connecting to {self.endpoint}")
+        self._scope.spawn(self._look_after_pause, f"trio_mq connecting to {self.endpoint}")
 
     @trio.lowlevel.enable_ki_protection
     async def _look_after_pause(self) -> None:

@@ -34,7 +34,7 @@ import trio
 
 from trio_mq._connections.gate import Gate
 from trio_mq._connections.handshake_failure import Attempt
-from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._connections.heartbeat import Heartbeat, Pulse
 from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
 from trio_mq._connections.origin import LinkOrigin
 from trio_mq._connections.reader import FEW_BYTES, Reader
@@ -82,11 +82,11 @@ class Link:
         "_error",
         "_established",
         "_gate",
-        "_heartbeat",
         "_hung_up",
         "_nursery",
         "_origin",
         "_owner",
+        "_pulse",
         "_reader",
         "_scope",
         "_stream",
@@ -135,7 +135,7 @@ class Link:
         )
         self._reader: Reader | None = None
         self._writer: Writer | None = None
-        self._heartbeat: Heartbeat | None = None
+        self._pulse = Pulse()
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._hung_up: str | None = None
@@ -318,11 +318,19 @@ class Link:
             pipe.inbound,
             deliver=partial(self._owner.deliver, self, pipe),
             handle=self._handle,
+            pulse=self._pulse,
             hang_up=self.hang_up,
             patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now: until here that is a failed handshake.
-        writer = Writer(stream, connection, pipe.outbound, self._end, self._all_written)
+        writer = Writer(
+            stream,
+            connection,
+            pipe.outbound,
+            self._pulse,
+            fail=self._end,
+            finished=self._all_written,
+        )
         peer = Peer(properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up)
         pipe.lend(peer, writer, reader.watch)
         self.peer = peer
@@ -343,8 +351,8 @@ class Link:
             pipe.give_back(partly_written=writer.partly_written)
         if reader is not None:
             reader.leave()
-        if self._heartbeat is not None:
-            self._heartbeat.end()
+        if self._pulse.heartbeat is not None:
+            self._pulse.heartbeat.end()
 
     def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
         """All is with the kernel, which will see to it: leave when that can reset nothing."""
@@ -357,7 +365,8 @@ class Link:
 
     @trio.lowlevel.enable_ki_protection
     async def _leave(self) -> None:
-        pings = self._heartbeat is not None and self._heartbeat.peer_pings
+        heartbeat = self._pulse.heartbeat
+        pings = heartbeat is not None and heartbeat.peer_pings
         await wait_while_at_risk(self._stream, self._owner.socket_type, peer_pings=pings)
         self._ending_tasks += 1  # this one
         self._go()
@@ -377,8 +386,8 @@ class Link:
             case Ping(ttl, context):
                 self._keep_heartbeat().pinged(ttl, context)
             case Pong(context):
-                if self._heartbeat is not None:
-                    self._heartbeat.ponged(context)
+                if self._pulse.heartbeat is not None:
+                    self._pulse.heartbeat.ponged(context)
             case _:
                 self._owner.peer_said(self, event)
 
@@ -386,32 +395,26 @@ class Link:
         if self._writer is not None:
             self._writer.control(frame)
 
-    def _wake_writer(self) -> None:
-        if self.pipe is not None:
-            self.pipe.outbound.wake_writer()
-
     # -- signs of life --
 
     def _keep_heartbeat(self) -> Heartbeat:
         """Return the heartbeat, starting it with the first reason to have one."""
-        if self._heartbeat is None:
-            self._heartbeat = Heartbeat(
+        heartbeat = self._pulse.heartbeat
+        if heartbeat is None:
+            assert self.pipe is not None and self.peer is not None  # noqa: S101, PT018  # it has begun
+            heartbeat = Heartbeat(
                 self.options,
                 self._connection,
-                self._wake_writer,
+                self._stream,
+                self.pipe.outbound,
                 self.peer,
-                vital=self._stream.vital,
                 written=self._written,
             )
-            if self._reader is not None and self._writer is not None:
-                self._reader.heartbeat = self._writer.heartbeat = self._heartbeat
-                if self._reader.paused:
-                    self._heartbeat.pause()
+            self._pulse.begin(heartbeat)
             if self._nursery is not None:
-                self._nursery.start_soon(
-                    self._beat, self._heartbeat, name=f"trio_mq heartbeat {self.address}"
-                )
-        return self._heartbeat
+                name = f"trio_mq heartbeat {self.address}"
+                self._nursery.start_soon(self._beat, heartbeat, name=name)
+        return heartbeat
 
     @trio.lowlevel.enable_ki_protection
     async def _beat(self, heartbeat: Heartbeat) -> None:

@@ -35,7 +35,7 @@ from typing import Final
 
 import trio
 
-from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.watch import Watch
 from trio_mq._message import Message
 from trio_mq._pipes.budget import SMALL_READ, Share, Tail
@@ -82,6 +82,7 @@ class Reader:
         inbound: Has room, or not.
         deliver: Takes messages and their payload.
         handle: Takes everything else that is decoded.
+        pulse: Is told when bytes arrive, and while none are read.
         patience: Seconds that the rest of a frame may keep us waiting; ``None`` is for ever.
         hang_up: Ends the connection, for a reason.
     """
@@ -99,12 +100,12 @@ class Reader:
         "_left",
         "_looking_ahead",
         "_patience",
+        "_pulse",
         "_share",
         "_small_reads",
         "_stream",
         "_wanted",
         "_worked_off",
-        "heartbeat",
         "watch",
     )
 
@@ -116,6 +117,7 @@ class Reader:
         *,
         deliver: Callable[[list[Message], int], None],
         handle: Callable[[Event], None],
+        pulse: Pulse,
         hang_up: Callable[[str], None],
         patience: float | None,
     ) -> None:
@@ -124,6 +126,7 @@ class Reader:
         self._inbound = inbound
         self._deliver = deliver
         self._handle = handle
+        self._pulse = pulse
         self._budget = inbound.budget
         self._share = Share(self._budget, partial(hang_up, "receive-budget"))
         #: Seconds without a byte inside an unfinished frame.
@@ -150,7 +153,6 @@ class Reader:
             if isinstance(stream, PollableStream)
             else None
         )
-        self.heartbeat: Heartbeat | None = None
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> Exception | None:
@@ -218,11 +220,9 @@ class Reader:
         tail = self._inbound.tail
         if tail is not None and not self._discarding:
             self._worked_off = tail.used_up
-            if self.heartbeat is not None:
-                self.heartbeat.pause()
+            self._pulse.pause()
             await self._worked_off.wait()
-            if self.heartbeat is not None:
-                self.heartbeat.resume()
+            self._pulse.resume()
         self._worked_off = None
 
     async def _receive(self) -> bool:
@@ -263,8 +263,9 @@ class Reader:
             self._adapt(len(data))
         if data and not self._discarding:
             self._connection.receive_data(data)
-        if self.heartbeat is not None:
-            self.heartbeat.heard()
+        heartbeat = self._pulse.heartbeat
+        if heartbeat is not None:
+            heartbeat.heard()
 
     def _stand_in(self) -> bool:
         """Do at once what the task would do; False if it has to go on itself."""
@@ -352,8 +353,7 @@ class Reader:
         """Wait until all is decoded, or it is time for others, or the peer has left."""
         self._share.park(self._connection.buffered)
         worked_off = self._worked_off = trio.Event()
-        if self.heartbeat is not None:
-            self.heartbeat.pause()
+        self._pulse.pause()
         while not (worked_off.is_set() or self._left):
             with trio.move_on_after(_LONG_PAUSE):
                 await worked_off.wait()
@@ -362,8 +362,7 @@ class Reader:
         self._worked_off = None
         if self._fault is not None:
             raise self._fault
-        if self.heartbeat is not None:
-            self.heartbeat.resume()
+        self._pulse.resume()
 
     async def _look_for_end(self, worked_off: trio.Event) -> None:
         """There has been no room for a while: is the peer still there?"""

@@ -256,7 +256,7 @@ class EndpointRegistry:
                 options=options,
                 pipe=pipe,
                 names=shared_by(self._context).names,
-                spawn=self._scope.spawn,
+                scope=self._scope,
             )
         return Dialer(
             self._owner,

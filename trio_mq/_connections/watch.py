@@ -24,7 +24,12 @@ recalled, because there is nothing left to wait for.
 The change from one to the other costs nothing where it matters. The reader's task sleeps while
 there is a stand-in, and is woken when that steps back. But where one request follows another, the
 next stand-in is there before the reader's task runs. It sees that and goes to sleep again, while
-the peer works on the request.
+the peer works on the request. `State` has the whole course of it::
+
+    AWAY ---> READER ---> STAND_IN <--> WORKING       the first request finds the reader there
+     ^                       ^             |
+     |                       |             v
+     +--- the reader runs -- CLEAN or UNFINISHED      from CLEAN, the next request stands in at once
 
 trio lets one task at a time wait for a socket, and has one way to make it stop:
 `trio.lowlevel.notify_closing`, which in this case says nothing but "look again".
@@ -32,11 +37,39 @@ trio lets one task at a time wait for a socket, and has one way to make it stop:
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
+from typing import Final
 
 import trio
 
 from trio_mq._transports.stream import PollableStream
+
+
+class State(enum.Enum):
+    """Who watches the stream now."""
+
+    #: Nobody: the reader's task has something else to do.
+    AWAY = enum.auto()
+    #: The reader's task waits for the stream.
+    READER = enum.auto()
+    #: A stand-in waits for the stream; the reader's task sleeps, or is about to.
+    STAND_IN = enum.auto()
+    #: A stand-in does what is to be done with what has arrived.
+    WORKING = enum.auto()
+    #: The stand-in has stepped back and left nothing to do; the reader's task has not run since.
+    CLEAN = enum.auto()
+    #: The same, and the reader's task has to go on; or it was told to, without a stand-in.
+    UNFINISHED = enum.auto()
+
+
+# Names of the module: to look one up in the class takes as long as the rest of a comparison.
+_AWAY: Final = State.AWAY
+_READER: Final = State.READER
+_STAND_IN: Final = State.STAND_IN
+_WORKING: Final = State.WORKING
+_CLEAN: Final = State.CLEAN
+_UNFINISHED: Final = State.UNFINISHED
 
 
 class Watch:
@@ -49,17 +82,7 @@ class Watch:
             False if the reader's task has to go on.
     """
 
-    __slots__ = (
-        "_asleep",
-        "_blocked",
-        "_clean",
-        "_read",
-        "_relieved",
-        "_resting",
-        "_watching",
-        "_work",
-        "stream",
-    )
+    __slots__ = ("_asleep", "_read", "_state", "_work", "stream")
 
     def __init__(
         self, stream: PollableStream, read: Callable[[], bytes | None], work: Callable[[], bool]
@@ -67,16 +90,9 @@ class Watch:
         self.stream: PollableStream = stream
         self._read = read
         self._work = work
-        #: The reader's task waits for the stream.
-        self._watching = False
-        #: Some task stands in, and waits for the stream.
-        self._relieved = False
-        self._blocked = False
-        #: The reader's task has been relieved and not gone on since; it sleeps, or is about to.
-        self._resting = False
+        self._state = State.AWAY
+        #: The reader's task, while it sleeps here.
         self._asleep: trio.lowlevel.Task | None = None
-        #: The last stand-in left nothing for the reader's task to do.
-        self._clean = True
 
     # -- for the reader's task --
 
@@ -87,15 +103,15 @@ class Watch:
             trio.BrokenResourceError: The connection failed.
             trio.ClosedResourceError: This end was closed.
         """
-        self._watching = True
-        while self._watching:
+        self._state = _READER
+        while self._state is _READER:
             await self.stream.wait_readable()
-            if self._watching and (data := self._read()) is not None:
-                self._watching = False
+            if self._state is _READER and (data := self._read()) is not None:
+                self._state = _AWAY
                 return data
-        while self._relieved:
+        while self._state is _STAND_IN or self._state is _WORKING:
             await self._sleep()
-        self._resting = False
+        self._state = _AWAY
         return None
 
     async def _sleep(self) -> None:
@@ -109,11 +125,11 @@ class Watch:
     @property
     def watching(self) -> bool:
         """The reader's task waits here for bytes, and nobody stands in."""
-        return self._watching
+        return self._state is _READER
 
     def release(self) -> None:
         """Let the reader's task go on without any, as after a stand-in."""
-        self._watching = False
+        self._state = _UNFINISHED
         self.stream.interrupt()
 
     # -- for a task that waits for what the peer will say --
@@ -121,32 +137,32 @@ class Watch:
     @property
     def vacant(self) -> bool:
         """A task may stand in: the reader has nothing to do but to watch."""
-        return not self._relieved and (self._watching or (self._resting and self._clean))
+        return self._state is _READER or self._state is _CLEAN
 
     async def stand_in(self, over: Callable[[], bool]) -> None:
         """Watch in the calling task until it is over, or until the reader's task has to go on.
 
         Cancelled: what had arrived by then has been seen to, and nothing else has.
         """
-        self._relieved = self._resting = self._clean = True
-        if self._watching:
-            self._watching = False
+        if self._state is _READER:
             self.stream.interrupt()
+        self._state = _WORKING
+        clean = True
         try:
-            while self._clean and not over():
-                self._blocked = True
+            while clean and not over():
+                self._state = _STAND_IN
                 await self.stream.wait_readable()
-                self._blocked = False
-                self._clean = self._work()
+                self._state = _WORKING
+                clean = self._work()
         except trio.ClosedResourceError:
             pass  # the link has ended, and tells who has to know
         finally:
-            self._relieved = self._blocked = False
+            self._state = _CLEAN if clean else _UNFINISHED
             if self._asleep is not None:
                 trio.lowlevel.reschedule(self._asleep)
                 self._asleep = None
 
     def recall(self) -> None:
         """Let the task that stands in look whether it is over."""
-        if self._blocked:
+        if self._state is _STAND_IN:
             self.stream.interrupt()

@@ -21,7 +21,7 @@ from typing import Final
 
 import trio
 
-from trio_mq._connections.heartbeat import Heartbeat
+from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.outbox import Outbox
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
@@ -49,6 +49,7 @@ class Writer:
         stream: Where to.
         connection: Encodes.
         outbound: Where messages wait.
+        pulse: Has PINGs and PONGs that are due.
         fail: Told of a bug that ended the writer.
         finished: Told, after `finish`, that all is written, and whether the peer can see that
             nothing follows.
@@ -64,10 +65,10 @@ class Writer:
         "_one_by_one",
         "_outbound",
         "_outbox",
+        "_pulse",
         "_slice",
         "_stopped",
         "_stream",
-        "heartbeat",
     )
 
     def __init__(
@@ -75,11 +76,14 @@ class Writer:
         stream: ByteStream,
         connection: Connection,
         outbound: Outbound[Pipe],
+        pulse: Pulse,
+        *,
         fail: Callable[[Exception], None],
         finished: Callable[[bool], None],
     ) -> None:
         self._stream = stream
         self._outbound = outbound
+        self._pulse = pulse
         self._fail = fail
         self._finished = finished
         self._outbox = Outbox(stream, connection, outbound)
@@ -91,7 +95,6 @@ class Writer:
         self._failed = False
         self._finishing = False
         self._stopped = False
-        self.heartbeat: Heartbeat | None = None
 
     @property
     def partly_written(self) -> bool:
@@ -154,7 +157,7 @@ class Writer:
         )
 
     def _load(self) -> bool:
-        heartbeat = self.heartbeat
+        heartbeat = self._pulse.heartbeat
         if heartbeat is not None and (frames := heartbeat.take_due()):
             self._outbox.control(frames)
         return self._outbox.load(one=self._one_by_one)
@@ -201,7 +204,8 @@ class Writer:
             self._try_write()
 
     def _try_write_lone(self) -> bool:
-        if self.heartbeat is not None and self.heartbeat.due:
+        heartbeat = self._pulse.heartbeat
+        if heartbeat is not None and heartbeat.due:
             return False
         try:
             return self._outbox.write_lone()

@@ -8,13 +8,13 @@ import trio
 from trio_mq._contract import Ending
 from trio_mq._errors import PeerLost
 from trio_mq._message import Frames, Message
+from trio_mq._patterns.stand_in import StandIn
 from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._pipes.watched import Watched
 
 
 @attrs.define(eq=False, repr=False)
-class Exchange:
+class Exchange(StandIn):
     """One request, and what came of it."""
 
     #: The request in its envelope: this very tuple is looked for when it is taken out of a queue.
@@ -31,8 +31,6 @@ class Exchange:
     task: trio.lowlevel.Task | None = None
     #: A task has the outcome in its hand, though it may not run before others do.
     given: bool = False
-    #: Where a task waits for the reply by watching the connection.
-    watched: Watched | None = None
 
     def is_over(self) -> bool:
         """Tell whether there is a reply, or an error in its place."""
@@ -55,20 +53,6 @@ class Exchange:
         if self.reply is None:
             raise trio.WouldBlock
         return self.reply
-
-    async def watch(self) -> None:
-        """Wait for the reply at the connection that will bring it, if that is possible now.
-
-        Returns when it is over, or when the way is to `wait`. Cancelled: nothing was handed over.
-        """
-        watched = self.pipe.watched if self.pipe is not None else None
-        if watched is None or not watched.vacant:
-            return
-        self.watched = watched
-        try:
-            await watched.stand_in(self.is_over)
-        finally:
-            self.watched = None
 
     async def wait(self) -> Message:
         """Wait for what `hand_over` or `fail` brings; only one task can.
@@ -93,8 +77,8 @@ class Exchange:
         self.error = error
         if self.task is not None:
             self._resume()
-        elif self.watched is not None:
-            self.watched.recall()
+        else:
+            self.recall()
 
     def _resume(self) -> None:
         task, self.task = self.task, None

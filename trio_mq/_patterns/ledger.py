@@ -57,12 +57,23 @@ class Ledger:
         """Return the connection that has borrowed a pipe, from its handshake to its end."""
         return self.links.get(pipe.peer) if pipe.peer is not None else None
 
-    def dropped(self, pipe: Pipe | None, reason: DropReason, count: int) -> None:
+    # -- what pipes tell (`PipeLedger`) --
+
+    def taken_back(self, pipe: Pipe, place: int) -> None:
+        """A message was taken back before it was written."""
+        self.drains.taken_back(pipe, place)
+
+    def outgoing_finished(self, pipe: Pipe) -> None:
+        """Messages have left a pipe."""
+        self.drains.look(pipe)
+
+    def dropped(self, pipe: Pipe, reason: DropReason, count: int) -> None:
         """Messages went no further."""
-        self.drop_log.add(reason, count, pipe.peer or pipe.endpoint if pipe is not None else None)
+        self.drop_log.add(reason, count, pipe.peer or pipe.endpoint)
         if self.hub:
-            peer = pipe.peer if pipe is not None else None
-            self.hub.emit(Dropped(peer=peer, reason=reason, count=count))
+            self.hub.emit(Dropped(peer=pipe.peer, reason=reason, count=count))
+
+    # -- what the others tell --
 
     def drop_unqueued(
         self,

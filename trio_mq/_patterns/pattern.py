@@ -14,11 +14,11 @@ from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._message import Frames, Message
 from trio_mq._options import Options
 from trio_mq._patterns.ledger import Ledger
-from trio_mq._pipes.budget import ReceiveBudget, budget_of
+from trio_mq._pipes.budget import budget_of
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._strategies.load_balance import LoadBalance
-from trio_mq._tally import DropReason, Tally, Waiting
+from trio_mq._tally import DropReason, Waiting
 from trio_mq._waiting import WaitList
 from trio_mq.zmtp import Event, PeerProperties, SocketType
 
@@ -114,33 +114,6 @@ class Pattern:
         """Its endpoint can't be reached for a while: give what waits to others, or let it wait."""
 
     # -- what pipes tell (`PipeOwner`) --
-
-    @property
-    def budget(self) -> ReceiveBudget:
-        """What may wait to be received in all pipes together."""
-        return self.ledger.budget
-
-    @property
-    def total(self) -> Tally:
-        """What was counted in all pipes together."""
-        return self.ledger.total
-
-    @property
-    def busy(self) -> dict[Pipe, None]:
-        """The pipes in which something waits to be written."""
-        return self.ledger.busy
-
-    def taken_back(self, pipe: Pipe, place: int) -> None:
-        """A message was taken back before it was written."""
-        self.ledger.drains.taken_back(pipe, place)
-
-    def outgoing_finished(self, pipe: Pipe) -> None:
-        """Messages have left a pipe."""
-        self.ledger.drains.look(pipe)
-
-    def dropped(self, pipe: Pipe, reason: DropReason, count: int) -> None:
-        """Messages went no further."""
-        self.ledger.dropped(pipe, reason, count)
 
     def emptied(self, pipe: Pipe) -> None:
         """The last message of a pipe was taken: forget the pipe, if it was retired."""

@@ -19,8 +19,8 @@ from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.service import InHand, ServicePattern
+from trio_mq._patterns.stand_in import StandIn
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._pipes.watched import Watched
 from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
 from trio_mq._tally import DropReason
 from trio_mq.zmtp import SocketType
@@ -41,10 +41,10 @@ class RepPattern(ServicePattern):
         super().__init__(options)
         self.requester = LastRequester()
         #: Where a task waits for a request by watching the only connection.
-        self.watched: Watched | None = None
+        self._stand_in = StandIn()
         self._closing = False
 
-    async def watch(self) -> bool:
+    async def stand_in(self) -> bool:
         """Wait for a request at the connection that will bring it, if there is only one.
 
         Returns False if that is not possible now. Cancelled: nothing was taken.
@@ -53,15 +53,7 @@ class RepPattern(ServicePattern):
         if self.queue or self.requester.pending or len(links) != 1:
             return False
         (link,) = links.values()
-        watched = link.pipe.watched if link.pipe is not None else None
-        if watched is None or not watched.vacant:
-            return False
-        self.watched = watched
-        try:
-            await watched.stand_in(self._has_news)
-        finally:
-            self.watched = None
-        return True
+        return await self._stand_in.stand_in(link.pipe, self._has_news)
 
     def _has_news(self) -> bool:
         return self._closing or bool(self.queue)
@@ -69,20 +61,18 @@ class RepPattern(ServicePattern):
     def messages_arrived(self, pipe: Pipe) -> None:
         """An unreadable pipe has messages; it may be another than the one that is watched."""
         super().messages_arrived(pipe)
-        if self.watched is not None:
-            self.watched.recall()
+        self._stand_in.recall()
 
     @property
     def tasks_receiving(self) -> int:
         """Tasks that wait in ``receive``, which is one at most."""
-        return super().tasks_receiving + (self.watched is not None)
+        return super().tasks_receiving + (self._stand_in.watched is not None)
 
     def close(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""
         super().close(make_error)
         self._closing = True
-        if self.watched is not None:
-            self.watched.recall()
+        self._stand_in.recall()
 
     # -- one request at a time --
 

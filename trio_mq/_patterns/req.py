@@ -348,8 +348,7 @@ class ReqPattern(BalancedPattern):
         exchange.peer = link.peer
         if exchange.task is None:
             self._keep(exchange, reply)
-            if exchange.watched is not None:
-                exchange.watched.recall()
+            exchange.recall()
         else:
             pipe.inbound.count_delivered(1)
             exchange.hand_over()

@@ -25,7 +25,7 @@ import trio
 
 from trio_mq._message import Message, size_of
 from trio_mq._pipes.budget import DEPARTED, ReceiveBudget, Tail, cost_of
-from trio_mq._pipes.owner import PipeOwner, PipeT
+from trio_mq._pipes.owner import PipeLedger, PipeOwner, PipeT
 from trio_mq._tally import DropReason, Tally
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Inbound(Generic[PipeT]):
     #: Those of the socket.
     budget: ReceiveBudget = attrs.field(init=False)
     _total: Tally = attrs.field(init=False)
+    _ledger: PipeLedger[PipeT] = attrs.field(init=False)
     #: The batch that is being received, how long it was when it was last counted, and whose it is.
     batch: deque[Message] = attrs.field(init=False, factory=deque)
     _counted: int = attrs.field(init=False, default=0)
@@ -87,7 +88,8 @@ class Inbound(Generic[PipeT]):
 
     def __attrs_post_init__(self) -> None:
         options = self.options
-        self.budget, self._total = self._owner.budget, self._owner.total
+        self._ledger = ledger = self._owner.ledger
+        self.budget, self._total = ledger.budget, ledger.total
         self._hwm = options.receive_hwm or _UNLIMITED
         self._part = (self._hwm + 3) // 4
         self._hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
@@ -230,7 +232,7 @@ class Inbound(Generic[PipeT]):
         """Count messages that arrived and will not be delivered."""
         self._tally.drop_in(reason, count)
         self._total.drop_in(reason, count)
-        self._owner.dropped(self._pipe, reason, count)
+        self._ledger.dropped(self._pipe, reason, count)
 
     def keep(self, payload: int) -> None:
         """A message that was counted as arrived is kept by the pattern, until `let_go`."""

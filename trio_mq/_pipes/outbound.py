@@ -66,7 +66,7 @@ from trio_mq._pipes.item import (
     payload_of,
     payload_of_all,
 )
-from trio_mq._pipes.owner import PipeOwner, PipeT
+from trio_mq._pipes.owner import PipeLedger, PipeOwner, PipeT
 from trio_mq._tally import DropReason, Tally
 
 if TYPE_CHECKING:
@@ -96,9 +96,7 @@ class Outbound(Generic[PipeT]):
     _pipe: PipeT
     options: Options
     _tally: Tally
-    #: Those of the socket.
-    _total: Tally = attrs.field(init=False)
-    _busy: dict[PipeT, None] = attrs.field(init=False)
+    _ledger: PipeLedger[PipeT] = attrs.field(init=False)
     #: Who may take messages out; see `Hold`.
     hold: Hold = attrs.field(init=False, default=Hold.FREE)
     #: The connection that writes what waits; ``None``: there is none.
@@ -134,7 +132,7 @@ class Outbound(Generic[PipeT]):
 
     def __attrs_post_init__(self) -> None:
         options = self.options
-        self._total, self._busy = self._owner.total, self._owner.busy
+        self._ledger = self._owner.ledger
         self.conflate = options.conflate
         self.hwm = options.send_hwm or _UNLIMITED
         self.hwm_bytes = options.send_hwm_bytes or _UNLIMITED
@@ -176,7 +174,7 @@ class Outbound(Generic[PipeT]):
             elif self._borrower is not None:
                 self._borrower.queued()
             else:
-                self._busy[self._pipe] = None
+                self._ledger.busy[self._pipe] = None
         else:
             self.put_sized(item, payload_of(item))
 
@@ -232,7 +230,7 @@ class Outbound(Generic[PipeT]):
             if self._borrower is not None:
                 self._borrower.queued()
             else:
-                self._busy[self._pipe] = None
+                self._ledger.busy[self._pipe] = None
 
     def put_shared(self, item: Item, size: int) -> None:
         """Queue a message that goes to many; the writer may gather it with the next ones."""
@@ -241,7 +239,7 @@ class Outbound(Generic[PipeT]):
             if self._borrower is not None:
                 self._borrower.queued_for_many()
             else:
-                self._busy[self._pipe] = None
+                self._ledger.busy[self._pipe] = None
 
     def _append(self, item: Item, size: int) -> None:
         if self.conflate and len(self.queue) > self.in_hand and self.queue[-1] is not self._opening:
@@ -297,7 +295,7 @@ class Outbound(Generic[PipeT]):
                 self.count_put()
                 del self.queue[index]
                 self._uncount(item)
-                self._owner.taken_back(self._pipe, self.finished + index)
+                self._ledger.taken_back(self._pipe, self.finished + index)
                 self._after_removing(1)
                 return True
         return False
@@ -317,14 +315,14 @@ class Outbound(Generic[PipeT]):
     def writer_is_busy(self) -> None:
         """The writer knows that there is something to write: more may simply be appended."""
         self.announced = True
-        self._busy[self._pipe] = None
+        self._ledger.busy[self._pipe] = None
         self._limit_appending()
 
     def writer_is_idle(self) -> None:
         """The writer has seen an empty queue: the next message needs an announcement."""
         if self.announced:
             self.announced = False
-            self._busy.pop(self._pipe, None)
+            self._ledger.busy.pop(self._pipe, None)
         self.append_below = 0
 
     def next_batch(self, max_messages: int, max_bytes: int) -> list[Item]:
@@ -361,7 +359,7 @@ class Outbound(Generic[PipeT]):
                 queue.popleft()
         self.in_hand -= count
         self.size -= payload
-        tally, total = self._tally, self._total
+        tally, total = self._tally, self._ledger.total
         tally.written += count
         tally.written_bytes += payload
         total.written += count
@@ -384,7 +382,7 @@ class Outbound(Generic[PipeT]):
         self._borrower = None
         self.in_hand = 0
         self.writer_is_idle()
-        self._busy[self._pipe] = None
+        self._ledger.busy[self._pipe] = None
         if self._take_opening_back():
             partly_written = False
         if partly_written and self.queue:
@@ -456,7 +454,7 @@ class Outbound(Generic[PipeT]):
 
     def count_put(self) -> None:
         """Bring the tally up to date with what was put; it comes before anything leaves."""
-        tally, total = self._tally, self._total
+        tally, total = self._tally, self._ledger.total
         waiting = len(self.queue)
         if waiting > tally.peak_out:
             tally.peak_out = waiting
@@ -486,10 +484,10 @@ class Outbound(Generic[PipeT]):
 
     def refuse(self, reason: DropReason) -> None:
         """Count a message that was for this peer and is dropped before it is queued."""
-        for tally in (self._tally, self._total):
+        for tally in (self._tally, self._ledger.total):
             tally.accepted += 1
             tally.drop_out(reason)
-        self._owner.dropped(self._pipe, reason, 1)
+        self._ledger.dropped(self._pipe, reason, 1)
 
     def _drop_at(self, index: int, reason: DropReason) -> None:
         self.count_put()
@@ -505,14 +503,14 @@ class Outbound(Generic[PipeT]):
         """A message leaves as if it had never come."""
         size = payload_of(item)
         self.size -= size
-        for tally in (self._tally, self._total):
+        for tally in (self._tally, self._ledger.total):
             tally.accepted -= 1
             tally.accepted_bytes -= size
 
     def _count_dropped(self, reason: DropReason, count: int) -> None:
         self._tally.drop_out(reason, count)
-        self._total.drop_out(reason, count)
-        self._owner.dropped(self._pipe, reason, count)
+        self._ledger.total.drop_out(reason, count)
+        self._ledger.dropped(self._pipe, reason, count)
 
     def _after_removing(self, count: int) -> None:
         """Messages have left: the count of what was put starts from what is there now."""
@@ -524,4 +522,4 @@ class Outbound(Generic[PipeT]):
             self.blocked = False
             self._owner.room_opened(self._pipe)
         if count:
-            self._owner.outgoing_finished(self._pipe)
+            self._ledger.outgoing_finished(self._pipe)

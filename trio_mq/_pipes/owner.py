@@ -11,29 +11,16 @@ from trio_mq._tally import DropReason, Tally
 PipeT = TypeVar("PipeT")
 
 
-class PipeOwner(Protocol[PipeT]):
-    """The socket's side of a pipe."""
+class PipeLedger(Protocol[PipeT]):
+    """Where the pipes of one socket keep what is counted and told of all of them together."""
 
-    @property
-    def budget(self) -> ReceiveBudget:
-        """What may wait to be received in all pipes together."""
-
-    @property
-    def total(self) -> Tally:
-        """What was counted in all pipes together, also in those that are gone."""
-
-    @property
-    def busy(self) -> dict[PipeT, None]:
-        """The pipes in which something waits to be written, and perhaps some in which nothing does.
-
-        The outbound halves keep it.
-        """
-
-    def room_opened(self, pipe: PipeT) -> None:
-        """A pipe that had refused a message can take one again."""
-
-    def messages_arrived(self, pipe: PipeT) -> None:
-        """A pipe that was empty has messages to receive."""
+    #: What may wait to be received in all pipes together.
+    budget: ReceiveBudget
+    #: What was counted in all pipes together, also in those that are gone.
+    total: Tally
+    #: The pipes in which something waits to be written, and perhaps some in which nothing does; the
+    #: outbound halves keep it.
+    busy: dict[PipeT, None]
 
     def taken_back(self, pipe: PipeT, place: int) -> None:
         """A message was taken back before which ``place`` others were finished, or will be."""
@@ -41,8 +28,22 @@ class PipeOwner(Protocol[PipeT]):
     def outgoing_finished(self, pipe: PipeT) -> None:
         """Messages were written, dropped or reclaimed: look at drains."""
 
-    def emptied(self, pipe: PipeT) -> None:
-        """The last message of a pipe was taken, which may have been retired."""
-
     def dropped(self, pipe: PipeT, reason: DropReason, count: int) -> None:
         """Messages went no further; they are counted already."""
+
+
+class PipeOwner(Protocol[PipeT]):
+    """The pattern, which chooses among pipes."""
+
+    @property
+    def ledger(self) -> PipeLedger[PipeT]:
+        """The books of its socket."""
+
+    def room_opened(self, pipe: PipeT) -> None:
+        """A pipe that had refused a message can take one again."""
+
+    def messages_arrived(self, pipe: PipeT) -> None:
+        """A pipe that was empty has messages to receive."""
+
+    def emptied(self, pipe: PipeT) -> None:
+        """The last message of a pipe was taken, which may have been retired."""

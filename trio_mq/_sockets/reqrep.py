@@ -102,7 +102,7 @@ class Rep(Service[RepPattern]):
             )
 
     async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
-        if await self._pattern.watch():
+        if await self._pattern.stand_in():
             self._guard()
             self._slice.restart()
         return await super()._take_in_turn(take)
@@ -338,7 +338,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
             if self._slice.spent():
                 await self._slice.end()
             return reply
-        await exchange.watch()
+        await exchange.stand_in(exchange.pipe, exchange.is_over)
         reply = self._pattern.claim(exchange) if exchange.is_over() else await exchange.wait()
         self._slice.restart()
         return reply
