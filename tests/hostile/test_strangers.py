@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from tests.hostile import flooded_server, strangers as strangers_program
-from trio_mq import Dealer, auth
+from tests.hostile.strangers import good_hello
+from tests.joined import bind
+from trio_mq import Dealer, Limits, Router, auth
+from trio_mq.zmtp import Connection, Role, SocketType
+from trio_mq.zmtp.commands import Command
+from trio_mq.zmtp.curve import CurveServerMechanism
 
 SERVER = auth.CurveKeys.generate()
 #: How many are there, in ordinary runs and in thorough ones.
@@ -22,6 +30,11 @@ FEW, MANY = 400, 5_000
 #: Seconds within which a good client is let in, and bytes by which the server may grow.
 PATIENCE = 2.0
 GROWTH = 16 * 2**20
+#: Seconds that it may take on a machine that is busy with other things.
+BUSY = 60
+#: Bytes of a WELCOME with its header, and HELLOs whose cost is measured together.
+WELCOME_SIZE = 170
+TRIES = 100
 #: Good clients that come while it is flooded.
 GOOD = 5
 
@@ -75,6 +88,24 @@ async def greet(endpoint: str) -> None:
         assert await dealer.receive() == (b"hello",)
 
 
+def starved(*processes: int) -> float:
+    """Return the seconds for which these processes could have gone on, had there been a processor.
+
+    The second figure in the file is the time of waiting for one, in nanoseconds.
+    """
+    files = [Path(f"/proc/{process}/schedstat") for process in processes]
+    return sum(int(file.read_text("ascii").split()[1]) for file in files) / 1e9
+
+
+async def seconds_of_greeting(server: Flooded) -> float:
+    """Be a good client; return how long that took, without the time that other programs took."""
+    both = (os.getpid(), server.process.pid)
+    begin, starved_before = time.monotonic(), starved(*both)
+    with trio.fail_after(BUSY):
+        await greet(server.endpoint)
+    return time.monotonic() - begin - (starved(*both) - starved_before)
+
+
 async def test_a_good_client_gets_in_among_thousands_of_strangers(
     pytestconfig: pytest.Config,
 ) -> None:
@@ -89,7 +120,68 @@ async def test_a_good_client_gets_in_among_thousands_of_strangers(
         with running(flood):
             assert await line_of(flood) == "all have knocked"
             for _ in range(GOOD):
-                with trio.fail_after(PATIENCE):
-                    await greet(server.endpoint)
+                assert await seconds_of_greeting(server) < PATIENCE
             grown, _ = await server.usage()
         assert grown - memory < GROWTH
+
+
+async def test_a_flood_of_good_hellos_gets_only_its_share(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many are computed at once after a rest, and so many a second, whoever sends how many."""
+    limits, seconds = Limits(max_handshakes_per_second=50.0, max_handshake_burst=20), 10
+    computed = count_hellos(monkeypatch)
+    hello = good_hello(SERVER.public)
+    async with Router(
+        mechanism=auth.CurveServer(SERVER), authenticator=auth.ALLOW_ANY, limits=limits, linger=0
+    ) as router:
+        listener = await bind(router, "memory")
+
+        async def flood() -> None:
+            while True:
+                stream = await listener.dial()
+                await stream.write_all(hello)
+                # The answer: the next one comes at once.
+                while len(await stream.receive_some(1000)) < WELCOME_SIZE:
+                    pass
+                await stream.aclose()
+
+        with trio.move_on_after(seconds + 0.01):
+            async with trio.open_nursery() as nursery:
+                for _ in range(100):
+                    nursery.start_soon(flood)
+    assert computed == [Command.HELLO] * (20 + 50 * seconds)
+
+
+def test_the_share_is_less_than_a_tenth_of_a_processor() -> None:
+    """What the default lets a flood of HELLOs compute, in the time of the processor."""
+    hello = good_hello(SERVER.public)
+    # What else runs on the machine can only make it slower.
+    each = min(seconds_of_hellos(hello) for _ in range(6)) / TRIES
+    assert each * Limits().max_handshakes_per_second < 0.1
+    assert each * Limits.hardened().max_handshakes_per_second < 0.02
+
+
+def seconds_of_hellos(hello: bytes) -> float:
+    """Return the processor's seconds for the answers to so many of them."""
+    mechanism = auth.CurveServer(SERVER)
+    begin = time.process_time()
+    for _ in range(TRIES):
+        server = Connection(SocketType.ROUTER, Role.ACCEPTING, mechanism=mechanism)
+        server.receive_data(hello)
+        server.next_event()
+        assert b"\7WELCOME" in server.data_to_send()
+    return time.process_time() - begin
+
+
+def count_hellos(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
+    """Note each HELLO that a server reads, which is what makes it compute."""
+    computed: list[Command] = []
+    read = CurveServerMechanism.read
+
+    def counting(self: CurveServerMechanism, command: Command, data: bytes) -> None:
+        computed.append(command)
+        read(self, command, data)
+
+    monkeypatch.setattr(CurveServerMechanism, "read", counting)
+    return computed

@@ -9,6 +9,7 @@ programs here could do worse, and a proxy such as stunnel brings everybody from 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import math
 from collections import Counter, OrderedDict
@@ -60,8 +61,15 @@ class Allowance:
 
 def counted(address: str) -> str | None:
     """Return whom an address stands for: a host, a network of IPv6, or nobody in particular."""
+    host, _, port = address.rpartition(":")
+    # One host comes from many ports, and in a flood it comes often.
+    return _counted(host) if port.isdecimal() else None
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _counted(host: str) -> str | None:
     try:
-        ip = ipaddress.ip_address(bare_address(address))
+        ip = ipaddress.ip_address(bare_address(f"{host}:0"))
     except ValueError:
         return None
     if ip.is_loopback:
