@@ -70,6 +70,7 @@ class ReqPattern(BalancedPattern):
             self.balance,
             self._opened,
             self._redial,
+            self._move_requests,
             Partner.NUMBERED if options.correlate else Partner.SETTLED,
             named=bool(options.routing_id),
         )
@@ -85,6 +86,7 @@ class ReqPattern(BalancedPattern):
         #: Exchanges with a reply that was not claimed yet, and what that takes of the budget.
         self._unclaimed: dict[Exchange, int] = {}
         self._make_closed: Callable[[], BaseException] = trio.ClosedResourceError
+        self._closed = False
 
     @property
     def routing_id(self) -> bytes:
@@ -174,8 +176,10 @@ class ReqPattern(BalancedPattern):
                 self._renew(exchange, pipe, stays=not doomed)
         if doomed:
             self.turns.take_name_back(pipe)
-        elif self.options.probe:
+            return
+        if self.options.probe:
             pipe.outbound.put_first(PROBE)
+        self.turns.arrive(pipe)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Fail the exchanges whose request this connection has wholly carried."""
@@ -195,7 +199,7 @@ class ReqPattern(BalancedPattern):
         for exchange in self._waiting_in(pipe):
             self._close(exchange, free=False)
             self._lodge(exchange)
-        self.turns.detach(pipe)
+        self.turns.emptied(pipe)
         super().reroute(pipe)
 
     def deliver(
@@ -212,7 +216,7 @@ class ReqPattern(BalancedPattern):
     def close(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""
         super().close(make_error)
-        self._make_closed = make_error
+        self._make_closed, self._closed = make_error, True
         out = [*self._by_id.values(), *self._by_pipe.values(), *self._homeless.values()]
         for books in (self._by_id, self._by_pipe, self._homeless, self._load):
             books.clear()
@@ -288,6 +292,11 @@ class ReqPattern(BalancedPattern):
         link = self.ledger.link_of(pipe)
         if link is not None:
             link.redial("its request was abandoned")
+
+    def _move_requests(self, pipe: Pipe) -> None:
+        """Give what waits there to others, unless the socket closes and nobody asks any more."""
+        if not self._closed:
+            self.reroute(pipe)
 
     def _give_returned(self, pipe: Pipe, item: Item) -> None:
         """A request that another peer did not get goes to this one, in the form that it needs."""

@@ -1,11 +1,12 @@
 """Which pipes of a Req may be chosen for a request: those that owe nothing, and not two that roam.
 
-A pipe leaves the rotation of `LoadBalance` for one of two reasons:
+A pipe leaves the rotation of `LoadBalance` for one of three reasons:
 
 * it is *busy*: it has a plain request, to which its next message will be the reply, and its peer
   may not know what an id is; or its connection is about to be ended;
 * it *rests*: its Router was told our name, and so was another that has a plain request now (see
-  `partners`).
+  `partners`);
+* it is *away*: it has no connection, and another pipe has one (see `reach`).
 
 It comes back when no reason is left. What is here decides nothing about requests and replies; the
 pattern tells it what became of them.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from trio_mq._log import REPLY_ASTRAY
 from trio_mq._patterns.partners import Partner
+from trio_mq._patterns.reach import Reach
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.load_balance import LoadBalance
 
@@ -32,6 +34,7 @@ class Turns:
         balance: Where pipes that may be chosen take their turns.
         opened: Called when a pipe can be chosen again.
         redial: Ends the connection of a pipe, and dials again at once.
+        reroute: Gives what waits in a pipe to others.
         unknown: What a peer is taken for that was not met yet.
         named: The socket has a routing id, which it tells its peers.
     """
@@ -41,6 +44,7 @@ class Turns:
         balance: LoadBalance,
         opened: Callable[[], None],
         redial: Callable[[Pipe], None],
+        reroute: Callable[[Pipe], None],
         unknown: Partner,
         *,
         named: bool,
@@ -48,10 +52,12 @@ class Turns:
         self._balance = balance
         self._opened = opened
         self._redial = redial
+        self._reroute = reroute
         self._unknown = unknown
         self._named = named
         #: What the peer behind each pipe is, or was when there was one.
         self._partners: dict[Pipe, Partner] = {}
+        self._reach = Reach(self._go_away, self._come_near)
         self._busy: set[Pipe] = set()
         #: Pipes whose peer owes the reply to a plain request, and gets ids until then.
         self._owing: set[Pipe] = set()
@@ -94,13 +100,24 @@ class Turns:
     def attach(self, pipe: Pipe) -> bool:
         """Return whether the pipe can be chosen at once."""
         self._look_at_name(pipe)
-        return pipe not in self._resting
+        self._reach.attach(pipe)
+        return not self.is_out(pipe)
+
+    def arrive(self, pipe: Pipe) -> None:
+        """It may be chosen already, and has a connection now."""
+        if pipe.attached:
+            self._reach.arrive(pipe)
 
     def detach(self, pipe: Pipe) -> None:
         """It can't be chosen any more."""
-        self._busy.discard(pipe)
+        self.emptied(pipe)
         self._resting.discard(pipe)
         self._addressing.discard(pipe)
+        self._reach.detach(pipe)
+
+    def emptied(self, pipe: Pipe) -> None:
+        """What waited in it was taken out, and nothing that was written is owed."""
+        self._busy.discard(pipe)
         self._owing.discard(pipe)
 
     def leave(self, pipe: Pipe, *, owes: bool) -> None:
@@ -115,6 +132,7 @@ class Turns:
             self._look_at_name(pipe)
         if self.roaming is not None and self.roaming.pipe is pipe:
             self.settle(self.roaming)
+        self._reach.leave(pipe)
         if not owes:
             self.release(pipe)
 
@@ -126,7 +144,7 @@ class Turns:
 
     def is_out(self, pipe: Pipe) -> bool:
         """Tell whether a pipe is out of the rotation, whatever room it has."""
-        return pipe in self._busy or pipe in self._resting
+        return pipe in self._busy or pipe in self._resting or self._reach.is_away(pipe)
 
     def take_out(self, pipe: Pipe, exchange: Exchange) -> None:
         """It was chosen, and has a plain request."""
@@ -161,13 +179,22 @@ class Turns:
     def _come_back(self, pipe: Pipe) -> None:
         self._busy.discard(pipe)
         self._resting.discard(pipe)
-        if not pipe.attached:
+        if not pipe.attached or self._reach.is_away(pipe):
             return
         if self.roaming is not None and pipe in self._addressing:
             self._rest(pipe)
             return
         self._balance.room_opened(pipe)
         self._opened()
+
+    def _go_away(self, pipe: Pipe) -> None:
+        self._balance.remove(pipe)
+        self._reroute(pipe)
+
+    def _come_near(self, pipe: Pipe) -> None:
+        if not self.is_out(pipe):
+            self._balance.room_opened(pipe)
+            self._opened()
 
     # -- a reply that is still owed --
 
@@ -215,11 +242,12 @@ class Turns:
 
     def faults(self) -> Iterator[str]:
         """Say what does not agree; the debug mode asks."""
+        yield from self._reach.faults()
         if self._busy & (self._resting | self._owing):
             yield "a pipe is out of the rotation for two reasons"
         for pipe in self._balance.targets():
             if self.is_out(pipe):
-                yield f"{pipe!r} may be chosen, though it owes a reply or has to rest"
+                yield f"{pipe!r} may be chosen, though it owes a reply, has to rest, or is away"
         if self._resting and self.roaming is None:
             yield f"{len(self._resting)} pipes rest for nobody"
         if self._resting - self._addressing:
