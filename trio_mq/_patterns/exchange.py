@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 import trio
 
 from trio_mq._contract import Ending
-from trio_mq._errors import PeerLost
+from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message
 from trio_mq._patterns.stand_in import StandIn
 from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Pipe
+
+#: How long the id of a request is: libzmq's REQ_CORRELATE uses four bytes too.
+ID_BYTES: Final = 4
 
 
 @attrs.define(eq=False, repr=False)
@@ -100,3 +105,18 @@ def peer_lost(pipe: Pipe, end: Ending) -> PeerLost:
     )
     lost.__cause__ = end.error
     return lost
+
+
+def open_reply(message: Message) -> tuple[bytes, Frames]:
+    """Return the request id, if any, and the body, of what claims to be a reply.
+
+    Raises:
+        RemoteProtocolError: There is no delimiter where one must be.
+    """
+    if message[0] == b"":
+        return b"", message[1:]
+    if len(message) > 1 and len(message[0]) == ID_BYTES and message[1] == b"":
+        return message[0], message[2:]
+    raise RemoteProtocolError(
+        ProtocolFault.ENVELOPE, "a reply without the empty frame that delimits its envelope"
+    )

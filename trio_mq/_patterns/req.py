@@ -38,11 +38,11 @@ import trio
 
 from trio_mq._chance import current_chance
 from trio_mq._contract import AnyLink, Ending
-from trio_mq._errors import ProtocolFault, RemoteProtocolError
+from trio_mq._errors import ProtocolFault
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.balanced import BalancedPattern
-from trio_mq._patterns.exchange import Exchange, peer_lost
+from trio_mq._patterns.exchange import ID_BYTES, Exchange, open_reply, peer_lost
 from trio_mq._patterns.partners import Partner, partner_of
 from trio_mq._patterns.pattern import PROBE
 from trio_mq._patterns.turns import Turns
@@ -52,9 +52,7 @@ from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
 from trio_mq.zmtp import SocketType
 
-#: libzmq's REQ_CORRELATE uses four bytes too.
-_ID_BYTES: Final = 4
-_IDS: Final = 1 << (8 * _ID_BYTES)
+_IDS: Final = 1 << (8 * ID_BYTES)
 
 
 class ReqPattern(BalancedPattern):
@@ -75,7 +73,7 @@ class ReqPattern(BalancedPattern):
             named=bool(options.routing_id),
         )
         # A random start, so that no request of ours has the id of an earlier run's.
-        self._next_id = current_chance().getrandbits(8 * _ID_BYTES)
+        self._next_id = current_chance().getrandbits(8 * ID_BYTES)
         #: Exchanges that are out: by id, or by pipe where replies carry none.
         self._by_id: dict[bytes, Exchange] = {}
         self._by_pipe: dict[Pipe, Exchange] = {}
@@ -259,7 +257,7 @@ class ReqPattern(BalancedPattern):
         exchange.pipe = pipe
         if self._takes_id(pipe):
             self._next_id = (self._next_id + 1) % _IDS
-            exchange.request_id = request_id = self._next_id.to_bytes(_ID_BYTES, "big")
+            exchange.request_id = request_id = self._next_id.to_bytes(ID_BYTES, "big")
             exchange.request = request = (request_id, b"", *body)
             self._by_id[request_id] = exchange
             self._load[pipe] += 1
@@ -344,7 +342,7 @@ class ReqPattern(BalancedPattern):
             self.turns.release(pipe)
 
     def _deliver(self, link: AnyLink, pipe: Pipe, message: Message) -> None:
-        request_id, body = _open_envelope(message)
+        request_id, body = open_reply(message)
         exchange = self._by_id.get(request_id) if request_id else self._by_pipe.get(pipe)
         if exchange is None and not request_id:
             self.turns.came_late(pipe)
@@ -406,21 +404,6 @@ class ReqPattern(BalancedPattern):
         by_request = {id(exchange.request): exchange for exchange in self._exchanges_of(pipe)}
         requests = [id(frames_of(item)) for item in pipe.outbound.queue]
         return [by_request[request] for request in requests if request in by_request]
-
-
-def _open_envelope(message: Message) -> tuple[bytes, Frames]:
-    """Return the request id, if any, and the body, of what claims to be a reply.
-
-    Raises:
-        RemoteProtocolError: There is no delimiter where one must be.
-    """
-    if message[0] == b"":
-        return b"", message[1:]
-    if len(message) > 1 and len(message[0]) == _ID_BYTES and message[1] == b"":
-        return message[0], message[2:]
-    raise RemoteProtocolError(
-        ProtocolFault.ENVELOPE, "a reply without the empty frame that delimits its envelope"
-    )
 
 
 def _waits(exchange: Exchange, pipe: Pipe) -> bool:
