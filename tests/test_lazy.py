@@ -19,7 +19,7 @@ PACKAGES = {"_exports.py": _exports.EXPORTS, "auth/__init__.py": trio_mq.auth._E
 NOT_FOR_A_PUSH = {
     *("json", "difflib", "secrets", "nacl", "asyncio", "dataclasses_json", "zmq", "pytest"),
     *("trio_mq.testing", "trio_mq.lowlevel", "trio_mq._proxy", "trio_mq._sockets.by_type"),
-    *("trio_mq._sockets.publishing", "trio_mq._sockets.reqrep", "trio_mq._sockets.zap"),
+    *("trio_mq._sockets.publishing", "trio_mq._sockets.requesting", "trio_mq._sockets.zap"),
     *("trio_mq.auth.certificates", "trio_mq.auth.curve", "trio_mq.auth.keys"),
     *("trio_mq.zmtp.curve", "trio_mq.zmtp.plain", "trio_mq.zmtp.boxes"),
 }

@@ -85,7 +85,8 @@ if TYPE_CHECKING:
     )
     from trio_mq._sockets.publishing import Pub as Pub, XPub as XPub
     from trio_mq._sockets.receiver import Receiver as Receiver
-    from trio_mq._sockets.reqrep import Rep as Rep, Req as Req
+    from trio_mq._sockets.replying import Rep as Rep
+    from trio_mq._sockets.requesting import Req as Req
     from trio_mq._sockets.routing import Dealer as Dealer, Router as Router
     from trio_mq._sockets.sender import Sender as Sender
     from trio_mq._sockets.service import Request as Request
@@ -156,7 +157,8 @@ EXPORTS: Final = Exports(
         "trio_mq._sockets.pipeline": ["Downstream", "Pull", "Push", "Upstream"],
         "trio_mq._sockets.publishing": ["Pub", "XPub"],
         "trio_mq._sockets.receiver": ["Receiver"],
-        "trio_mq._sockets.reqrep": ["Rep", "Req"],
+        "trio_mq._sockets.replying": ["Rep"],
+        "trio_mq._sockets.requesting": ["Req"],
         "trio_mq._sockets.routing": ["Dealer", "Router"],
         "trio_mq._sockets.sender": ["Sender"],
         "trio_mq._sockets.service": ["Request"],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from trio_mq._sockets.receiver import Receiver
-from trio_mq._sockets.reqrep import Req
+from trio_mq._sockets.requesting import Req
 from trio_mq._sockets.sender import Sender
 from trio_mq._sockets.socket import guarded_pattern
 

@@ -20,7 +20,8 @@ from trio_mq._sockets.keywords import (
 from trio_mq._sockets.pair import Pair
 from trio_mq._sockets.pipeline import Pull, Push
 from trio_mq._sockets.publishing import Pub, XPub
-from trio_mq._sockets.reqrep import Rep, Req
+from trio_mq._sockets.replying import Rep
+from trio_mq._sockets.requesting import Req
 from trio_mq._sockets.routing import Dealer, Router
 from trio_mq._sockets.socket import Socket
 from trio_mq._sockets.subscribing import Sub, XSub

@@ -259,3 +259,12 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
             f"a {what} of {size} bytes exceeds {option}={limit}: "
             "raise the option on both ends, or send it in parts"
         )
+
+
+async def send_first(socket: Sender, messages: Iterable[Sendable]) -> int:
+    """Do what ``send_many`` does where messages take turns with those of the other direction."""
+    for message in messages:
+        await socket.send(message)
+        return 1
+    await trio.lowlevel.checkpoint()
+    return 0

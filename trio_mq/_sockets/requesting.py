@@ -1,8 +1,8 @@
-"""Request and reply, in turns: Req asks, Rep answers (RFC 28)."""
+"""Req: it asks, and a reply belongs to what was asked (RFC 28)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from threading import get_ident
 from typing import TYPE_CHECKING, Unpack
 
@@ -12,130 +12,12 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, Sendable
 from trio_mq._patterns.exchange import Exchange
-from trio_mq._patterns.rep import RepPattern
 from trio_mq._patterns.req import ReqPattern
 from trio_mq._peer import Peer
-from trio_mq._sockets.keywords import ReqKeywords, ReqOptions, SocketKeywords, SocketOptions
+from trio_mq._sockets.keywords import ReqKeywords, ReqOptions
 from trio_mq._sockets.receiver import Receiver
-from trio_mq._sockets.sender import Sender
-from trio_mq._sockets.service import Service
+from trio_mq._sockets.sender import Sender, send_first
 from trio_mq.zmtp import SocketType
-
-
-class Rep(Service[RepPattern]):
-    """Answers requests: one at a time with ``receive`` and ``send``, or many with `serve`.
-
-    In turns: receive a request, send its reply, and so on. `serve` answers many at once with a
-    function, and `requests` brings each as a `Request` to be answered at any time; a `Req` of this
-    library sends as many at once as it is asked to. Requests are taken from all clients in turn. A
-    reply to a client that is gone, or that reads nothing, is dropped and counted.
-
-    Calls out of turn raise `StateError`. Two tasks in ``receive`` at once, or one beside `requests`
-    or `serve`, `trio.BusyResourceError`. Other arguments and errors as for `Push`.
-    """
-
-    socket_type = SocketType.REP
-    _pattern_type = RepPattern
-    _known_options = SocketOptions
-
-    if TYPE_CHECKING:
-
-        def __init__(self, **keywords: Unpack[SocketKeywords]) -> None: ...
-
-    #: A task is in ``receive``.
-    _receiving = False
-
-    @enable_ki_protection
-    async def receive(self) -> Message:
-        """Wait for the next request and return its body.
-
-        Raises:
-            StateError: The last request has not been answered.
-            trio.BusyResourceError: Another task is waiting for a request, or they are taken by
-                `requests` or `serve`.
-            trio.ClosedResourceError: The socket was closed, possibly meanwhile.
-
-        Cancelled, it has taken nothing.
-        """
-        await checkpoint_if_cancelled()
-        self._check_may_receive()
-        self._receiving = True
-        try:
-            return await super().receive()
-        finally:
-            self._receiving = False
-
-    @enable_ki_protection
-    def receive_nowait(self) -> Message:
-        """Return the next request, or raise `trio.WouldBlock` if none is there."""
-        self._guard()
-        if self._receiving:
-            raise trio.WouldBlock
-        self._check_may_receive()
-        return super().receive_nowait()
-
-    @enable_ki_protection
-    async def receive_from(self) -> tuple[Message, Peer]:
-        """Wait for the next request, and return it with its peer; otherwise as `receive`."""
-        await checkpoint_if_cancelled()
-        self._check_may_receive()
-        self._receiving = True
-        try:
-            return await super().receive_from()
-        finally:
-            self._receiving = False
-
-    def _check_may_receive(self) -> None:
-        if self._receiving:
-            raise trio.BusyResourceError("another task is receiving from this Rep already")
-        if self._serving or self._pattern.tasks_receiving:
-            raise trio.BusyResourceError(
-                "requests() or serve() takes the requests of this Rep: answer those with their own "
-                "reply(), or receive() when it has ended"
-            )
-
-    def _check_may_serve(self) -> None:
-        if self._receiving:
-            raise trio.BusyResourceError(
-                "another task is receiving from this Rep: let it end first, or take requests() "
-                "there too"
-            )
-
-    async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
-        if await self._pattern.stand_in():
-            self._guard()
-            self._slice.restart()
-        return await super()._take_in_turn(take)
-
-    # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
-    @enable_ki_protection
-    async def __anext__(self) -> Message:
-        return await self.receive()
-
-    @enable_ki_protection
-    async def receive_many(self, max: int = 1000) -> list[Message]:  # noqa: A002  # as Receiver's
-        """Wait for the next request and return it alone: each must be answered first."""
-        await checkpoint_if_cancelled()
-        if max < 1:
-            raise ValueError(f"max={max} is not allowed: give at least 1")
-        return [await self.receive()]
-
-    @enable_ki_protection
-    async def send_many(self, messages: Iterable[Sendable]) -> int:
-        """Send the first of the replies and return 1: a request has one reply."""
-        return await _send_first(self, messages)
-
-    @enable_ki_protection
-    def discard(self) -> None:
-        """Decline to answer the last request; the next one can be received.
-
-        The client gets no reply and may wait for ever, so it should have a time-out of its own.
-
-        Raises:
-            StateError: There is no request to decline.
-        """
-        self._guard()
-        self._pattern.discard()
 
 
 class Req(Sender[ReqPattern], Receiver[ReqPattern]):
@@ -311,7 +193,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
     @enable_ki_protection
     async def send_many(self, messages: Iterable[Sendable]) -> int:
         """Send the first of the requests and return 1: its reply comes before the next one."""
-        return await _send_first(self, messages)
+        return await send_first(self, messages)
 
     def _begin_now(self, frames: Frames) -> Exchange | None:
         """Begin an exchange with the next service, if it is our turn and there is one."""
@@ -369,11 +251,3 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         if exchange.awaited:
             raise trio.BusyResourceError("another task is receiving from this Req already")
         return exchange
-
-
-async def _send_first(socket: Req | Rep, messages: Iterable[Sendable]) -> int:
-    for message in messages:
-        await socket.send(message)
-        return 1
-    await trio.lowlevel.checkpoint()
-    return 0
