@@ -244,6 +244,7 @@ TESTED_ELSEWHERE: Final = {
     "_connections/inproc_sizes.py": "connections/test_join.py",
     "_connections/leaving.py": "hostile/test_unread_ends.py, interop/test_closing.py",
     "_connections/origin.py": "a protocol: connections/test_link.py",
+    "_connections/our_terms.py": "zmtp/test_terms.py, interop/test_pairs.py",
     "_connections/registry.py": "sockets/test_endpoints.py",
     "_connections/scope.py": "cancellation/test_lifetime.py",
     "_connections/vigil.py": "sockets/test_endpoints.py",

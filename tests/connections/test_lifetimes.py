@@ -107,7 +107,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "pipe": GIVEN,
         "_owner": GIVEN,
         "_open_stream": GIVEN,
-        "_make_connection": GIVEN,
+        "_terms": GIVEN,
         "_scope": GIVEN,
         "keeper": "what the other end of this endpoint may cost, however often it is dialled",
         "done": "the end of the endpoint",

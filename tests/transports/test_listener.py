@@ -95,6 +95,44 @@ async def test_scarcity_is_raised_and_the_visitor_still_waits(name: str) -> None
     listener.close()
 
 
+@pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"])
+async def test_scarcity_is_not_told_while_nobody_is_at_the_door(
+    listener: Listener, name: str
+) -> None:
+    """The system may say so before it looks whether anybody is there: that means nothing."""
+    await (await listener.accept()).aclose()
+    listener._socket._errors = [OSError(getattr(errno, name), "")]  # type: ignore[attr-defined]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listener.accept)
+        await trio.testing.wait_all_tasks_blocked()  # it waits for the next one, in silence
+        nursery.cancel_scope.cancel()
+    listener.close()
+
+
+async def test_visitors_who_come_at_once_are_let_in_one_after_the_other() -> None:
+    """Most without a wait in between, and yet other tasks get their turn."""
+    sock = FaultySocket([])
+    listener = Listener(sock, stream)  # type: ignore[arg-type]
+    turns = 0
+
+    async def another_task() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(39):
+            stack.enter_context(socket.create_connection(sock.real.getsockname()))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(another_task)
+            for _ in range(40):
+                await (await listener.accept()).aclose()
+            nursery.cancel_scope.cancel()
+    assert turns >= 1  # it began while the first was waited for, and went on before the last
+    listener.close()
+
+
 @pytest.mark.parametrize("name", ["EINVAL", "EBADF", "ENOTSOCK"])
 async def test_a_broken_listener_is_raised_too(name: str) -> None:
     """To pass these over would mean to turn in circles for ever."""

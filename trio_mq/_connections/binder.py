@@ -17,9 +17,9 @@ from typing import Final
 
 import trio
 
-from trio_mq._connections.dialer import MakeConnection
 from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._connections.link import Link
+from trio_mq._connections.our_terms import OurTerms
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options
@@ -45,7 +45,7 @@ class Binder:
         options: Those of the endpoint.
         acceptors: What listens: several for a wildcard or a name with several addresses.
         on_close: Called once when it stops listening, or ``None``.
-        make_connection: Makes the protocol state of a connection.
+        terms: On which it speaks.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Binder:
         options: Options,
         acceptors: Sequence[Acceptor],
         close: Callable[[], None],
-        make_connection: MakeConnection,
+        terms: OurTerms,
     ) -> None:
         self.endpoint = endpoint
         self.options = options
@@ -74,7 +74,7 @@ class Binder:
         self._owner = owner
         self._acceptors = acceptors
         self._close = close
-        self._make_connection = make_connection
+        self._terms = terms
         self._accepting = trio.CancelScope()
         self._stopped = False
         self._finishing = False
@@ -197,7 +197,7 @@ class Binder:
 
     def _link(self, stream: ByteStream) -> Link:
         """Make a visitor's link, which counts from now on: its task begins a moment later."""
-        connection = self._make_connection(Role.ACCEPTING, self.options)
+        connection = self._terms.connection(Role.ACCEPTING)
         link = Link(stream, connection, self._owner, origin=self)
         if self._stopped:
             # It was accepted in the moment of the end.

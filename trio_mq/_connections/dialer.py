@@ -7,8 +7,7 @@ good, in silence. We go on, with longer pauses, and the endpoint's status says w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 import trio
 
@@ -16,15 +15,13 @@ from trio_mq._chance import current_chance
 from trio_mq._connections.backoff import Backoff, is_fault
 from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._connections.link import Link
+from trio_mq._connections.our_terms import OurTerms
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._options import Options
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._transports.schemes import OpenByteStream
-from trio_mq.zmtp import Connection, Role
-
-#: Makes the protocol state of one connection.
-MakeConnection: TypeAlias = Callable[[Role, Options], Connection]
+from trio_mq.zmtp import Role
 
 #: The longest pause, in seconds, while somebody waits for what is left to be written.
 _PAUSE_IN_LEAVING: Final = 0.5
@@ -39,7 +36,7 @@ class Dialer:
         options: Those of the endpoint.
         pipe: Where its messages wait.
         open_stream: Makes one connection.
-        make_connection: Makes its protocol state.
+        terms: On which it speaks.
         once: Give up after the first attempt unless it succeeds.
         nearby: A dial does not leave this machine.
     """
@@ -52,7 +49,7 @@ class Dialer:
         options: Options,
         pipe: Pipe,
         open_stream: OpenByteStream,
-        make_connection: MakeConnection,
+        terms: OurTerms,
         once: bool = False,
         nearby: bool = False,
     ) -> None:
@@ -74,7 +71,7 @@ class Dialer:
         self.keeper: Doorkeeper = Doorkeeper(endpoint, options.limits)
         self._owner = owner
         self._open_stream = open_stream
-        self._make_connection = make_connection
+        self._terms = terms
         self._once = once
         self._backoff = Backoff(options, current_chance().random, nearby=nearby)
         self._scope = trio.CancelScope()
@@ -177,7 +174,7 @@ class Dialer:
         except (OSError, trio.BrokenResourceError) as error:
             self.state, self.last_error = EndpointState.RETRYING, error.with_traceback(None)
             return self._backoff.connection_failed(trio.current_time())
-        connection = self._make_connection(Role.CONNECTING, self.options)
+        connection = self._terms.connection(Role.CONNECTING)
         self.link = Link(stream, connection, self._owner, origin=self, pipe=self.pipe)
         end = await self.link.run()
         self.link = None

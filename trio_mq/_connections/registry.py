@@ -14,6 +14,7 @@ from trio_mq._connections.binder import Binder
 from trio_mq._connections.connected import AnyConnected, Connected
 from trio_mq._connections.dialer import Dialer
 from trio_mq._connections.inproc_endpoints import InprocBinder, InprocDialer
+from trio_mq._connections.our_terms import OurTerms
 from trio_mq._connections.protection import Protection, warn_if_open_to_others
 from trio_mq._connections.vigil import Vigil
 from trio_mq._connections.waiting_calls import WaitingCalls
@@ -32,8 +33,6 @@ from trio_mq._transports.schemes import (
     parse_connect,
     wrap,
 )
-from trio_mq.zmtp import Connection, Null, Role
-from trio_mq.zmtp.metadata import CORRELATE
 
 if TYPE_CHECKING:
     from trio_mq._connections.scope import Scope
@@ -138,7 +137,7 @@ class EndpointRegistry:
             options=options,
             acceptors=listening.listeners,
             close=listening.close,
-            make_connection=self._make_connection,
+            terms=OurTerms(self._owner, options),
         )
 
     def _bind_listeners(
@@ -150,7 +149,7 @@ class EndpointRegistry:
             options=options,
             acceptors=[StreamListener(listener, partial(wrap, label)) for listener in listeners],
             close=lambda: None,
-            make_connection=self._make_connection,
+            terms=OurTerms(self._owner, options),
         )
 
     # -- connect --
@@ -264,29 +263,10 @@ class EndpointRegistry:
             options=options,
             pipe=pipe,
             open_stream=opener(parsed, endpoint, options, open_stream, self._context.network),
-            make_connection=self._make_connection,
+            terms=OurTerms(self._owner, options),
             once=once,
             nearby=parsed is not None and parsed.nearby,
         )
-
-    def _make_connection(self, role: Role, options: Options) -> Connection:
-        return Connection(
-            self._owner.socket_type,
-            role,
-            routing_id=self._owner.routing_id,
-            metadata=self._introduction(options),
-            mechanism=options.mechanism or Null(),
-            limits=options.limits,
-            max_frame_size=options.max_frame_size,
-            max_message_size=options.max_message_size,
-            max_frames=options.max_frames,
-        )
-
-    def _introduction(self, options: Options) -> Mapping[str, bytes]:
-        """Return what peers are to know of us beside our type and our name."""
-        if self._owner.correlates:
-            return {CORRELATE: b"1", **options.metadata}
-        return options.metadata
 
     def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting call raise."""

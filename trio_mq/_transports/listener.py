@@ -32,6 +32,9 @@ _VISITOR_ERRORS: Final = frozenset(
     | ({errno.ENONET} if hasattr(errno, "ENONET") else set())
 )
 
+#: Connections that are accepted between two waits, which let others run.
+_MOST_IN_A_ROW: Final = 16
+
 #: Makes the stream of an accepted socket and of its peer's address, whose form is the family's.
 Wrap: TypeAlias = Callable[[socket.socket, Any], ByteStream]
 
@@ -45,7 +48,7 @@ class Listener:
         on_close: Called once, before the socket closes, to take away what was left in the world.
     """
 
-    __slots__ = ("_closed", "_on_close", "_socket", "_wrap")
+    __slots__ = ("_closed", "_in_a_row", "_on_close", "_socket", "_wrap")
 
     def __init__(
         self,
@@ -58,6 +61,8 @@ class Listener:
         self._wrap = wrap
         self._on_close = on_close
         self._closed = False
+        #: Connections that were accepted since it last waited for one.
+        self._in_a_row = 0
 
     async def accept(self) -> ByteStream:
         """Wait for a connection; those that fail before they are ours are passed over.
@@ -71,23 +76,43 @@ class Listener:
             trio.ClosedResourceError: The listener was closed, possibly during this call.
         """
         while True:
+            await self._expect()
             self._check_open()
-            await trio.lowlevel.wait_readable(self._socket.fileno())
             try:
                 accepted, address = self._socket.accept()
             except BlockingIOError:
-                continue
+                self._in_a_row = 0
             except OSError as error:
                 self._check_open()
-                if error.errno not in _VISITOR_ERRORS:
+                sure, self._in_a_row = self._in_a_row == 0, 0
+                if sure and error.errno not in _VISITOR_ERRORS:
                     raise
-                continue
-            try:
-                return self._wrap(accepted, address)
-            except BaseException as error:
-                accepted.close()
-                if not isinstance(error, OSError):
-                    raise
+            else:
+                self._in_a_row += 1
+                if (stream := self._wrapped(accepted, address)) is not None:
+                    return stream
+
+    async def _expect(self) -> None:
+        """Wait for a visitor; but after one it is worth a look for the next, who often comes along.
+
+        That look can be wrong: there may be nobody, and the system says that it has run out of
+        descriptors whether anybody is there or not.
+        """
+        self._check_open()
+        if 0 < self._in_a_row < _MOST_IN_A_ROW:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            self._in_a_row = 0
+            await trio.lowlevel.wait_readable(self._socket.fileno())
+
+    def _wrapped(self, accepted: socket.socket, address: Any) -> ByteStream | None:  # noqa: ANN401  # a socket's address has the form of its family
+        try:
+            return self._wrap(accepted, address)
+        except BaseException as error:
+            accepted.close()
+            if not isinstance(error, OSError):
+                raise
+        return None
 
     def close(self) -> None:
         """Stop listening at once, and wake a task in `accept`; idempotent."""

@@ -40,6 +40,8 @@ _TCP_KEEPIDLE: Final[int] = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP
 # The kernel refuses larger ones (tcp(7)); nobody waits longer than nine hours for a dead peer.
 _LONGEST_KEEPALIVE: Final = 32767
 _MOST_KEEPALIVES: Final = 127
+# What is set on a listening socket holds for those that it accepts, so it costs nothing for each.
+_INHERITED: Final = sys.platform == "linux"
 # What bind() says to an IPv6 address on a host that has no IPv6.
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -77,7 +79,7 @@ async def _dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
 
     sock = await race(targets, attempt)
     try:
-        return stream(options, sock, sock.getpeername())
+        return dialled(options, sock)
     except BaseException:
         sock.close()
         raise
@@ -155,7 +157,7 @@ async def listen(
     with attempting(f"cannot listen on {endpoint}"):
         addresses = await _addresses_to_bind(endpoint, options)
         sockets = _listen_on_one_port(addresses, options)
-    wrap = wrap or functools.partial(stream, options)
+    wrap = wrap or functools.partial(accepted, options)
     where = f"{endpoint.scheme}://{_resolved(sockets)}"
     return Listening(where, tuple(Listener(sock, wrap) for sock in sockets))
 
@@ -226,6 +228,8 @@ def _bound_socket(address: Address, options: Options, *, dual_stack: bool) -> so
         if address.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
         sock.bind(address.address)
+        if _INHERITED:
+            _set_options(sock, options)
     except BaseException:
         sock.close()
         raise
@@ -241,23 +245,38 @@ def _resolved(sockets: Sequence[socket.socket]) -> str:
 # -- both --
 
 
-def stream(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
-    """Return the stream of a connected socket."""
+def accepted(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
+    """Return the stream of a socket that was accepted with these options."""
+    if not _INHERITED:
+        _set_options(sock, options)
+    return _stream(options, sock, peer)
+
+
+def dialled(options: Options, sock: socket.socket) -> SocketStream:
+    """Return the stream of a socket that has been connected."""
+    _set_options(sock, options)
+    return _stream(options, sock, sock.getpeername())
+
+
+def _stream(options: Options, sock: socket.socket, peer: SocketAddress) -> SocketStream:
     seconds = patience_of(options)
-    patience = None if seconds is None else Patience(seconds)
-    # A connection that is reset by now may refuse options; the first read will tell.
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _set_keepalive(sock, options)
-        if patience is not None:
-            # Keep-alive is for idle connections; this is for those with data on the way.
-            set_user_timeout(sock, patience.seconds)
     return SocketStream(
         sock,
         local_address=show(sock.getsockname()),
         peer_address=show(peer),
-        patience=patience,
+        patience=None if seconds is None else Patience(seconds),
     )
+
+
+def _set_options(sock: socket.socket, options: Options) -> None:
+    # A connection that is reset by now may refuse them; the first read will tell.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_keepalive(sock, options)
+        seconds = patience_of(options)
+        if seconds is not None:
+            # Keep-alive is for idle connections; this is for those with data on the way.
+            set_user_timeout(sock, seconds)
 
 
 def patience_of(options: Options) -> float | None:

@@ -101,7 +101,7 @@ async def listen(endpoint: TlsEndpoint, options: Options) -> Listening[Listener]
 
 def _accepted(options: Options, sock: socket.socket, peer: SocketAddress) -> TlsStream:
     assert options.tls_context is not None  # noqa: S101  # see `check`
-    return TlsStream(tcp.stream(options, sock, peer), options.tls_context)
+    return TlsStream(tcp.accepted(options, sock, peer), options.tls_context)
 
 
 class TlsStream(ByteStream):

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -50,15 +50,16 @@ from .commands import (
     unexpected,
     wrong_type,
 )
-from .decoder import FrameDecoder, handshake_limits
+from .decoder import FrameDecoder
 from .events import CredentialsReceived, Event, PeerProperties, PeerReady
 from .frames import COMMAND, encode_frame, wire_size
-from .greeting import Greeting, GreetingReader, OurGreeting
+from .greeting import GreetingReader, OurGreeting
 from .handshake import Decision, Handshake, Role, State
 from .mechanism import MechanismFactory, Null
-from .metadata import meet_peer, our_metadata, parse_metadata, shown_type
+from .metadata import parse_metadata, shown_type
 from .socket_types import SocketType
-from .traffic import TrafficReader, TrafficWriter, traffic_limits
+from .terms import Terms
+from .traffic import TrafficReader, TrafficWriter
 
 _UNLIMITED: Final = 2**63
 _OUR_TURN: Final = (State.GREETING, State.AUTHENTICATING, State.JUDGING)
@@ -88,6 +89,28 @@ class Connection:
         ValueError: The routing id or a metadata name is not allowed.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_asked",
+        "_auth_metadata",
+        "_decoder",
+        "_greeting",
+        "_handshake",
+        "_mechanism",
+        "_open_writer",
+        "_our_greeting",
+        "_outgoing",
+        "_peer",
+        "_terms",
+        "_traffic",
+        "_user_id",
+        "_version",
+        "established",
+    )
+
+    established: bool
+    """Whether messages may flow: the peer was accepted, and nothing has gone wrong since."""
+
     def __init__(
         self,
         socket_type: SocketType,
@@ -101,37 +124,45 @@ class Connection:
         max_message_size: int | None = None,
         max_frames: int | None = None,
     ) -> None:
-        self._socket_type = socket_type
-        self._mechanism_name = mechanism.name
-        self._limits = limits
-        self._mechanism = mechanism.start(
-            role, our_metadata(socket_type, routing_id, metadata), limits
+        self._begin(
+            Terms.of(
+                socket_type,
+                routing_id=routing_id,
+                metadata=metadata,
+                mechanism=mechanism,
+                limits=limits,
+                max_frame_size=max_frame_size,
+                max_message_size=max_message_size,
+                max_frames=max_frames,
+            ),
+            role,
         )
-        self._handshake = Handshake(self._mechanism.table)
-        self.established: bool = False
-        """Whether messages may flow: the peer was accepted, and nothing has gone wrong since."""
 
-        self._greeting = GreetingReader(mechanism.name)
+    @classmethod
+    def on(cls, terms: Terms, role: Role) -> Self:
+        """Return a connection on terms that it shares with others."""
+        connection = cls.__new__(cls)
+        connection._begin(terms, role)  # noqa: SLF001  # our own
+        return connection
+
+    def _begin(self, terms: Terms, role: Role) -> None:
+        self._terms = terms
+        self._mechanism = terms.mechanism.start(role, terms.metadata, terms.limits)
+        self._handshake = Handshake(self._mechanism.table)
+        self.established = False
+        self._greeting = GreetingReader(terms.mechanism.name)
         self._version = (0, 0)
-        self._decoder = FrameDecoder(handshake_limits(limits.max_handshake_frame))
-        self._traffic = TrafficReader(self._decoder, self._mechanism, socket_type, limits)
-        self._open_writer: TrafficWriter | None = None
-        self._traffic_limits = traffic_limits(
-            socket_type,
-            limits,
-            max_frame_size=max_frame_size,
-            max_message_size=max_message_size,
-            max_frames=max_frames,
-            overhead=self._mechanism.overhead,
+        self._decoder = FrameDecoder(terms.handshake)
+        self._traffic = TrafficReader(
+            self._decoder, self._mechanism, terms.socket_type, terms.limits
         )
+        self._open_writer: TrafficWriter | None = None
         self._peer: PeerProperties | None = None
         self._user_id: str | None = None
         self._auth_metadata = _NO_METADATA
         self._asked: State | None = None
         self._our_greeting = OurGreeting(
-            Greeting(mechanism=mechanism.name, as_server=mechanism.as_server).encode(),
-            self._greeting,
-            version_first=role is Role.ACCEPTING,
+            terms.greeting, self._greeting, version_first=role is Role.ACCEPTING
         )
         self._outgoing = [self._our_greeting.due()]
 
@@ -276,7 +307,7 @@ class Connection:
         """
         self._decide(Decision.ACCEPT)
         self.established = True
-        self._decoder.set_limits(self._traffic_limits)
+        self._decoder.set_limits(self._terms.traffic(self._mechanism.overhead))
         self._open_writer = TrafficWriter(self._mechanism, self._version)
 
     def refuse(self, reason: str) -> None:
@@ -399,7 +430,7 @@ class Connection:
         answer = self._handshake.take(command)
         if command is Command.ERROR:
             reason = parse_error(data)
-            raise read_wrong_type(reason, self._socket_type) or refusal(reason)
+            raise read_wrong_type(reason, self._terms.socket_type) or refusal(reason)
         self._mechanism.read(command, data)
         self._send(answer)
 
@@ -411,20 +442,24 @@ class Connection:
         self._asked = state
         if state is State.AUTHENTICATING:
             claimed = self._meet() if self._handshake.introduced else None
-            return CredentialsReceived(self._mechanism_name, self._mechanism.credentials, claimed)
+            return CredentialsReceived(
+                self._terms.mechanism.name, self._mechanism.credentials, claimed
+            )
         self._peer = self._with_user(self._meet())
         return PeerReady(self._peer)
 
     def _with_user(self, peer: PeerProperties) -> PeerProperties:
+        if self._user_id is None and not self._auth_metadata:
+            return peer
         return attrs.evolve(peer, user_id=self._user_id, auth_metadata=self._auth_metadata)
 
     def _meet(self) -> PeerProperties:
-        properties: Mapping[str, bytes] = _NO_METADATA
+        introduction = self._mechanism.metadata
         try:
-            properties = parse_metadata(self._mechanism.metadata, self._limits)
-            return meet_peer(self._socket_type, properties, self._version, self._mechanism_name)
+            return self._terms.meet(introduction, self._version)
         except IncompatiblePeer:
-            self.refuse(wrong_type(self._socket_type, shown_type(properties)))
+            theirs = shown_type(parse_metadata(introduction, self._terms.limits))
+            self.refuse(wrong_type(self._terms.socket_type, theirs))
             raise
         except RemoteProtocolError:
             self.refuse("invalid metadata")

@@ -36,6 +36,10 @@ _NOT_SO_SOON: Final = -30
 _unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__
 
+_NO_CHUNKS: Final[deque[bytes]] = deque()
+"""What every decoder begins with, and nobody appends to: a deque of its own, which takes six
+hundred bytes, is made when there is something for it."""
+
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class FrameLimits:
@@ -67,10 +71,26 @@ class FrameDecoder:
         limits: What the peer may send.
     """
 
+    __slots__ = (
+        "_chunks",
+        "_data",
+        "_flags",
+        "_largest",
+        "_limits",
+        "_max_frame",
+        "_max_frames",
+        "_max_message",
+        "_parts",
+        "_parts_size",
+        "_pos",
+        "_torn",
+        "exhausted",
+    )
+
     def __init__(self, limits: FrameLimits) -> None:
         self._data = b""  # the chunk in hand, and how far it is decoded
         self._pos = 0
-        self._chunks: deque[bytes] = deque()  # those after it
+        self._chunks = _NO_CHUNKS  # those after it
         self._torn: TornFrame | None = None  # the frame whose body is not all here
         self._flags = 0
         self._parts: list[bytes] = []  # the unfinished message
@@ -97,6 +117,8 @@ class FrameDecoder:
         if self._pos == len(self._data) and not self._chunks:
             self._data, self._pos = data, 0
         elif data:
+            if self._chunks is _NO_CHUNKS:
+                self._chunks = deque()
             self._chunks.append(data)
 
     # -- state ---------------------------------------------------------------------------------
