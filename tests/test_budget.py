@@ -229,6 +229,35 @@ async def test_one_always_goes_on() -> None:
     assert turns.turned_out == []
 
 
+async def test_the_one_that_goes_on_goes_on_to_the_end_of_its_message() -> None:
+    """Were it a piece of each in turn, all would grow, and nothing would bound them together."""
+    turns = Turns()
+    first, second = turns.share(LIMIT // 4), turns.share(LIMIT // 4)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(turns.turn, first)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(turns.turn, second)
+        await trio.testing.wait_all_tasks_blocked()
+        first.hold(LIMIT // 4 + SMALL_READ)
+        await turns.turn(first)
+        assert turns.gone_on == [first, first]
+        first.hold(SMALL_READ + 1)  # that of the next message
+        nursery.start_soon(turns.turn, first)
+        await trio.testing.wait_all_tasks_blocked()
+        assert set(turns.gone_on) == {first, second}
+
+
+async def test_reads_are_small_once_partial_messages_use_more_than_their_half() -> None:
+    """Links that were let go on at the same time find it out by the size of their reads."""
+    turns = Turns()
+    sizes = [turns.budget.read_size(LIMIT)]
+    for _ in range(10):
+        turns.share(LIMIT // 10)
+        sizes.append(turns.budget.read_size(LIMIT))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[5] > sizes[-1] == SMALL_READ
+
+
 async def test_who_is_silent_in_the_midst_of_a_message_and_keeps_others_waiting_goes(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

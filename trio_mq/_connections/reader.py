@@ -263,6 +263,9 @@ class Reader:
             self._adapt(len(data))
         if data and not self._discarding:
             self._connection.receive_data(data)
+            if len(data) > FEW_BYTES:
+                # At once: others read in the same turn of the scheduler.
+                self._share.hold(self._connection.buffered)
         heartbeat = self._pulse.heartbeat
         if heartbeat is not None:
             heartbeat.heard()

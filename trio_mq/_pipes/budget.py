@@ -99,6 +99,7 @@ class ReceiveBudget:
     """
 
     __slots__ = (
+        "_ahead",
         "_half",
         "_limit",
         "_line",
@@ -133,6 +134,9 @@ class ReceiveBudget:
         #: Links inside of a large message, and those of them that wait for their turn.
         self._shares: dict[Share, None] = {}
         self._line: dict[Share, trio.Event] = {}
+        #: Who goes on alone while all others wait, to the end of its message: if they went on in
+        #: turn, a piece of each, all of their messages would grow.
+        self._ahead: Share | None = None
 
     @property
     def used(self) -> int:
@@ -202,7 +206,9 @@ class ReceiveBudget:
 
     def read_size(self, wanted: int) -> int:
         """Return how many bytes one read may ask for, instead of so many."""
-        return min(wanted, max(SMALL_READ, (self.left - self._parked) // _PARTS))
+        # What partial messages use beyond their half is used up, and yet not taken from ``left``.
+        spare = self.left - self._parked - (self._partial - self._set_aside())
+        return min(wanted, max(SMALL_READ, spare // _PARTS))
 
     @property
     def full(self) -> bool:
@@ -219,6 +225,8 @@ class ReceiveBudget:
         before = self._set_aside()
         self._partial += partial - share.partial
         self._parked += parked - share.parked
+        if share is self._ahead and partial < share.partial:
+            self._ahead = None  # that message has ended
         if not partial:
             self._shares.pop(share, None)
         elif not share.partial:
@@ -229,6 +237,8 @@ class ReceiveBudget:
 
     async def turn(self, share: Share) -> None:
         """Wait until more of a large message may be read."""
+        if share is self._ahead and not self.closed:
+            return
         called = self._line[share] = trio.Event()
         try:
             self._call_next()
@@ -244,9 +254,11 @@ class ReceiveBudget:
     def _call_next(self) -> None:
         """Let the first in line go on if there is room, or if nobody else does."""
         while self._line and not self.closed:
-            if self.crowded and (len(self._shares) > len(self._line)):
-                return
             first = next(iter(self._line))
+            if self.crowded:
+                if len(self._shares) > len(self._line):
+                    return
+                self._ahead = first
             self._line.pop(first).set()
 
     def _turn_out(self) -> None:
