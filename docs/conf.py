@@ -58,7 +58,7 @@ nitpick_ignore_regex = [
         "py:.*|any",
         r"(trio|attrs?|collections|contextlib|enum|math|os|socket|ssl|types|typing)\..+",
     ),
-    ("py:.*|any", r"(logging|pathlib)\b.*"),
+    ("py:.*|any", r"(json|logging|opentelemetry|pathlib|prometheus_client)\b.*"),
     ("py:.*|any", "|".join(dir(builtins))),
     ("py:.*", r"trio_mq\._transports\..+"),
 ]

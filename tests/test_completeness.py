@@ -279,6 +279,8 @@ TESTED_ELSEWHERE: Final = {
     "_pipes/owner.py": "a protocol: property/pipes.py",
     "_patterns/stand_in.py": "connections/test_watch.py",
     "_pipes/watched.py": "a protocol: connections/test_watch.py",
+    "_prometheus.py": "test_metrics.py",
+    "prometheus.py": "test_metrics.py",
     "_proxy.py": "spec/test_libzmq_proxy.py",
     "_pyzmq_names.py": "sockets/test_attributes.py",
     "_sockets/contests.py": "sockets/test_contested_places.py",

@@ -18,12 +18,24 @@ from pathlib import Path
 import pytest
 
 import trio_mq
+import trio_mq.admin
 import trio_mq.auth
 import trio_mq.lowlevel
+import trio_mq.opentelemetry
+import trio_mq.prometheus
 import trio_mq.testing
 import trio_mq.zmtp
 
-MODULES = [trio_mq, trio_mq.auth, trio_mq.lowlevel, trio_mq.testing, trio_mq.zmtp]
+MODULES = [
+    trio_mq,
+    trio_mq.admin,
+    trio_mq.auth,
+    trio_mq.lowlevel,
+    trio_mq.opentelemetry,
+    trio_mq.prometheus,
+    trio_mq.testing,
+    trio_mq.zmtp,
+]
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 
 #: A future statement leaves its name, and submodules theirs once anybody imports them.

@@ -7,6 +7,10 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _pytest                       the fixture `mq_network`
     testing                       a network in memory, for tests of programs
     _exports                      every public name, and where it lives
+    prometheus opentelemetry admin                      figures and pictures for outsiders
+    _prometheus _opentelemetry    metrics in the words of two systems
+    _metrics                      what these ask for
+    _admin                        what outsiders see
     _proxy lowlevel               what works on whole sockets, and knobs
     _readiness                    whether a call would have to wait now
     _sockets                      the classes that you use

@@ -93,6 +93,9 @@ class Shared:
     def __init__(self, context: Context, names: Namespace) -> None:
         self._context = context
         self._lock = threading.Lock()
+        #: How many sockets have been opened, and which of these each is that is still open.
+        self._opened = 0
+        self._numbers: dict[Hashable, int] = {}
         self.names: Final = names
         """The names that inproc endpoints are bound to."""
 
@@ -122,12 +125,23 @@ class Shared:
         with self._lock:
             self._check(thread)
             self.threads[socket] = thread
+            self._opened += 1
+            self._numbers[socket] = self._opened
 
     @trio.lowlevel.enable_ki_protection
     def unregister(self, socket: Hashable) -> None:
         """Forget a socket that was closed."""
         with self._lock:
             self.threads.pop(socket, None)
+            self._numbers.pop(socket, None)
+
+    @trio.lowlevel.enable_ki_protection
+    def of_this_thread(self) -> dict[Hashable, int]:
+        """Return the open sockets that may be used here, oldest first, each with its number."""
+        thread = threading.get_ident()
+        with self._lock:
+            here = [socket for socket, owner in self.threads.items() if owner == thread]
+            return {socket: self._numbers[socket] for socket in here}
 
     def zap_handler(self) -> Authenticator | None:
         """Return what asks the ZAP handler here, if one is bound."""

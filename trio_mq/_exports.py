@@ -12,7 +12,7 @@ from trio_mq._context import ask_handlers_by
 from trio_mq._lazy import Exports
 
 if TYPE_CHECKING:
-    from trio_mq import auth as auth, lowlevel as lowlevel, zmtp as zmtp
+    from trio_mq import admin as admin, auth as auth, lowlevel as lowlevel, zmtp as zmtp
     from trio_mq._context import Context as Context
     from trio_mq._endpoint_status import (
         Endpoint as Endpoint,
@@ -166,6 +166,7 @@ EXPORTS: Final = Exports(
         "trio_mq._sockets.subscribing": ["Sub", "XSub"],
         "trio_mq._statistics": ["SocketStatistics"],
         "trio_mq._tally": ["DropReason", "TrafficStatistics"],
+        "trio_mq.admin": ["admin"],
         "trio_mq.auth": ["auth"],
         "trio_mq.lowlevel": ["lowlevel"],
         "trio_mq.zmtp": ["SocketType", "zmtp"],
