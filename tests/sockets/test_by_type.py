@@ -69,11 +69,9 @@ def test_an_unknown_type_lists_the_known_ones(wrong: object) -> None:
 
 def test_senders_and_receivers_have_names_for_annotations() -> None:
     """A function that takes any of them can say so."""
-    sends = {
-        kind
-        for name in trio_mq.__all__
-        if (kind := getattr(trio_mq, name)) in trio_mq.Sender.__subclasses__()
-    }
-    assert {Push, Dealer, Router, Req, Rep, Pair} <= sends
+    sends = {Push, Dealer, Router, Req, Rep, Pair}
+    assert all(issubclass(kind, trio_mq.Sender) for kind in sends)
+    takes = {Pull, Dealer, Router, Req, Rep, Pair, Sub, XPub, XSub}
+    assert all(issubclass(kind, trio_mq.Receiver) for kind in takes)
     assert not issubclass(Pull, trio_mq.Sender)
     assert not issubclass(Pub, trio_mq.Receiver)
