@@ -7,6 +7,7 @@
         ├── StateError              a call out of turn on a Req or Rep
         ├── Unroutable              a mandatory Router has no such peer, or no room for it
         ├── PeerLost                the peer that was asked went away before it answered
+        ├── RequestFailed           a request was made several times, and never answered
         ├── MessageTooLarge         a message to send is larger than our own limits
         ├── TooManySockets          the context holds ``max_sockets`` sockets already
         ├── TooManyThreads          more threads than ``max_threads`` use the context
@@ -61,8 +62,31 @@ class PeerLost(MQError):
     """The peer that was asked ended its connection before it answered.
 
     The request was wholly written, so the peer may or may not have acted on it; the socket may
-    send again. Raised by `Req.receive` and `Req.request` instead of waiting for ever.
+    send again. Raised by `Req.receive` and `Req.request` instead of waiting for ever. The
+    ``__cause__`` is what ended the connection, if that was an error.
     """
+
+    def __init__(self, message: str, *, endpoint: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.endpoint = endpoint
+        """The endpoint of ours through which it was asked."""
+        self.reason = reason
+        """Why the connection ended, in one word or two, as in `Disconnected.reason`."""
+
+
+class RequestFailed(MQError):
+    """A request was made as often as its `Retry` allows, and there was no reply.
+
+    Each attempt may or may not have been acted upon.
+    """
+
+    def __init__(self, attempts: tuple[Exception, ...]) -> None:
+        times = "time" if len(attempts) == 1 else "times"
+        each = "; ".join(map(str, attempts))
+        super().__init__(f"no reply, after a request was made {len(attempts)} {times}: {each}")
+        self.attempts = attempts
+        """Why each attempt failed: a `PeerLost`, or a `trio.TooSlowError` that says what is known
+        of the endpoint, such as its last error."""
 
 
 class MessageTooLarge(MQError):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ProtocolError as ProtocolError,
         ProtocolFault as ProtocolFault,
         Refusal as Refusal,
+        RequestFailed as RequestFailed,
         StateError as StateError,
         TooManySockets as TooManySockets,
         TooManyThreads as TooManyThreads,
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from trio_mq._sockets.receiver import Receiver as Receiver
     from trio_mq._sockets.replying import Rep as Rep
     from trio_mq._sockets.requesting import Req as Req
+    from trio_mq._sockets.retry import Retry as Retry
     from trio_mq._sockets.routing import Dealer as Dealer, Router as Router
     from trio_mq._sockets.sender import Sender as Sender
     from trio_mq._sockets.service import Request as Request
@@ -113,6 +115,7 @@ EXPORTS: Final = Exports(
             "ProtocolError",
             "ProtocolFault",
             "Refusal",
+            "RequestFailed",
             "StateError",
             "TooManySockets",
             "TooManyThreads",
@@ -159,6 +162,7 @@ EXPORTS: Final = Exports(
         "trio_mq._sockets.receiver": ["Receiver"],
         "trio_mq._sockets.replying": ["Rep"],
         "trio_mq._sockets.requesting": ["Req"],
+        "trio_mq._sockets.retry": ["Retry"],
         "trio_mq._sockets.routing": ["Dealer", "Router"],
         "trio_mq._sockets.sender": ["Sender"],
         "trio_mq._sockets.service": ["Request"],

@@ -101,7 +101,9 @@ def peer_lost(pipe: Pipe, end: Ending) -> PeerLost:
     why = end.reason if end.error is None else f"{end.reason}: {end.error}"
     lost = PeerLost(
         f"{where} was asked and its connection ended before the reply ({why}); "
-        "it may or may not have acted on the request"
+        "it may or may not have acted on the request",
+        endpoint=pipe.endpoint,
+        reason=end.reason,
     )
     lost.__cause__ = end.error
     return lost

@@ -93,13 +93,22 @@ class ReqPattern(BalancedPattern):
 
     # -- calls --
 
-    def begin(self, frames: Frames) -> Exchange:
-        """Send a request to the next peer, or raise `trio.WouldBlock`."""
+    def begin(self, frames: Frames, avoid: Collection[Pipe] = ()) -> Exchange:
+        """Send a request to the next peer, or raise `trio.WouldBlock`.
+
+        Args:
+            frames: The request.
+            avoid: Whom to ask only if nobody else can be asked now.
+        """
         if self.balance.returned:
             raise trio.WouldBlock
         balance = self.balance
-        alone = balance.sole_outbound is not None
-        pipe = balance.choose() if alone else balance.choose_idle(self._has_work)
+        if balance.sole_outbound is not None:
+            pipe = balance.choose()
+        elif avoid:
+            pipe = balance.choose_other(avoid, self._has_work)
+        else:
+            pipe = balance.choose_idle(self._has_work)
         exchange = Exchange()
         pipe.outbound.put(self._assign(exchange, frames, pipe))
         return exchange

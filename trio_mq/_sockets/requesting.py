@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
@@ -14,8 +15,11 @@ from trio_mq._message import Frames, Message, Sendable
 from trio_mq._patterns.exchange import Exchange
 from trio_mq._patterns.req import ReqPattern
 from trio_mq._peer import Peer
+from trio_mq._pipes.outbound import Hold
+from trio_mq._pipes.pipe import Pipe
 from trio_mq._sockets.keywords import ReqKeywords, ReqOptions
 from trio_mq._sockets.receiver import Receiver
+from trio_mq._sockets.retry import Attempt, Retry, ask_again
 from trio_mq._sockets.sender import Sender, send_first
 from trio_mq.zmtp import SocketType
 
@@ -60,8 +64,18 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
                 "request; leave correlate out, or connect to the service"
             )
 
+    @overload
+    async def request(
+        self, message: Sendable, *, retry: Retry | None = None, with_peer: Literal[False] = False
+    ) -> Message: ...
+    @overload
+    async def request(
+        self, message: Sendable, *, retry: Retry | None = None, with_peer: Literal[True]
+    ) -> tuple[Message, Peer]: ...
     @enable_ki_protection
-    async def request(self, message: Sendable) -> Message:
+    async def request(
+        self, message: Sendable, *, retry: Retry | None = None, with_peer: bool = False
+    ) -> Message | tuple[Message, Peer]:
         """Send a request and wait for its reply.
 
         Any number of calls may be out at once. A `Rep` of this library gets as many as there are,
@@ -70,12 +84,19 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         one of them run one after the other, and ten services answer ten calls at once. At Routers
         that were told our ``routing_id``, one call is out at a time among all of them.
 
+        An endpoint that has no connection is not asked while another has one.
+
         Args:
             message: As for `send`.
+            retry: Ask again if there is no reply, and how often. Without it nothing is asked twice,
+                since the service may have acted on it.
+            with_peer: Return the reply with the peer that gave it.
 
         Raises:
             PeerLost: The service went away after it was asked; its ``__cause__`` is what ended the
                 connection, if that was an error.
+            RequestFailed: (``retry``) There was no reply, as often as it was asked for.
+            TypeError: ``retry`` is no `Retry`, or the message is refused as by `send`.
             trio.ClosedResourceError: The socket was closed meanwhile.
 
         Cancelled, the request may have been sent. Its reply is never taken for that to another
@@ -86,17 +107,34 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         frames = self._checked(message)
         if get_ident() != self._open_in:
             self._guard()
-        exchange = self._begin_now(frames)
+        if retry is None:
+            exchange = await self._ask(frames)
+        elif isinstance(retry, Retry):
+            exchange = await ask_again(partial(self._ask, frames), retry)
+        else:
+            raise TypeError(f"retry is a Retry, such as Retry(attempts=3), not {retry!r}")
+        reply = exchange.result()
+        if not with_peer:
+            return reply
+        assert exchange.peer is not None  # noqa: S101  # it came with the reply
+        return reply, exchange.peer
+
+    async def _ask(self, frames: Frames, attempt: Attempt | None = None) -> Exchange:
+        """Make a request once, and return when it is answered; otherwise leave nothing behind."""
+        avoid = attempt.avoid if attempt is not None else ()
+        exchange = self._begin_now(frames, avoid)
         try:
             if exchange is None:
-                exchange = await self._begin_in_turn(frames)
-            return await self._reply_to(exchange)
+                exchange = await self._begin_in_turn(frames, avoid)
+            await self._reply_to(exchange)
         except BaseException as error:
-            if isinstance(error, trio.Cancelled):
-                self._tell_of_trouble(exchange)
+            trouble = self._trouble_with(exchange) if isinstance(error, trio.Cancelled) else ""
+            if attempt is not None:
+                attempt.exchange, attempt.trouble = exchange, trouble
             if exchange is not None:
                 self._pattern.abandon(exchange)
             raise
+        return exchange
 
     @enable_ki_protection
     async def send(self, message: Sendable) -> None:
@@ -195,20 +233,20 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         """Send the first of the requests and return 1: its reply comes before the next one."""
         return await send_first(self, messages)
 
-    def _begin_now(self, frames: Frames) -> Exchange | None:
+    def _begin_now(self, frames: Frames, avoid: Collection[Pipe] = ()) -> Exchange | None:
         """Begin an exchange with the next service, if it is our turn and there is one."""
         if self._pattern.senders.waiters:
             return None
         try:
-            return self._pattern.begin(frames)
+            return self._pattern.begin(frames, avoid)
         except trio.WouldBlock:
             return None
 
-    async def _begin_in_turn(self, frames: Frames) -> Exchange:
+    async def _begin_in_turn(self, frames: Frames, avoid: Collection[Pipe] = ()) -> Exchange:
         started: list[Exchange] = []
 
         def begin() -> None:
-            started.append(self._pattern.begin(frames))
+            started.append(self._pattern.begin(frames, avoid))
 
         await self._pattern.senders.wait(begin)
         self._slice.restart()
@@ -225,15 +263,19 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         self._slice.restart()
         return reply
 
-    def _tell_of_trouble(self, exchange: Exchange | None) -> None:
-        """A request is given up: say in the log if nobody could be reached who would get it."""
-        chosen = exchange.pipe.endpoint if exchange is not None and exchange.pipe else None
+    def _trouble_with(self, exchange: Exchange | None) -> str:
+        """A request is given up: return why, and log it if nobody could be reached for it."""
+        pipe = exchange.pipe if exchange is not None else None
+        if pipe is not None and pipe.hold is Hold.LENT:
+            return f"{pipe.endpoint} gave no reply in time"
+        chosen = pipe.endpoint if pipe is not None else None
         for status in self.endpoints:
             if status.peers and chosen is None:
-                return
+                return "no service could take it in time"
             if status.last_error is not None and chosen in (None, status.endpoint):
                 self._pattern.ledger.teller.request_given_up(status.endpoint, status.last_error)
-                return
+                return f"{status.endpoint} could not be reached in time: {status.last_error}"
+        return f"{chosen or 'a service'} could not be reached in time"
 
     def _check_turn_to_send(self) -> None:
         self._guard()

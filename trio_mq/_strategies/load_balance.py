@@ -96,6 +96,17 @@ class LoadBalance:
                     return pipe
         return self.choose()
 
+    def choose_other(self, avoid: Collection[Pipe], has_work: Callable[[Pipe], bool]) -> Pipe:
+        """Do as `choose_idle`, but take one of those to avoid only if no other has room."""
+        ready = self._ready
+        others = [pipe for pipe in ready if pipe not in avoid and pipe.outbound.has_room()]
+        if not others:
+            return self.choose_idle(has_work)
+        pipe = next((pipe for pipe in others if not has_work(pipe)), others[0])
+        ready.remove(pipe)
+        ready.append(pipe)
+        return pipe
+
     def take_out(self, pipe: Pipe) -> None:
         """Leave the pipe out of the rotation until its `room_opened`.
 
