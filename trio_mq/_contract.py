@@ -212,6 +212,8 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (SilentPeer, "heartbeat"),
     (MemoryError, "out-of-memory"),
     (trio.BrokenResourceError, "connection-lost"),
+    # By whoever gave us the stream.
+    (trio.ClosedResourceError, "connection-lost"),
     (OSError, "connection-lost"),
 )
 

@@ -264,6 +264,25 @@ async def test_what_a_users_open_stream_raises_is_its_own(
         assert [type(event.error) for event in told if isinstance(event, Retrying)] == [kind] * 2
 
 
+async def closed_already() -> trio.abc.Stream:
+    """Return what is of no use any more."""
+    stream, _ = trio.testing.memory_stream_pair()
+    await stream.aclose()
+    return stream
+
+
+async def test_a_stream_that_is_closed_already_is_told_in_words() -> None:
+    """It is a mistake of the program, and no bug of ours."""
+    async with Push(linger=0) as push:
+        with push.events() as events:
+            with pytest.raises(ConnectionError, match=r"tunnel: .* is closed") as caught:
+                await push.connect("tunnel", open_stream=closed_already, wait=True)
+            assert isinstance(caught.value.__cause__, trio.ClosedResourceError)
+            failed = await events.receive()
+            assert isinstance(failed, HandshakeFailed)
+            assert failed.reason == "connection-lost"
+
+
 async def test_an_open_stream_that_is_none_is_refused_where_it_is_given() -> None:
     """A stream that is open already is good for one connection only."""
     ours, _ = trio.testing.memory_stream_pair()

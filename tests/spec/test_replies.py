@@ -375,6 +375,32 @@ async def test_a_service_that_dialled_us_goes_on_with_ids_while_some_are_out() -
     assert [len(plain), len(numbered), len(beside)] == [3, 4, 4]
 
 
+async def test_a_name_that_was_told_too_late_is_taken_back_at_once(mq_network: Network) -> None:
+    """The socket asks for a new connection while this one is just being made."""
+    ours = mq_network.host("ours")
+    name = b"me"
+    async with (
+        Scripted(bind="tcp://*:1", context=mq_network.host("first")) as first,
+        Scripted(bind="tcp://*:1", context=mq_network.host("second")) as second,
+        Req(context=ours, routing_id=name, reconnect_interval=1000, linger=0) as req,
+    ):
+        await req.connect("tcp://first:1")
+        await first.greet("ROUTER")
+        assert name in first.their_metadata
+        await req.wait_for_peers()
+        await req.connect("tcp://second:1")
+        await second.accept()  # it is about to be told the name
+        with trio.move_on_after(1):
+            await req.request(b"nobody answers this")
+        began = trio.current_time()
+        for told in (True, False):
+            await second.greet("ROUTER")
+            assert (name in second.their_metadata) is told
+            if told:
+                await second.accept()
+        assert trio.current_time() < began + 1
+
+
 # -- a Rep that dials --
 
 

@@ -58,6 +58,8 @@ class Attempt:
                 return self._broken(errno.ECONNABORTED, str(error))
             case trio.BrokenResourceError():
                 return self._reset(error)
+            case trio.ClosedResourceError():
+                return self._closed(error)
             case _:
                 return error
 
@@ -89,6 +91,14 @@ class Attempt:
             broken = OSError(code, f"{self._what}: {error}")
         broken.__cause__ = cause
         return broken
+
+    def _closed(self, error: Exception) -> OSError:
+        """Somebody has given us a stream and closed it."""
+        given = "open_stream has returned" if self.connecting else "listener has accepted"
+        text = f"the stream that its {given} is closed: it has to be a new one each time"
+        closed = ConnectionError(f"{self._what}: {text}")
+        closed.__cause__ = error
+        return closed
 
     def _broken(self, code: int, text: str) -> OSError:
         if not self.connecting:
