@@ -138,10 +138,11 @@ class Limits:
     """Bytes of one topic."""
 
     max_subscriptions_total: int = attrs.field(default=1_000_000, validator=count())
-    """Subscriptions of all peers of one socket."""
+    """Subscriptions of all peers of one socket; and how many of them, and of cancellations, an
+    `XPub` keeps for a program that does not receive them."""
 
     max_subscription_bytes_total: int = attrs.field(default=256 * MIB, validator=count())
-    """Bytes of the topics of all peers of one socket together."""
+    """Bytes of the topics of all peers of one socket together; and of what an `XPub` keeps."""
 
     max_topic_lengths: int = attrs.field(default=256, validator=count())
     """Distinct topic lengths of one socket: each costs every published message one look-up."""
@@ -160,8 +161,9 @@ class Limits:
 
     receive_budget: int | None = attrs.field(default=256 * MIB, validator=count(optional=True))
     """Bytes that may wait to be received in one socket, of all peers together and with those that
-    have left; beyond it we read no more, and accept nobody. ``None`` is unlimited. Where few peers
-    may come (`max_peers`), it is no more than twice what they can fill up to their marks, or 8 MiB.
+    have left, subscriptions at an `XPub` included; beyond it we read no more, and accept nobody.
+    ``None`` is unlimited. Where few peers may come (`max_peers`), it is no more than twice what
+    they can fill up to their marks, or 8 MiB.
     """
 
     frame_progress_timeout: float | None = attrs.field(

@@ -16,7 +16,19 @@ from tests.hostile.arena import PATIENCE
 from tests.hostile.test_hogs import connect, next_end
 from tests.hostile.wire import frame, hello, message
 from tests.joined import MemoryListener
-from trio_mq import Limits, Options, Pull, Push, Req, Router
+from tests.spec.meeting import next_of
+from trio_mq import (
+    Disconnected,
+    Limits,
+    Message,
+    Options,
+    Pull,
+    Push,
+    Req,
+    Router,
+    SubscriptionAdded,
+    XPub,
+)
 from trio_mq._pipes import budget
 
 MIB: Final = 2**20
@@ -238,6 +250,30 @@ async def test_a_reply_that_nobody_has_claimed_counts() -> None:
                     assert len((await req.receive())[0]) == SIZE
                     assert req.statistics().receive_budget_used == 0
         assert req.statistics().receive_budget_used == 0
+
+
+async def test_the_news_of_those_who_left_are_bounded() -> None:
+    """Subscribers come and go, and the program of the XPub, which is told all, receives nothing."""
+    most = 64 * 1024
+    limits = Limits(receive_budget=most)
+    async with XPub(linger=0, verbose="all", limits=limits) as xpub:
+        endpoint = await xpub.bind("tcp://127.0.0.1:*")
+        visitors = 0
+        with xpub.events() as events:
+            while not xpub.statistics().reading_stopped:
+                async with await connect(endpoint) as stream:
+                    await stream.send_all(hello(b"SUB") + message(b"\1topic"))
+                    await next_of(events, SubscriptionAdded)
+                visitors += 1
+                # Whose news were the last that there was room for keeps its place.
+                if not xpub.statistics().reading_stopped:
+                    await next_of(events, Disconnected)
+        assert visitors <= most // budget.NEWS_OF_A_PEER
+        news = [await xpub.receive() for _ in range(2 * visitors)]
+        assert news == [Message(b"\1topic"), Message(b"\0topic")] * visitors
+        await trio.testing.wait_all_tasks_blocked()
+        figures = xpub.statistics()
+        assert (figures.receive_budget_used, figures.reading_stopped) == (0, False)
 
 
 def test_few_peers_with_small_marks_have_a_small_budget() -> None:

@@ -12,6 +12,7 @@ from trio_mq._options import Options
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._patterns.pub import PubPattern, peer_of
 from trio_mq._peer import Peer
+from trio_mq._pipes.budget import NEWS, NEWS_OF_A_PEER
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.subscriptions import Subscriptions
 from trio_mq.zmtp import SocketType
@@ -41,6 +42,8 @@ class XPubPattern(PubPattern):
         self._reports = 0
         self._news_bytes = 0
         self._max_news_bytes = options.limits.max_subscription_bytes_total
+        #: How many of them are of each peer, which they keep in memory.
+        self._news_of = Counter[Peer]()
         #: What each peer has asked for, where the program decides what it gets.
         self._asked = Subscriptions(options.limits)
         #: Subscriptions that were reported and of which no news has told the end, beyond the first:
@@ -133,13 +136,33 @@ class XPubPattern(PubPattern):
 
     def _put_news(self, key: bytes | int, news: _News) -> None:
         self._news[key] = news
-        self._news_bytes += len(news[1])
+        _, topic, peer, _ = news
+        self._news_bytes += len(topic)
+        cost = NEWS + len(topic) if peer in self._news_of else NEWS + len(topic) + NEWS_OF_A_PEER
+        self._news_of[peer] += 1
+        self.ledger.budget.take(cost)
 
     def _pop_news(self, key: bytes | int) -> _News | None:
         news = self._news.pop(key, None)
         if news is not None:
-            self._news_bytes -= len(news[1])
+            self._let_go(news)
         return news
+
+    def _let_go(self, news: _News) -> None:
+        """It was received, or is no news any more."""
+        _, topic, peer, _ = news
+        self._news_bytes -= len(topic)
+        self._news_of[peer] -= 1
+        cost = NEWS + len(topic)
+        if not self._news_of[peer]:
+            del self._news_of[peer]
+            cost += NEWS_OF_A_PEER
+        self.ledger.budget.give_back(cost)
+
+    def forget_kept(self) -> None:
+        """Drop the news: the socket is closed."""
+        while self._news:
+            self._pop_news(next(iter(self._news)))
 
     def take(self) -> Message:
         """Return the next news of a topic, as one frame, or else the next message."""
@@ -149,7 +172,7 @@ class XPubPattern(PubPattern):
             return message
         self._taken = self._news.popitem(last=False)
         subscribed, topic, self._source, self.stands_for = self._taken[1]
-        self._news_bytes -= len(topic)
+        self._let_go(self._taken[1])
         return Message((b"\x01" if subscribed else b"\x00") + topic)
 
     def put_back(self, message: Message) -> None:

@@ -8,11 +8,11 @@ thousand times that, and a peer that leaves its messages and goes makes room for
 each socket has one budget (`Limits.receive_budget`) for everything that was read from a stream and
 not yet received by the program, whoever sent it and whether that peer is still there:
 
-* *whole* messages: in the pipes of the living and the departed, and replies that nobody has
-  claimed. Only the program frees these, by receiving. When they use the budget up it is `closed`:
-  no link decodes another message (`Inbound.room`), so that TCP holds the peers back. Nothing that
-  was decoded is ever dropped for it. When a quarter is free again, those who waited go on, in the
-  order in which they came to wait.
+* *whole* messages: in the pipes of the living and the departed, replies that nobody has claimed,
+  and what subscribers have asked of an XPub. Only the program frees these, by receiving. When they
+  use the budget up it is `closed`: no link decodes another message (`Inbound.room`), so that TCP
+  holds the peers back. Nothing that was decoded is ever dropped for it. When a quarter is free
+  again, those who waited go on, in the order in which they came to wait.
 * *undecoded* bytes of links that are `parked`, because there is no room for what they say, and of
   connections that are gone (`Tail`). They become whole messages, so they are no reason to decode
   less; but they are one to read less.
@@ -52,6 +52,10 @@ _MESSAGE: Final = 80
 _FRAME: Final = 48
 #: What is kept of a peer that is gone, until its messages are received.
 DEPARTED: Final = 8 * 1024
+#: What an `XPub` keeps, beside its topic, of each subscription or cancellation that its program has
+#: not received; and of each peer that has such, for it may be gone.
+NEWS: Final = _MESSAGE + 2 * _FRAME
+NEWS_OF_A_PEER: Final = 2 * 1024
 #: As much of an unfinished message is nobody's concern: it is what a small read brings.
 SMALL_READ: Final = 8 * 1024
 #: What a budget that follows from the marks has at least.
