@@ -112,6 +112,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "keeper": "what the other end of this endpoint may cost, however often it is dialled",
         "done": "the end of the endpoint",
         "_finishing": "the end of the endpoint",
+        "_stopped": "the end of the endpoint",
         "_once": "until the first handshake: who waited for that was told of it then",
         "state": "what the endpoint does now",
         "last_error": "why there is no connection now; the next handshake takes it away",

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -15,7 +16,8 @@ import trio.testing
 from tests.hostile.test_hogs import connect
 from tests.hostile.wire import hello, message
 from tests.joined import MemoryListener
-from trio_mq import Dealer, Pull, Router, Socket
+from tests.spec.meeting import eventually
+from trio_mq import Dealer, Pull, Push, Router, Socket
 
 
 @contextmanager
@@ -118,10 +120,10 @@ def deliveries() -> Iterator[Counter[str]]:
         sys.setprofile(None)
 
 
-async def close(pull: Pull, way: str) -> None:
+async def close(socket: Pull | Push, way: str) -> None:
     """Close in the midst of a block."""
-    if way == "aclose":
-        await pull.aclose()
+    if way in ("aclose", "linger"):
+        await socket.aclose()
     else:
         raise RuntimeError(way)
 
@@ -142,3 +144,31 @@ async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
                 counted.clear()
                 await close(pull, way)
         assert counted.total() < visitors // 5
+
+
+@pytest.mark.parametrize("way", ["aclose", "linger", "an exception", "disconnect"])
+async def test_the_end_of_many_connected_endpoints_cancels_no_tasks(
+    way: str, tmp_path: Path
+) -> None:
+    """Whoever dialled; and whether there is somebody at an endpoint, or nobody yet."""
+    count = 50
+    places = [tmp_path / f"{number}" for number in range(2 * count)]
+    async with Pull(linger=0) as pull:
+        await pull.bind(f"ipc://{tmp_path}/bound")
+        for place in places[:count]:
+            place.symlink_to(tmp_path / "bound")
+        with suppress(RuntimeError), deliveries() as counted:
+            async with Push(linger=10 if way == "linger" else 0, reconnect_interval=1000) as push:
+                for place in places:
+                    await push.connect(f"ipc://{place}")
+                await push.wait_for_peers(count)
+                await eventually(lambda: all(each.next_retry for each in push.endpoints[count:]))
+                await trio.testing.wait_all_tasks_blocked()
+                counted.clear()
+                if way == "disconnect":
+                    async with trio.open_nursery() as nursery:
+                        for place in places:
+                            nursery.start_soon(push.disconnect, f"ipc://{place}")
+                else:
+                    await close(push, way)
+        assert counted.total() < count // 5

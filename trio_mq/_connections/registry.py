@@ -319,9 +319,10 @@ class EndpointRegistry:
         """
         self._ending.add(ending)
         try:
-            with trio.move_on_after(ending.options.linger):
-                ending.finish()
-                await ending.done.wait()
+            ending.finish()
+            if ending.options.linger:
+                with trio.move_on_after(ending.options.linger):
+                    await ending.done.wait()
         finally:
             try:
                 await self._stop(ending)

@@ -56,6 +56,7 @@ class Writer:
     """
 
     __slots__ = (
+        "_at_work",
         "_clock",
         "_fail",
         "_failed",
@@ -95,6 +96,8 @@ class Writer:
         self._failed = False
         self._finishing = False
         self._stopped = False
+        #: `run` is between an announcement and the end of what there was to write.
+        self._at_work = False
 
     @property
     def partly_written(self) -> bool:
@@ -112,12 +115,12 @@ class Writer:
         self._outbound.wake_writer()
 
     def stop(self) -> bool:
-        """Let `run` return soon, if all it does is wait for something to write; else False."""
+        """Let `run` return soon, if it has nothing in hand; else False."""
         if not self._stopped:
-            if self._outbound.announced or self._one_by_one:
+            if self._at_work or self._one_by_one:
                 return False
             self._stopped = True
-            self._outbound.announce()
+            self._outbound.wake_writer()
         return True
 
     @trio.lowlevel.enable_ki_protection
@@ -126,6 +129,7 @@ class Writer:
         try:
             while not self._stopped:
                 await self._outbound.announcements.receive()
+                self._at_work = True
                 if self._stopped:
                     return
                 await self._gather()
@@ -133,8 +137,11 @@ class Writer:
                     await self._write()
                     await self._gather()
                 self._outbound.writer_is_idle()
-                if self._finishing and self._outbox.empty:
-                    self._finished(await self._stream.shutdown_write())
+                all_written = self._finishing and self._outbox.empty
+                shut = all_written and await self._stream.shutdown_write()
+                self._at_work = False
+                if all_written:
+                    self._finished(shut)
         except _BROKEN:
             self._failed = True
         except Exception as error:  # noqa: BLE001  # a bug ends this link alone
