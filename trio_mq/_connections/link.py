@@ -337,7 +337,6 @@ class Link:
         self._reader, self._writer = reader, writer
         self._established = trio.current_time()
         self._written_before = pipe.tally.written
-        # The endpoint first: what the socket asks of it, to dial anew say, is of this connection.
         self._origin.established(self)
         self._owner.connected(self, peer)
         pipe.outbound.wake_writer()

@@ -27,7 +27,10 @@ class LinkOrigin(Protocol[LinkT_contra]):
         """Says what the peer may cost until it is one."""
 
     def established(self, link: LinkT_contra) -> None:
-        """A handshake succeeded."""
+        """A handshake succeeded.
+
+        It learns that before the socket does, which may ask it at once to dial anew.
+        """
 
     def redial(self) -> None:
         """Dial again at once after the present connection, if this dials."""
