@@ -287,6 +287,7 @@ TESTED_ELSEWHERE: Final = {
     "_sockets/keywords.py": "test_options.py, test_attribute_texts.py",
     "_sockets/life.py": "cancellation/test_lifetime.py",
     "_sockets/membership.py": "sockets/test_sources.py and the rest of that folder",
+    "_sockets/pipes.py": "sockets/test_return_queue.py and the rest of that folder",
     "_sockets/one_error.py": "sockets/test_workers.py",
     "_sockets/pair.py": "spec/test_rfc31_pair.py",
     "_sockets/pipeline.py": "spec/test_rfc30_push.py, spec/test_rfc30_pull.py",

@@ -35,7 +35,7 @@ async def pipeline(way: str = "inproc") -> AsyncIterator[tuple[Push, Pull]]:
 
 def pipe_of(socket: Socket) -> Pipe:
     """Return the pipe of a socket's only peer."""
-    (pipe,) = socket._members.pipes
+    (pipe,) = socket._members.ledger.pipes
     return pipe
 
 
@@ -150,7 +150,7 @@ def test_a_routing_id_that_its_pipe_does_not_know_ends_the_run() -> None:
 
     async def main() -> None:
         async with Router() as router, Push() as push:
-            pipe = push._members.new_pipe("inproc://any", push._options)
+            pipe = push._members.pipes.new("inproc://any", push._options)
             router._pattern._table.add(pipe, b"one")
             pipe.routing_id = b"two"
             await trio.sleep_forever()

@@ -22,7 +22,7 @@ from trio_mq._errors import (
     Refusal as Refusal,
     RemoteProtocolError,
 )
-from trio_mq._events import Disconnected
+from trio_mq._events import Disconnected, EventHub
 from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
@@ -60,13 +60,44 @@ class AnyLink(Protocol):
         """Ask the peer for a sign of life; False if none came within that time, or its end did."""
 
 
+class PipesSide(Protocol):
+    """What endpoints ask of the pipes of their socket, in the order of an endpoint's life."""
+
+    def new(self, endpoint: str, options: Options, given_id: bytes) -> Pipe:
+        """Return a pipe for a connected endpoint, not yet a target of anything.
+
+        Args:
+            endpoint: Which.
+            options: Its options.
+            given_id: The routing id that the program gave to its peers, or none.
+        """
+
+    def attach(self, pipe: Pipe) -> None:
+        """Let the pattern choose a connected endpoint."""
+
+    def unreachable(self, pipe: Pipe) -> None:
+        """A connected endpoint has failed and gets no messages until it is connected again."""
+
+    def leave(self, pipe: Pipe) -> None:
+        """A connected endpoint is to go when what waits is written: never choose it again."""
+
+    def remove(self, pipe: Pipe) -> None:
+        """A connected endpoint went, with its link."""
+
+
 class SocketSide(Protocol):
     """What endpoints and links ask of the socket that owns them, and tell it."""
 
-    # -- endpoints come --
-
     #: What may wait to be received from all peers together; while it is closed, nobody is accepted.
     budget: ReceiveBudget
+    #: Where endpoints tell users what happens to them.
+    hub: EventHub
+
+    @property
+    def pipes(self) -> PipesSide:
+        """The pipes, and what becomes of them."""
+
+    # -- an endpoint asks --
 
     @property
     def socket_type(self) -> SocketType:
@@ -80,37 +111,11 @@ class SocketSide(Protocol):
     def correlates(self) -> bool:
         """Our replies repeat the ids of their requests."""
 
-    def listening(self, endpoint: str) -> None:
-        """A bound endpoint came."""
-
-    def new_pipe(self, endpoint: str, options: Options) -> Pipe:
-        """Return a pipe for a connected endpoint, not yet a target of anything."""
-
     def queued(self, endpoint: str) -> int:
         """Return how many messages wait to be written to all peers of a bound endpoint."""
 
     def present(self, endpoint: str) -> int:
         """Return how many peers of a bound endpoint are there."""
-
-    def attach(self, pipe: Pipe) -> None:
-        """Let the pattern choose a connected endpoint."""
-
-    def leaving(self, pipe: Pipe) -> None:
-        """A connected endpoint is to go when what waits is written: never choose it again."""
-
-    # -- connections are made, or not --
-
-    def accepted(self, endpoint: str, address: str) -> None:
-        """Somebody connected to a bound endpoint."""
-
-    def accept_failed(self, endpoint: str, error: Exception, *, broken: bool) -> None:
-        """The system refuses more connections for now; or a listener is broken, for good."""
-
-    def retrying(self, endpoint: str, delay: float, error: BaseException | None) -> None:
-        """A connected endpoint will dial again after a pause."""
-
-    def unreachable(self, pipe: Pipe) -> None:
-        """A connected endpoint has failed and gets no messages until it is connected again."""
 
     # -- a peer introduces itself --
 
@@ -143,12 +148,6 @@ class SocketSide(Protocol):
 
     def disconnected(self, link: AnyLink, ending: Ending) -> None:
         """The link is over; its pipe has everything that was not wholly written."""
-
-    def endpoint_removed(self, pipe: Pipe) -> None:
-        """A connected endpoint went, with its link."""
-
-    def listening_stopped(self, endpoint: str) -> None:
-        """A bound endpoint went."""
 
 
 class SilentPeer(trio.BrokenResourceError):

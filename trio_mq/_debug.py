@@ -81,7 +81,7 @@ def is_debugging() -> bool:
     return _Switch.on
 
 
-def watch(pattern: Pattern) -> None:
+def observe(pattern: Pattern) -> None:
     """A socket opens: look at it after each step, in debug mode."""
     if _Switch.on:
         _watchers_of_run().add(pattern)

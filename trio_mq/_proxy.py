@@ -116,12 +116,12 @@ class _Direction:
 
     def _move(self, source: Pattern, sink: Pattern) -> None:
         """Move one message, or raise `trio.WouldBlock` and leave it where it was."""
-        source.queue.tentative = True
+        source.queue.reserve()
         try:
             message = source.take()
             self._pass_on(message, source, sink)
         finally:
-            source.queue.settle()
+            source.queue.release()
         self._copy(message)
 
     @staticmethod

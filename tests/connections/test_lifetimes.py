@@ -44,6 +44,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "outbound": QUEUE,
         "inbound": UNREAD,
         "peer": "whose what is dropped was; `hold` says whether it is still there",
+        "loans": "a number that only grows",
         "watched": CONNECTION,
     },
     Outbound: {

@@ -22,6 +22,7 @@ from trio_mq._connections.link import Link
 from trio_mq._connections.our_terms import OurTerms
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
+from trio_mq._events import Accepted, AcceptFailed
 from trio_mq._options import Options
 from trio_mq._transports.listener import EXHAUSTED, Acceptor, StreamListener
 from trio_mq._transports.stream import ByteStream
@@ -175,7 +176,7 @@ class Binder:
                     self._give_up(error)
                 return
             self._exhausted = False
-            self._owner.accepted(self.endpoint, stream.peer_address)
+            self._owner.hub.emit(Accepted(endpoint=self.endpoint, address=stream.peer_address))
             link = self._link(stream)
             nursery.start_soon(self._serve, link, name=f"trio_mq peer {link.address}")
             if len(self._half_open) < self.options.limits.max_half_open:
@@ -187,12 +188,12 @@ class Binder:
         """A listener is broken: nobody can be accepted there any more."""
         self._broken += 1
         self._last_error = error.with_traceback(None)
-        self._owner.accept_failed(self.endpoint, error, broken=True)
+        self._owner.hub.emit(AcceptFailed(endpoint=self.endpoint, error=error, broken=True))
 
     async def _rest(self, error: OSError) -> None:
         if not self._exhausted:
             self._exhausted = True
-            self._owner.accept_failed(self.endpoint, error, broken=False)
+            self._owner.hub.emit(AcceptFailed(endpoint=self.endpoint, error=error, broken=False))
         await trio.sleep(_EXHAUSTED_PAUSE)
 
     def _link(self, stream: ByteStream) -> Link:

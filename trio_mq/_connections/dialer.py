@@ -18,6 +18,7 @@ from trio_mq._connections.link import Link
 from trio_mq._connections.our_terms import OurTerms
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
+from trio_mq._events import Retrying
 from trio_mq._options import Options
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._transports.schemes import OpenByteStream
@@ -207,8 +208,8 @@ class Dialer:
         self._hurry = trio.Event()
         self._next_retry = trio.current_time() + delay
         if self.state is EndpointState.FAILED:
-            self._owner.unreachable(self.pipe)
-        self._owner.retrying(self.endpoint, delay, self.last_error)
+            self._owner.pipes.unreachable(self.pipe)
+        self._owner.hub.emit(Retrying(endpoint=self.endpoint, delay=delay, error=self.last_error))
         with trio.move_on_after(delay):
             await self._hurry.wait()
         self._next_retry = None

@@ -15,6 +15,7 @@ from trio_mq._connections.scope import Scope
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
+from trio_mq._events import Retrying
 from trio_mq._log import BOUND_ELSEWHERE
 from trio_mq._options import Options
 from trio_mq._pipes.pipe import Hold, Pipe
@@ -191,7 +192,7 @@ class InprocDialer:
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
             theirs.refuse(theirs.misfit(ours) or error)
             ours.refuse(error)
-            self._owner.unreachable(self.pipe)
+            self._owner.pipes.unreachable(self.pipe)
             # Not this binder; but the name may be bound by another one some day.
             self._names.wait(self._name, self)
         else:
@@ -223,10 +224,10 @@ class InprocDialer:
         delay = self._backoff.link_ended(end, now)
         if is_fault(end):
             self.state = EndpointState.FAILED
-            self._owner.unreachable(self.pipe)
+            self._owner.pipes.unreachable(self.pipe)
         self._next_retry = now + delay
         self._pause = trio.CancelScope(deadline=self._next_retry)
-        self._owner.retrying(self.endpoint, delay, self.last_error)
+        self._owner.hub.emit(Retrying(endpoint=self.endpoint, delay=delay, error=self.last_error))
         # Another one may bind the name meanwhile.
         self._names.wait(self._name, self)
         self._scope.spawn(self._look_after_pause, f"trio_mq connecting to {self.endpoint}")

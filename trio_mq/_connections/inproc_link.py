@@ -106,27 +106,27 @@ class InprocLink:
             metadata=self.options.metadata,
         )
 
-    def judge(self, other: InprocLink) -> Pipe:
-        """Return our pipe for the other side, whose type goes with ours.
+    def judge(self, other: InprocLink) -> None:
+        """Take our pipe for the other side, whose type goes with ours.
 
         Raises:
             Refusal: Our socket does not want it.
         """
-        return self.owner.admit_now(other.properties, self)
+        self.pipe = self.owner.admit_now(other.properties, self)
 
     def misfit(self, other: InprocLink) -> IncompatiblePeer | None:
         """Return what our side is told if the types don't go together."""
         ours, theirs = self.owner.socket_type, other.owner.socket_type
         return None if ours.may_talk_to(theirs) else incompatible(ours, theirs.value)
 
-    def begin(self, other: InprocLink, pipe: Pipe) -> None:
-        """Both sides agree: take the pipe."""
+    def begin(self, other: InprocLink) -> None:
+        """Both sides agree, and have their pipes."""
+        assert self.pipe is not None  # noqa: S101  # judge() took it
         self._other = other
-        self.pipe = pipe
         self.peer = Peer(
             other.properties, endpoint=self.endpoint, address=self.endpoint, hang_up=self.hang_up
         )
-        pipe.lend(self.peer, self)
+        self.pipe.lend(self.peer, self)
 
     def introduce(self) -> None:
         """Both sides have their pipes: tell our socket of its peer."""
@@ -338,12 +338,12 @@ def join(connector: InprocLink, binder: InprocLink) -> None:
     if (misfit := connector.misfit(binder)) is not None:
         raise misfit
     try:
-        binder.pipe = binder.judge(connector)
+        binder.judge(connector)
     except Refusal as refusal:
         raise Refusal(refusal.reason, f"the other end refuses us: {refusal}") from None
-    connector.pipe = connector.judge(binder)
-    binder.begin(connector, binder.pipe)
-    connector.begin(binder, connector.pipe)
+    connector.judge(binder)
+    binder.begin(connector)
+    connector.begin(binder)
     binder.introduce()
     connector.introduce()
     binder.open()

@@ -198,7 +198,7 @@ class Reader:
         if self._left and not self._discarding:
             # What the peer wants of us is of no interest any more.
             self._handle = _ignore
-            self._inbound.tail = Tail(self._share)
+            self._inbound.keep_tail(Tail(self._share))
             self._decode_tail()
         else:
             self._share.hold(0)

@@ -21,6 +21,7 @@ from trio_mq._connections.waiting_calls import WaitingCalls
 from trio_mq._context import Context, shared_by
 from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointStatus
+from trio_mq._events import Listening, ListeningStopped
 from trio_mq._options import Options, override
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
@@ -108,7 +109,7 @@ class EndpointRegistry:
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Binder):
             self._vigil.spawn(bound.run, options, f"trio_mq bound to {bound.endpoint}")
-        self._owner.listening(bound.endpoint)
+        self._owner.hub.emit(Listening(endpoint=bound.endpoint))
         return bound.endpoint
 
     def _check_label(self, endpoint: str) -> None:
@@ -172,13 +173,12 @@ class EndpointRegistry:
         if known is not None:
             await self._again(known, overrides, wait=wait)
             return endpoint
-        pipe = self._owner.new_pipe(endpoint, options)
-        pipe.given_id = pipe.routing_id = routing_id
+        pipe = self._owner.pipes.new(endpoint, options, routing_id)
         dial = self._make_dial(parsed, endpoint, options, pipe, open_stream, once=wait)
         entry = self._connected[endpoint] = Connected(given, dial, overrides, kept=not wait)
         # Without a handshake, only an endpoint that was not waited for is a target already.
         if not (wait or options.immediate):
-            self._owner.attach(pipe)
+            self._owner.pipes.attach(pipe)
         try:
             self._start(dial)
         except BaseException:
@@ -198,7 +198,7 @@ class EndpointRegistry:
         entry = self._connected.get(endpoint)
         if entry is not None and entry.is_over:
             del self._connected[endpoint]
-            self._owner.endpoint_removed(entry.dial.pipe)
+            self._owner.pipes.remove(entry.dial.pipe)
             return None
         return entry
 
@@ -211,7 +211,7 @@ class EndpointRegistry:
             await self._wait_for(entry)
             return
         if entry.keep() and not entry.dial.options.immediate:
-            self._owner.attach(entry.dial.pipe)
+            self._owner.pipes.attach(entry.dial.pipe)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _wait_for(self, entry: Connected) -> None:
@@ -229,7 +229,7 @@ class EndpointRegistry:
         try:
             await self._stop(dial)
         finally:
-            self._owner.endpoint_removed(dial.pipe)
+            self._owner.pipes.remove(dial.pipe)
 
     def _start(self, dial: AnyConnected) -> None:
         if isinstance(dial, InprocDialer):
@@ -292,7 +292,7 @@ class EndpointRegistry:
         if endpoint is None:
             raise ValueError(f"{given} is not bound; bound are: {_listed(self._bound)}")
         entry = self._bound.pop(endpoint)
-        self._owner.listening_stopped(entry.bound.endpoint)
+        self._owner.hub.emit(ListeningStopped(endpoint=entry.bound.endpoint))
         await self._end(entry.bound)
 
     async def disconnect(self, given: str) -> None:
@@ -306,11 +306,11 @@ class EndpointRegistry:
             raise ValueError(f"{given} is not connected; connected are: {_listed(self._connected)}")
         entry = self._connected.pop(endpoint)
         pipe = entry.dial.pipe
-        self._owner.leaving(pipe)
+        self._owner.pipes.leave(pipe)
         try:
             await self._end(entry.dial)
         finally:
-            self._owner.endpoint_removed(pipe)
+            self._owner.pipes.remove(pipe)
 
     async def _end(self, ending: AnyBound | AnyConnected) -> None:
         """Let it write what waits for up to ``linger``; cancelled, drop that at once.
@@ -362,7 +362,7 @@ class EndpointRegistry:
         for endpoint in self.everything():
             endpoint.stop()
         for bound in self._bound:
-            self._owner.listening_stopped(bound)
+            self._owner.hub.emit(ListeningStopped(endpoint=bound))
         self._bound.clear()
         self._connected.clear()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -31,6 +31,13 @@ _TOLD: Final = {
 _PAUSE: Final = 1.0
 
 
+class Spawner(Protocol):
+    """What runs tasks of a socket."""
+
+    def spawn_in_background(self, task: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run a task that holds up no closing."""
+
+
 class DropLog:
     """What one socket has dropped and not told yet.
 
@@ -38,7 +45,7 @@ class DropLog:
         name: The socket's class.
     """
 
-    __slots__ = ("_comes", "_last", "_name", "_quiet_until", "_untold", "spawn")
+    __slots__ = ("_comes", "_last", "_name", "_quiet_until", "_scope", "_untold")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -48,8 +55,12 @@ class DropLog:
         self._quiet_until = -math.inf
         #: A task waits to tell the rest of a burst.
         self._comes = False
-        #: Runs a task of the socket, while that is open.
-        self.spawn: Callable[[Callable[[], Awaitable[None]], str], None] | None = None
+        #: Where the socket's tasks run; ``None``: it is not open yet.
+        self._scope: Spawner | None = None
+
+    def begin(self, scope: Spawner) -> None:
+        """The socket is open, and can run a task for what is untold at the end of a burst."""
+        self._scope = scope
 
     def add(self, reason: DropReason, count: int, whose: object) -> None:
         """Count messages, and tell of them unless something was told a moment ago."""
@@ -61,9 +72,9 @@ class DropLog:
         if now >= self._quiet_until:
             self._quiet_until = now + _PAUSE
             self.tell()
-        elif not self._comes and self.spawn is not None and _TOLD[reason][1].is_wanted:
+        elif not self._comes and self._scope is not None and _TOLD[reason][1].is_wanted:
             self._comes = True
-            self.spawn(self._tell_the_rest, f"trio_mq log of {self._name}")
+            self._scope.spawn_in_background(self._tell_the_rest, f"trio_mq log of {self._name}")
 
     @trio.lowlevel.enable_ki_protection
     async def _tell_the_rest(self) -> None:

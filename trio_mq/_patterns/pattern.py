@@ -174,12 +174,12 @@ class Pattern:
 
     def look(self) -> Message:
         """Return the next message without taking it, or raise `trio.WouldBlock`."""
-        self.queue.tentative = True
+        self.queue.reserve()
         try:
             message = self.take()
             self.put_back(message)
         finally:
-            self.queue.settle()
+            self.queue.release()
         return message
 
     def waiters_for(self, frames: Frames) -> WaitList[None]:  # noqa: ARG002  # Router looks at them

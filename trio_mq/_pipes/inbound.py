@@ -174,6 +174,10 @@ class Inbound(Generic[PipeT]):
             self._on_room = None
             self.budget.leave(self)
 
+    def keep_tail(self, tail: Tail) -> None:
+        """A connection that is gone has left something undecoded."""
+        self.tail = tail
+
     def end_tail(self) -> None:
         """What the link left is decoded, or will never be."""
         if self.tail is not None:

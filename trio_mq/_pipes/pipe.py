@@ -55,13 +55,15 @@ class Pipe:
     #: The endpoint it was made for, as `endpoints` shows it.
     endpoint: str
     options: Options
+    #: The name that the program gave to the peers of a connected endpoint.
+    given_id: bytes = b""
     tally: Tally = attrs.field(init=False, factory=Tally)
     #: The peer behind the pipe while it is lent, and the last one afterwards.
     peer: Peer | None = attrs.field(init=False, default=None)
     #: The connection, where a task may wait for what the peer says without its link's tasks.
     watched: Watched | None = attrs.field(init=False, default=None)
-    #: The name that the program gave to the peers of a connected endpoint.
-    given_id: bytes = attrs.field(init=False, default=b"")
+    #: How many connections have had it, the present one included.
+    loans: int = attrs.field(init=False, default=0)
     #: The name by which a routing table knows the peer. One that a peer claimed is kept until the
     #: next one has introduced itself, since it may well be the same program again.
     routing_id: bytes = attrs.field(init=False, default=b"")
@@ -74,6 +76,7 @@ class Pipe:
     inbound: Inbound[Pipe] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.routing_id = self.given_id
         self.outbound = Outbound(self.owner, self, self.options, self.tally)
         self.inbound = Inbound(self.owner, self, self.options, self.tally)
 
@@ -99,6 +102,7 @@ class Pipe:
             watched: Where a task may wait for what the peer says, if that is possible.
         """
         self.outbound.lend(borrower)
+        self.loans += 1
         self.watched = watched
         self.peer = peer
         attach(peer, self)

@@ -1,7 +1,8 @@
-"""Who is there: the peers and pipes of one socket, what becomes of them, and what is counted.
+"""Who is there: the peers of one socket, what becomes of them, and what is counted.
 
 Links and endpoints report here (`SocketSide`). What it means for the pattern is passed on to the
-`Pattern`, to which pipes report themselves; what users want to know becomes an event and a figure.
+`Pattern`, to which pipes report themselves; what becomes of their pipes is decided in `Pipes`; and
+what users want to know becomes an event and a figure.
 """
 
 from __future__ import annotations
@@ -15,13 +16,8 @@ import trio
 from trio_mq import _debug as debug
 from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._events import (
-    Accepted,
-    AcceptFailed,
     Connected,
     HandshakeFailed,
-    Listening,
-    ListeningStopped,
-    Retrying,
 )
 from trio_mq._message import Message
 from trio_mq._options import Options
@@ -30,6 +26,7 @@ from trio_mq._peer import Peer, mark_closed
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._sockets.contests import Contests
 from trio_mq._sockets.figures import traffic_of
+from trio_mq._sockets.pipes import Pipes
 from trio_mq._statistics import EachPeer, SocketStatistics
 from trio_mq._tally import DropReason
 from trio_mq.zmtp import Event, PeerProperties, SocketType
@@ -46,7 +43,9 @@ class Membership:
     def __init__(self, pattern: Pattern, options: Options) -> None:
         self.ledger = ledger = pattern.ledger
         self.hub, self.drains, self.watchers = ledger.hub, ledger.drains, ledger.watchers
-        self.links, self.pipes = ledger.links, ledger.pipes
+        self.links = ledger.links
+        #: The pipes, and what becomes of them.
+        self.pipes: Pipes = Pipes(pattern)
         self.budget = ledger.budget
         self._pattern = pattern
         self._options = options
@@ -59,15 +58,10 @@ class Membership:
         self._peers: tuple[Peer, ...] | None = None
         #: How many of them came through each endpoint.
         self._present: Counter[str] = Counter()
-        #: Pipes of connected endpoints that have been connected before.
-        self._known: set[Pipe] = set()
-        #: The socket is closing: what a peer did not get is dropped, and this is told in the log.
-        self._closing = False
-        self._warn = False
         #: What is being found out about the holders of places that newcomers claim.
         self._contests = Contests(self.links)
 
-    # -- what endpoints ask and tell --
+    # -- what endpoints and links ask --
 
     @property
     def socket_type(self) -> SocketType:
@@ -84,12 +78,6 @@ class Membership:
         """Our replies repeat the ids of their requests."""
         return self._pattern.correlates
 
-    def new_pipe(self, endpoint: str, options: Options) -> Pipe:
-        """Return a pipe that is counted but no target yet."""
-        pipe = Pipe(self._pattern, endpoint, options)
-        self.pipes[pipe] = None
-        return pipe
-
     def queued(self, endpoint: str) -> int:
         """Return how many messages wait to be written to the peers of an endpoint."""
         return sum(
@@ -100,62 +88,7 @@ class Membership:
         """Return how many peers of an endpoint are there."""
         return self._present[endpoint]
 
-    def attach(self, pipe: Pipe) -> None:
-        """Let the pattern choose the pipe, unless it may already, or never more."""
-        if not (pipe.attached or pipe.leaving):
-            pipe.attached = True
-            self._pattern.attach(pipe)
-
-    def detach(self, pipe: Pipe) -> None:
-        """Let the pattern choose it no longer."""
-        if pipe.attached:
-            pipe.attached = False
-            self._pattern.detach(pipe)
-            pipe.outbound.unblock()
-
-    def leaving(self, pipe: Pipe) -> None:
-        """A connected endpoint goes; it may connect once more to write what waits, and no more."""
-        pipe.leaving = True
-        self.detach(pipe)
-
-    def endpoint_removed(self, pipe: Pipe) -> None:
-        """A connected endpoint is gone, with its link."""
-        if pipe.hold is Hold.RETIRED:
-            return
-        self.detach(pipe)
-        self._known.discard(pipe)
-        self.ledger.teller.forget(pipe.endpoint)
-        self.ledger.undelivered(pipe, warn=self._warn or not self._closing)
-        self._give_up(pipe, DropReason.CLOSED)
-        self._retire(pipe)
-
-    def listening(self, endpoint: str) -> None:
-        """A bound endpoint came."""
-        self.hub.emit(Listening(endpoint=endpoint))
-
-    def listening_stopped(self, endpoint: str) -> None:
-        """A bound endpoint went."""
-        self.hub.emit(ListeningStopped(endpoint=endpoint))
-
-    def accepted(self, endpoint: str, address: str) -> None:
-        """Somebody connected to us."""
-        self.hub.emit(Accepted(endpoint=endpoint, address=address))
-
-    def accept_failed(self, endpoint: str, error: Exception, *, broken: bool) -> None:
-        """The system has no more connections for us now; or a listener is broken, for good."""
-        self.hub.emit(AcceptFailed(endpoint=endpoint, error=error, broken=broken))
-
-    def retrying(self, endpoint: str, delay: float, error: BaseException | None) -> None:
-        """A connected endpoint will dial again."""
-        self.hub.emit(Retrying(endpoint=endpoint, delay=delay, error=error))
-
-    def unreachable(self, pipe: Pipe) -> None:
-        """An endpoint failed: what waits there goes to others if the pattern can."""
-        if pipe.attached:
-            self.detach(pipe)
-            self._reroute(pipe)
-
-    # -- what links ask and tell --
+    # -- the life of a peer --
 
     async def admit(self, properties: PeerProperties, link: AnyLink) -> Pipe:
         """Judge a peer; a contested place goes to the newcomer if its holder is dead."""
@@ -188,7 +121,7 @@ class Membership:
             pipe = Pipe(self._pattern, link.endpoint, link.options)
         self._pattern.admit(pipe, properties)
         self._admitted.add(link)
-        self.pipes[pipe] = None
+        self.ledger.pipes[pipe] = None
         return pipe
 
     def connected(self, link: AnyLink, peer: Peer) -> None:
@@ -198,11 +131,9 @@ class Membership:
         self.links[peer] = link
         self._present[peer.endpoint] += 1
         self._peers = None
-        if link.own_pipe is not None:
-            self._reconnects += pipe in self._known
-            self._known.add(pipe)
+        self._reconnects += pipe.loans > 1
         self._pattern.connected(link, pipe)
-        self.attach(pipe)
+        self.pipes.attach(pipe)
         self.hub.emit(Connected(peer=peer, dialled=link.own_pipe is not None))
         self.watchers.look()
 
@@ -221,9 +152,9 @@ class Membership:
                 pipe.inbound.refuse(DropReason.TOO_LARGE)
             self._pattern.disconnected(pipe, ending)
             if link.own_pipe is None:
-                self._peer_left(pipe, peer)
+                self.pipes.peer_left(pipe, peer)
             else:
-                self._lost_by(pipe, immediate=link.options.immediate)
+                self.pipes.lost(pipe, immediate=link.options.immediate)
         if peer is not None:
             mark_closed(peer)
             self._disconnects[ending.reason] += 1
@@ -239,47 +170,6 @@ class Membership:
                 error=ending.error,
             )
         )
-
-    def _peer_left(self, pipe: Pipe, peer: Peer | None) -> None:
-        self.detach(pipe)
-        self._give_up_undelivered(pipe)
-        if peer is not None:
-            # Now its figures say what became of every message for it, and are its own.
-            mark_closed(peer)
-        self._retire(pipe)
-
-    def _lost_by(self, pipe: Pipe, *, immediate: bool) -> None:
-        """A connected endpoint has lost its connection, and will have another."""
-        if self._pattern.per_connection:
-            self._give_up_undelivered(pipe)
-        if immediate:
-            self.detach(pipe)
-            self._reroute(pipe)
-
-    def _give_up_undelivered(self, pipe: Pipe) -> None:
-        """Nobody comes for what was for this connection; tell of it if that is our own doing."""
-        if self._closing or pipe.leaving:
-            self.ledger.undelivered(pipe, warn=self._warn or not self._closing)
-            self._give_up(pipe, DropReason.CLOSED)
-        else:
-            self._give_up(pipe, DropReason.PEER_LEFT)
-
-    def _give_up(self, pipe: Pipe, reason: DropReason) -> None:
-        """Nobody comes for what waits in the pipe: others get it, or it is dropped."""
-        if self._closing:
-            pipe.outbound.drop_all(reason)
-        else:
-            self._pattern.give_up(pipe, reason)
-
-    def _reroute(self, pipe: Pipe) -> None:
-        """Let others get what waits in the pipe, if there will be any."""
-        if not self._closing:
-            self._pattern.reroute(pipe)
-
-    def _retire(self, pipe: Pipe) -> None:
-        """Nothing goes out through the pipe any more; what came in can still be read."""
-        pipe.retire()
-        self._pattern.emptied(pipe)
 
     def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
         """Messages were decoded."""
@@ -329,30 +219,9 @@ class Membership:
         self.drains.fail(make_error)
         self._pattern.close(make_error)
 
-    def begin_to_close(self, *, warn: bool) -> None:
-        """The socket closes: what a peer does not get from its link any more is dropped.
-
-        Args:
-            warn: Tell in the log how much that is.
-        """
-        self._closing, self._warn = True, warn
-
     def close(self) -> None:
         """Every link and endpoint has ended: drop what is left, say so, and close the books."""
-        # Also if a bug or Ctrl-C has ended the tasks before: nobody is left to give messages to.
-        self._closing = True
-        left = self._pattern.forget_returned()
-        if left:
-            self.ledger.drop_unqueued(DropReason.CLOSED, left)
-            self.drains.forgotten(left)
-        self._pattern.forget_kept()
-        for pipe in tuple(self.pipes):
-            pipe.inbound.drop_all(DropReason.CLOSED)
-            pipe.inbound.end_tail()
-            if pipe.hold is Hold.RETIRED:
-                self._pattern.emptied(pipe)
-            else:
-                self.endpoint_removed(pipe)
+        self.pipes.close()
         self.ledger.drop_log.tell()
         self.hub.end()
         debug.dismiss(self._pattern)

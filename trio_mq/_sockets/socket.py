@@ -106,8 +106,8 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._open_in = self._opened.thread
         self._slice = current_slice()
         self._life = Life.OPEN
-        self._members.ledger.drop_log.spawn = scope.spawn_in_background
-        debug.watch(self._pattern)
+        self._members.ledger.drop_log.begin(scope)
+        debug.observe(self._pattern)
         try:
             for endpoint in self._to_bind:
                 await endpoints.bind(endpoint, {}, None)
@@ -200,7 +200,8 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             return
         self._refuse_calls(opened)
         self._life = Life.CLOSED
-        self._members.begin_to_close(warn=warn)  # and when every task has ended, close the books
+        # And when every task has ended, `Membership.close` closes the books.
+        self._members.pipes.begin_to_close(warn=warn)
         try:
             opened.endpoints.stop()
         finally:

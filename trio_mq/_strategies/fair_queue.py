@@ -34,10 +34,10 @@ class FairQueue:
         "_may_go_direct",
         "_no_direct",
         "_ready",
+        "_tentative",
         "current",
         "direct",
         "source",
-        "tentative",
     )
 
     def __init__(self, *, direct: bool = True) -> None:
@@ -50,8 +50,8 @@ class FairQueue:
         #: The pipe of the message that was taken last, and the peer that sent it.
         self.current: Pipe | None = None
         self.source: Peer | None = None
-        #: What is taken now may be put back: its room stays reserved until `put_back` or `settle`.
-        self.tentative: bool = False
+        #: What is taken now may be put back: its room stays reserved.
+        self._tentative = False
 
     def __bool__(self) -> bool:
         return bool(self._ready)
@@ -93,7 +93,7 @@ class FairQueue:
                 self._emptied(pipe)
                 continue
             self.current = pipe
-            if self.tentative:
+            if self._tentative:
                 inbound.reserved = 1
             message = inbound.take()
             self.source = inbound.source
@@ -105,9 +105,13 @@ class FairQueue:
             return message
         raise trio.WouldBlock
 
-    def settle(self) -> None:
-        """End a tentative take: the message is gone for good, or has been put back."""
-        self.tentative = False
+    def reserve(self) -> None:
+        """Keep the room of what is taken from now on, which may be put back, until `release`."""
+        self._tentative = True
+
+    def release(self) -> None:
+        """The message that was taken is gone for good, or has been put back."""
+        self._tentative = False
         inbound = self.current.inbound if self.current is not None else None
         if inbound is not None and inbound.reserved:
             inbound.reserved = 0
