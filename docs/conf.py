@@ -6,7 +6,6 @@ import builtins
 import importlib
 import inspect
 import logging
-import os
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -29,18 +28,24 @@ author = "The trio_mq authors"
 copyright = "The trio_mq authors"  # noqa: A001  # the name is Sphinx's
 version = release = installed_version("trio-mq")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "_generated"]
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosectionlabel",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "diagrams",
+]
+# A title is named with its page, such as `howto/secure:TLS`.
+autosectionlabel_prefix_document = True
+exclude_patterns = ["_build", "_ext", "_generated", "questions.toml"]
 default_role = "any"
 nitpicky = True
 
-# Titles of other projects' documentation are fetched from the network, so only on request.
-if os.environ.get("DOCS_WITH_INTERSPHINX"):
-    extensions.append("sphinx.ext.intersphinx")
-    intersphinx_mapping = {
-        "python": ("https://docs.python.org/3", None),
-        "trio": ("https://trio.readthedocs.io/en/stable", None),
-    }
+# Where trio's names are explained. The inventory is made here, so that no network is needed.
+intersphinx_mapping = {
+    "trio": ("https://trio.readthedocs.io/en/stable", str(ROOT / "docs/_generated/trio.inv"))
+}
 
 html_theme = "furo"
 html_title = f"trio_mq {release}"
@@ -206,6 +211,9 @@ def setup(app: Sphinx) -> None:
     show_floors()
     show_departures()
     show_log_records()
+    generated = importlib.import_module("generated")
+    generated.write(ROOT / "docs" / "_generated")
+    importlib.import_module("inventory").write(ROOT / "docs" / "_generated" / "trio.inv")
     app.connect("doctree-read", qualify_methods)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-docstring", put_comment_aside, priority=100)

@@ -108,7 +108,8 @@ def test_the_kinds_of_option_are_all_here() -> None:
 def test_the_remedies_for_names_of_libzmq_name_options_that_there_are() -> None:
     """Whoever writes ``socket.linger = 0`` is told the keyword, not one that there was once."""
     told = {name for text in REMEDIES.values() for name in re.findall(r"(\w+)=", text)}
-    assert told - {*OPTIONS, "topics", "peer_routing_id", "server"} == set()
+    others = {"topics", "peer_routing_id", "server", "listener", "open_stream"}
+    assert told - {*OPTIONS, *others} == set()
 
 
 # -- events, drops, errors --
@@ -192,10 +193,12 @@ def test_a_scheme_is_decided_in_one_place() -> None:
 
 @pytest.mark.parametrize("member", SocketType, ids=lambda member: str(member.name))
 def test_a_socket_type_is_documented_and_meets_libzmq(member: SocketType) -> None:
-    """It has a class, a row in the table, tests of its RFC, and partners of libzmq's."""
+    """It has a class, a row in the table, a page, tests of its RFC, and partners of libzmq's."""
     (name,) = [n for n in trio_mq.__all__ if n.upper() == member.name]
-    page = (ROOT / "docs" / "reference" / "sockets.rst").read_text("utf-8")
-    assert f"   * - `{name}`\n" in page
+    reference = ROOT / "docs" / "reference"
+    row = f"   * - :doc:`{name} <{name.lower()}>`\n"
+    assert row in (reference / "sockets.rst").read_text("utf-8")
+    page = (reference / f"{name.lower()}.rst").read_text("utf-8")
     assert f".. autoclass:: trio_mq.{name}(" in page
     assert any(re.fullmatch(rf"test_rfc\d+_{name.lower()}\.py", file) for file in TESTS)
     assert any(member.value in str(pair).upper() for pair in PAIRS)

@@ -6,6 +6,7 @@ import ast
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,8 @@ from tests.complaints import complaints
 from tests.transports.over_tls import AUTHORITY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-#: The example of a test shows two.
-LONGER = {"test_shouting.py"}
+#: The example of a test shows two, that of serialising three.
+LONGER = {"test_shouting.py", "serialise.py"}
 SECONDS = 20
 #: Other processes are to import the trio_mq that is being tested, installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
@@ -102,6 +103,7 @@ def test_what_push_hands_out_pull_prints(endpoint: str) -> None:
 def test_req_gets_the_answers_of_rep(endpoint: str) -> None:
     """Three requests, three replies."""
     with running("rep.py", endpoint):
+        trio.run(wait_for_service, endpoint)
         assert run("req.py", endpoint) == ["hello, ada", "hello, grace", "hello, mary"]
 
 
@@ -113,12 +115,98 @@ def test_req_gets_the_answers_of_a_service_that_works_on_many(endpoint: str, ser
         assert run("req.py", endpoint) == ["hello, ada", "hello, grace", "hello, mary"]
 
 
+async def wait_for_service(endpoint: str) -> None:
+    """Wait until it is there: a client of the examples gives up after five seconds."""
+    async with trio_mq.Dealer(connect=endpoint) as dealer:
+        with trio.fail_after(SECONDS):
+            await dealer.wait_for_peers()
+
+
 async def send_two_frames(endpoint: str) -> None:
     """Ask what the examples' own client does not ask, and ask badly."""
     async with trio_mq.Req(connect=endpoint) as req, trio_mq.Dealer(connect=endpoint) as dealer:
         await dealer.send(b"without an envelope")
         with trio.fail_after(SECONDS):
             assert (await req.request([b"you", b"two"])).text.startswith("hello, ")
+
+
+@pytest.mark.parametrize("program", ["beside_asyncio.py", "in_a_thread.py"])
+def test_a_program_without_trio_asks_all_the_same(endpoint: str, program: str) -> None:
+    """From another event loop, and from a thread that has none."""
+    with running("rep.py", endpoint):
+        printed = "\n".join(run(program, endpoint))
+    assert "hello, ada" in printed
+    assert "hello, grace" in printed
+
+
+def test_what_was_taken_is_answered_after_sigterm(endpoint: str) -> None:
+    """It ends in order, with what it says about why."""
+    with start(str(EXAMPLES / "shut_down.py"), endpoint) as service, killed_at_the_end(service):
+        assert trio.run(ask_once_while, endpoint, service) == b"done: work"
+        assert service.stdout is not None
+        assert service.stdout.read() == "stopping: SIGTERM\n"
+        assert service.wait(SECONDS) == 0
+
+
+async def ask_once_while(endpoint: str, service: subprocess.Popen[str]) -> bytes:
+    """Let the service be told to end while it works on a request."""
+    async with trio_mq.Dealer(connect=endpoint) as dealer:
+        with trio.fail_after(SECONDS):
+            # It takes requests in order: with the first reply here, it is working on the second.
+            await dealer.send_many([[b"", b"work"]] * 2)
+            await dealer.receive()
+            service.send_signal(signal.SIGTERM)
+            _, reply = await dealer.receive()
+            return reply
+
+
+#: Become the program that is named, with a socket as its descriptor 3.
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(os.environ["NUMBER"]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def test_a_service_takes_the_socket_that_systemd_has_opened() -> None:
+    """As descriptor 3, for the process that LISTEN_PID names."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.fileno()
+        arguments = [sys.executable, "-c", AS_SYSTEMD, str(EXAMPLES / "systemd_socket.py")]
+        environment = {**ENVIRONMENT, "NUMBER": str(number)}
+        with subprocess.Popen(arguments, pass_fds=[number], env=environment) as service:
+            try:
+                endpoint = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+                trio.run(wait_for_service, endpoint)
+                assert run("req.py", endpoint)[0] == "hello, ada"
+            finally:
+                service.kill()
+
+
+def test_tables_arrive_as_they_were_sent() -> None:
+    """In three forms."""
+    degrees = "[20.5, 21.0]"
+    expected = [f"json: {degrees}", f"msgpack: {degrees}", f"array: {degrees}"]
+    assert run("serialise.py") == expected
+
+
+def test_processes_share_the_work() -> None:
+    """The sum of the first ten squares."""
+    assert run("processes.py") == ["285"]
+
+
+def test_figures_are_printed_as_prometheus_reads_them(endpoint: str) -> None:
+    """A number behind each name."""
+    with running("metrics.py", endpoint) as program:
+        run("push.py", endpoint)
+        printed = [line.rpartition(" ") for line in lines(program, 3)]
+    assert [name for name, _, _ in printed] == [
+        "mq_peers",
+        "mq_received_total",
+        "mq_waiting_to_receive",
+    ]
+    assert all(figure.isdigit() for _, _, figure in printed)
 
 
 def test_log_events_tells_who_came_and_went(endpoint: str) -> None:
@@ -139,6 +227,7 @@ def test_who_asks_for_work_gets_as_much_as_it_does(endpoint: str) -> None:
 def test_req_gets_the_answers_of_libzmq(endpoint: str) -> None:
     """The same program talks to a service that is written with pyzmq."""
     with running("rep_pyzmq.py", endpoint):
+        trio.run(wait_for_service, endpoint)
         first, *_ = run("req.py", endpoint)
         assert first == "hello from C, ada"
 

@@ -37,6 +37,7 @@ if typing.TYPE_CHECKING:
     from trio_mq._exports import *  # noqa: F403
 
     __all__: list[str]
+    __version__: str
 else:
     # Each name is loaded when it is first asked for: `import trio_mq.zmtp`, which is for any event
     # loop or none, brings in neither trio nor the sockets, and a Push no Pub.
@@ -45,6 +46,8 @@ else:
         """Load a public name, and return it."""
         if name == "testing":  # for tests alone
             return importlib.import_module("trio_mq.testing")
+        if name == "__version__":
+            return importlib.import_module("importlib.metadata").version("trio-mq")
         if name == "__all__" or not name.startswith("_"):
             return importlib.import_module("trio_mq._exports").EXPORTS.load(name)
         raise AttributeError(f"module 'trio_mq' has no attribute {name!r}")
