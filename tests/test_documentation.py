@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+import generated
 import pytest
 import zmq
+from drawing import draw
 
 import trio_mq
-from docs._ext import generated
-from docs._ext.drawing import draw
 from trio_mq import DropReason, ProtocolFault, _contract
 from trio_mq._pyzmq_names import METHODS, OPTIONS
 
