@@ -196,19 +196,6 @@ def test_processes_share_the_work() -> None:
     assert run("processes.py") == ["285"]
 
 
-def test_figures_are_printed_as_prometheus_reads_them(endpoint: str) -> None:
-    """A number behind each name."""
-    with running("metrics.py", endpoint) as program:
-        run("push.py", endpoint)
-        printed = [line.rpartition(" ") for line in lines(program, 3)]
-    assert [name for name, _, _ in printed] == [
-        "mq_peers",
-        "mq_received_total",
-        "mq_waiting_to_receive",
-    ]
-    assert all(figure.isdigit() for _, _, figure in printed)
-
-
 def test_log_events_tells_who_came_and_went(endpoint: str) -> None:
     """In words."""
     with running("push.py", endpoint):
