@@ -24,6 +24,7 @@ from trio_mq import (
     Push,
     Retrying,
 )
+from trio_mq._connections.link import Link
 from trio_mq._transports.stream import ByteStream, TrioStream
 
 EventKind = TypeVar("EventKind", bound=Event)
@@ -249,3 +250,18 @@ async def test_a_peer_that_does_not_read_our_last_words_gets_a_second(
             await pair.aclose()
             assert (await next_of(events, Disconnected)).reason == "closed"
         assert 1 <= trio.current_time() - start < 1.2
+
+
+async def test_a_connection_that_was_told_to_end_starts_no_task() -> None:
+    """Its tasks were told, and are not cancelled; one that comes later would keep it for ever."""
+    async with Pair(linger=0) as one, Pair(linger=0) as other:
+        await join(one, other, "tcp")
+        await trio.testing.wait_all_tasks_blocked()
+        (peer,), (link,) = one.peers, one._members.links.values()
+        assert isinstance(link, Link)
+        assert link._nursery is not None
+        before = link._nursery.child_tasks
+        peer.disconnect()
+        link._keep_heartbeat()  # as in a contest for its place, or for a PING
+        assert link._nursery.child_tasks == before
+        await peer.wait_closed()

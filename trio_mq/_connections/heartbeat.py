@@ -72,6 +72,16 @@ class Pulse:
         if self._paused:
             heartbeat.pause()
 
+    def end(self) -> None:
+        """The link is over."""
+        if self.heartbeat is not None:
+            self.heartbeat.end()
+
+    @property
+    def peer_pings(self) -> bool:
+        """The peer sends PINGs by itself."""
+        return self.heartbeat is not None and self.heartbeat.peer_pings
+
     def pause(self) -> None:
         """The link stops reading: silence proves nothing now."""
         self._paused = True

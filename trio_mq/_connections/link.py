@@ -38,6 +38,7 @@ from trio_mq._connections.heartbeat import Heartbeat, Pulse
 from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
 from trio_mq._connections.origin import LinkOrigin
 from trio_mq._connections.reader import FEW_BYTES, Reader
+from trio_mq._connections.scope import Task
 from trio_mq._connections.wire_log import overheard
 from trio_mq._connections.writer import Writer
 from trio_mq._contract import Ending, SocketSide
@@ -227,8 +228,7 @@ class Link:
 
     def look_at_window(self) -> None:
         """Let a peer that does not read be, unless its host has vanished."""
-        error = self._stream.vanished()
-        if error is not None:
+        if (error := self._stream.vanished()) is not None:
             self._end(error)
 
     # -- its life --
@@ -274,6 +274,11 @@ class Link:
         if nursery is None or reader is None or writer is None:
             return False
         return stop_at_rest(nursery, self._ending_tasks, reader, writer)
+
+    def _start(self, task: Task, name: str) -> None:
+        """Start one more task, unless all were told to end: nobody would tell this one."""
+        if self._nursery is not None and self._hung_up is None and not self._ending:
+            self._nursery.start_soon(task, name=f"trio_mq {name} {self.address}")
 
     async def _handshake(self) -> tuple[Reader, Writer]:
         connection = self._connection
@@ -351,22 +356,19 @@ class Link:
             pipe.give_back(partly_written=writer.partly_written)
         if reader is not None:
             reader.leave()
-        if self._pulse.heartbeat is not None:
-            self._pulse.heartbeat.end()
+        self._pulse.end()
 
     def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
         """All is with the kernel, which will see to it: leave when that can reset nothing."""
         self._written_out = True
-        if not (shut and self._written()):
+        if shut and self._written():
+            self._start(self._leave, "farewell")
+        else:
             self._go()
-        elif self._nursery is not None:
-            name = f"trio_mq farewell {self.address}"
-            self._nursery.start_soon(self._leave, name=name)
 
     @trio.lowlevel.enable_ki_protection
     async def _leave(self) -> None:
-        heartbeat = self._pulse.heartbeat
-        pings = heartbeat is not None and heartbeat.peer_pings
+        pings = self._pulse.peer_pings
         await wait_while_at_risk(self._stream, self._owner.socket_type, peer_pings=pings)
         self._ending_tasks += 1  # this one
         self._go()
@@ -411,9 +413,7 @@ class Link:
                 written=self._written,
             )
             self._pulse.begin(heartbeat)
-            if self._nursery is not None:
-                name = f"trio_mq heartbeat {self.address}"
-                self._nursery.start_soon(self._beat, heartbeat, name=name)
+            self._start(partial(self._beat, heartbeat), "heartbeat")
         return heartbeat
 
     @trio.lowlevel.enable_ki_protection
