@@ -7,6 +7,7 @@ its documentation says; nothing hangs; and when it is over no task, descriptor o
 left. The debug mode looks at the rest (`trio_mq.lowlevel.set_debug`).
 
 ``python -m fuzz.programs --minutes 5`` runs programs with new seeds; ``--seed 7 --programs 1``
-repeats one. The same seed makes the same choices; over inproc, in virtual time, it is the same
-program to the last step.
+repeats one. The same seed makes the same choices. Over inproc and the network in memory, in virtual
+time, it is the same program to the last step. With the kernel's network it is not: there,
+``--trace`` prints what led to a failure when it comes.
 """

@@ -15,11 +15,11 @@ from fuzz.programs.chance import MODES, TRANSPORTS, Transport
 from fuzz.programs.program import BrokenPromise, Program
 
 
-def programs(first_seed: int, transports: list[Transport]) -> Iterator[Program]:
+def programs(first_seed: int, transports: list[Transport], *, trace: bool) -> Iterator[Program]:
     """Yield programs without end: each seed over each transport, in a mode of its own."""
     for seed in itertools.count(first_seed):
         for transport in transports:
-            yield Program(seed, transport, MODES[seed % len(MODES)])
+            yield Program(seed, transport, MODES[seed % len(MODES)], trace)
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="of the first one; chance without it")
     parser.add_argument("--transport", choices=TRANSPORTS, help="all, one after the other")
     parser.add_argument("--keep-going", action="store_true", help="after a broken promise, too")
+    parser.add_argument("--trace", action="store_true", help="say what led to a broken promise")
     arguments = parser.parse_args()
     first = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     transports = [arguments.transport] if arguments.transport else list(TRANSPORTS)
@@ -42,12 +43,13 @@ def run(first: int, transports: list[Transport], arguments: argparse.Namespace) 
     end = time.monotonic() + 60 * arguments.minutes
     calls: Counter[str] = Counter()
     count = broken = 0
-    for program in itertools.islice(programs(first, transports), arguments.programs):
+    every = programs(first, transports, trace=arguments.trace)
+    for program in itertools.islice(every, arguments.programs):
         if time.monotonic() > end:
             break
         count += 1
         try:
-            calls += program.run()
+            calls += program.run().calls
         except BrokenPromise as found:
             broken += 1
             print(f"BROKEN: {found}", flush=True)

@@ -12,7 +12,8 @@ import attrs
 
 from trio_mq.lowlevel import CheckpointMode
 
-Transport: TypeAlias = Literal["inproc", "ipc", "tcp"]
+Transport: TypeAlias = Literal["inproc", "network", "ipc", "tcp"]
+#: Over "network" they speak through the network in memory of `trio_mq.testing`, which breaks.
 TRANSPORTS: Final[Sequence[Transport]] = get_args(Transport)
 MODES: Final[Sequence[CheckpointMode]] = get_args(CheckpointMode)
 
@@ -98,6 +99,8 @@ class Chance:
         match self.transport:
             case "inproc":
                 return [f"inproc://{number}" for number in range(ENDPOINTS)]
+            case "network":
+                return [f"tcp://127.0.0.1:{1 + number}" for number in range(ENDPOINTS)]
             case "ipc":
                 return [f"ipc://{self.folder}/{number}" for number in range(ENDPOINTS)]
             case _:

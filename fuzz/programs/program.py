@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import enum
-import logging
+import random
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +15,17 @@ import trio.testing
 import trio_mq
 from fuzz.programs.chance import Chance, Transport
 from fuzz.programs.story import Account, Story
+from fuzz.programs.trace import tasks_of
 from fuzz.programs.user import User
 from trio_mq._context import default_context, shared_by
 from trio_mq.lowlevel import CheckpointMode, set_checkpoint_mode
+from trio_mq.testing import Network
+from trio_mq.testing.trouble import Trouble
 
 #: Seconds after which a program hangs: all that it waits for takes less than one.
 _PATIENCE: Final = 20.0
+#: Seconds in which the network in memory breaks now and then.
+_TROUBLE: Final = 0.3
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
@@ -53,30 +55,43 @@ class Program:
     seed: int
     transport: Transport
     mode: CheckpointMode
+    #: Keep every step, and say with a failure what led to it.
+    trace: bool = False
 
-    def run(self) -> Counter[str]:
-        """Run it, and return what was called how often.
+    def run(self) -> Story:
+        """Run it, and return what happened.
 
         Raises:
             BrokenPromise: Something did not hold.
         """
         before = _open_descriptors()
-        with tempfile.TemporaryDirectory() as name, _quiet():
+        with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             stage = _Stage(Chance(self.seed, self.transport, folder))
-            # Only what has no bytes in the kernel can run in virtual time.
-            inproc = self.transport == "inproc"
-            clock = trio.testing.MockClock(autojump_threshold=0) if inproc else None
-            _repeat_schedule(self.seed)
             try:
-                trio.run(stage.play, self.mode, clock=clock)
+                with stage.story.trace.listening(to_everything=self.trace):
+                    self._play(stage)
             except Exception as error:
-                raise BrokenPromise(f"{self} raised {error!r}") from error
+                stage.story.fault(f"it raised {error!r}")
+                raise self._broken(stage.story) from error
             stage.story.faults += [f"{path.name} was left" for path in folder.iterdir()]
         stage.story.faults += [f"{name} was left open" for name in _open_descriptors() - before]
         if stage.story.faults:
-            raise BrokenPromise("\n".join([f"{self}:", *stage.story.faults[:5]]))
-        return stage.story.calls
+            raise self._broken(stage.story)
+        return stage.story
+
+    def _play(self, stage: _Stage) -> None:
+        # Only what has no bytes in the kernel can run in virtual time, and repeat every step.
+        if self.transport in ("inproc", "network"):
+            clock = trio.testing.MockClock(autojump_threshold=0)
+            trio.run(stage.play_in_memory, self.seed, self.mode, clock=clock)
+        else:
+            _repeat_schedule(self.seed)
+            trio.run(stage.play, self.mode)
+
+    def _broken(self, story: Story) -> BrokenPromise:
+        traced = story.trace.lines() if self.trace else ()
+        return BrokenPromise("\n".join([*traced, f"{self}:", *story.faults[:5]]))
 
 
 @attrs.define
@@ -85,10 +100,23 @@ class _Stage:
 
     chance: Chance
     story: Story = attrs.field(factory=Story)
+    _sockets: int = attrs.field(init=False, default=0)
+
+    async def play_in_memory(self, seed: int, mode: CheckpointMode) -> None:
+        """Run it on one host of a network in memory, which decides the order of all tasks."""
+        async with Network(seed) as network:
+            trouble = Trouble(network, random.Random(seed), ("reset", "link"))  # repeatable
+            host = network.host("host")
+            with host.as_default():
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_make, trouble)
+                    await self.play(mode)
+                    nursery.cancel_scope.cancel()
 
     async def play(self, mode: CheckpointMode) -> None:
         """Run the program, and look what it leaves behind."""
         set_checkpoint_mode(mode)
+        trio.lowlevel.spawn_system_task(self._guard)
         tasks = trio.lowlevel.current_statistics().tasks_living
         one, other = self.chance.pair()
         casts = [(one, other, True), (other, one, False)]
@@ -107,12 +135,21 @@ class _Stage:
         if context.sockets or shared_by(context).names:
             self.story.fault(f"{context!r} still knows sockets or names")
 
+    async def _guard(self) -> None:
+        """End a program that waits where it can't be cancelled."""
+        await trio.sleep(2 * _PATIENCE)
+        root = trio.lowlevel.current_root_task()
+        assert root is not None  # a run has one
+        raise BrokenPromise("\n".join(["it hangs, and can't be cancelled:", *tasks_of(root)]))
+
     async def _live(self, kind: str, partner: str, binds: bool) -> None:  # noqa: FBT001  # by cast
         """Open a socket, let it be used, and leave it in some way."""
         options = self.chance.options(kind)
+        self._sockets += 1
         leave = self.chance.random.choice(list(_Leave))
         self.story.calls[f"left {leave.value}"] += 1
-        account = Account(trio_mq.open_socket(kind, **options), kind)
+        self.story.trace.note(f"{kind} {self._sockets}: {options}, will be left {leave.value}")
+        account = Account(trio_mq.open_socket(kind, **options), kind, self._sockets)
         try:
             with trio.CancelScope() as scope:
                 async with account.socket:
@@ -155,21 +192,15 @@ class _Stage:
             nursery.cancel_scope.cancel()
 
 
+async def _make(trouble: Trouble) -> None:
+    """Make trouble, and stay, so that the tasks can be counted."""
+    await trouble.make(_TROUBLE)
+    await trio.sleep_forever()
+
+
 async def _raise() -> None:
     await trio.lowlevel.checkpoint()
     raise _Boom
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Don't log: what sockets warn of is what these programs do all the time."""
-    logger = logging.getLogger("trio_mq")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _repeat_schedule(seed: int) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from fuzz.programs.chance import number_of
+from fuzz.programs.trace import Trace
 from trio_mq import DropReason, Peer, Socket, TrafficStatistics
 
 #: Types of which each message goes to one peer, and which accept by ``send`` alone.
@@ -23,6 +24,8 @@ class Account:
 
     socket: Socket
     kind: str
+    #: Which of the program's sockets it is.
+    number: int
     #: Messages that were sent, and those of which the program can't know; received ones.
     sent: int = 0
     unsure: int = 0
@@ -38,6 +41,7 @@ class Story:
     """The messages of one program, and its broken promises."""
 
     faults: list[str] = attrs.field(factory=list)
+    trace: Trace = attrs.field(factory=Trace)
     #: Calls by name, and their errors by name.
     calls: Counter[str] = attrs.field(factory=Counter)
     _made: int = 0
@@ -47,6 +51,7 @@ class Story:
 
     def fault(self, text: str) -> None:
         """Note a broken promise."""
+        self.trace.note(f"BROKEN: {text}")
         self.faults.append(text)
 
     def new_message(self, kind: str) -> int:
@@ -54,6 +59,10 @@ class Story:
         self._made += 1
         self._kinds[self._made] = kind
         return self._made
+
+    def note(self, account: Account, what: str) -> None:
+        """Note what somebody does or gets to see."""
+        self.trace.note(f"{account.kind} {account.number} {what}")
 
     def not_sent(self, numbers: Sequence[int]) -> None:
         """The call that was to send them was cancelled, or would have blocked."""

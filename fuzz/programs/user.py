@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final, TypeAlias
 
 import attrs
@@ -62,7 +63,7 @@ class User:
             name, call = self._choose()
             self.story.calls[name] += 1
             try:
-                await self._in_a_scope(call)
+                await self._in_a_scope(partial(self._noted, name, call))
             except trio.ClosedResourceError:
                 return
             except _ALLOWED as error:
@@ -74,6 +75,18 @@ class User:
                 await trio.lowlevel.checkpoint()
             elif self.chance.percent(10):
                 await trio.sleep(0.002)
+
+    async def _noted(self, name: str, call: _Call) -> None:
+        self.story.note(self.account, f"calls {name}")
+        try:
+            await call()
+        except trio.Cancelled:
+            self.story.note(self.account, f"calls {name}, which is cancelled")
+            raise
+        except Exception as error:
+            self.story.note(self.account, f"calls {name}, which raises {error!r}")
+            raise
+        self.story.note(self.account, f"calls {name}, which returns")
 
     async def _in_a_scope(self, call: _Call) -> None:
         """Make a call, free or in one of the many ways to be cancelled."""
@@ -110,6 +123,7 @@ class User:
     def _message(self) -> tuple[int, list[bytes]]:
         kind = self.account.kind
         number = self.story.new_message(kind)
+        self.story.note(self.account, f"makes message {number}")
         frames = self.chance.body(number)
         if kind == "Router":
             frames = [self._somebody(), *([b""] if self.partner == "Req" else []), *frames]
@@ -171,7 +185,9 @@ class User:
 
     def _received(self, message: trio_mq.Message) -> int | None:
         self.account.received += 1
-        return self.story.arrived(message)
+        number = self.story.arrived(message)
+        self.story.note(self.account, f"gets message {number}")
+        return number
 
     async def receive(self) -> None:
         """Receive one."""
@@ -212,6 +228,7 @@ class User:
         assert isinstance(req, trio_mq.Req)  # calls_of has looked
         reply = await req.request(frames)
         self.account.received += 1
+        self.story.note(self.account, f"gets the reply {reply[0]!r} to {number}")
         if bytes(reply[0]) != b"re:%d" % number:
             self.story.fault(f"request {number} got the reply {reply[0]!r}")
 

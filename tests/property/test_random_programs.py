@@ -14,6 +14,7 @@ import pytest
 from fuzz.programs.chance import MODES, PAIRS, TRANSPORTS, Transport
 from fuzz.programs.program import Program
 from fuzz.programs.user import calls_of, every_call
+from trio_mq.lowlevel import CheckpointMode
 
 #: Programs over each transport in an ordinary run, and the first seed.
 PROGRAMS: Final = 20
@@ -39,10 +40,15 @@ def test_a_random_program_breaks_no_promise(
         Program(seed, transport, MODES[seed % 2]).run()
 
 
-def test_over_inproc_the_same_seed_is_the_same_program() -> None:
-    """To the number of each error, in spite of virtual time and random scheduling."""
-    one, other = (Program(7, "inproc", "always").run() for _ in range(2))
-    assert one == other
+@pytest.mark.parametrize("transport", ["inproc", "network"])
+@pytest.mark.parametrize("mode", MODES)
+def test_in_memory_the_same_seed_is_the_same_program(
+    transport: Transport, mode: CheckpointMode
+) -> None:
+    """To the last step, in spite of virtual time and random scheduling."""
+    for seed in (7, 8):
+        one, other = (Program(seed, transport, mode, trace=True).run() for _ in range(2))
+        assert one.trace.lines() == other.trace.lines()
 
 
 def test_the_programs_use_every_call() -> None:
