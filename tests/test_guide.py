@@ -1,0 +1,72 @@
+"""Each program of the guide does what its page says, in virtual time where time is in it."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Final
+
+import pytest
+import trio.testing
+
+GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
+PAGES: Final = "\n".join(
+    path.read_text("utf-8") for path in (GUIDE.parent.parent / "docs" / "guide").glob("*.rst")
+)
+SAME: Final = "{'key 0': '8', 'key 1': '9', 'key 2': '6', 'key 3': '7'}"
+
+#: What each program prints, in any order where it is a set.
+PRINTED: Final[dict[str, list[str] | set[str]]] = {
+    "weather.py": {"bern 13.0", "oslo 6.0"},
+    "kill_signal.py": ["328350"],
+    "concurrent_service.py": ["three answers in 1 second"],
+    "broker.py": [
+        *("task 0 by quick", "task 2 by quick", "task 3 by quick"),
+        *("task 1 by slow", "task 4 by quick", "task 5 by slow"),
+    ],
+    "proxies.py": ["through the queue: HELLO", "through the streamer: task"],
+    "espresso.py": {
+        *("heard news.0", "heard news.1", "heard news.2"),
+        *("  passed news.0", "  passed news.1", "  passed news.2"),
+        *("  passed (True, b'news.')", "  passed (False, b'news.')"),
+    },
+    "lazy_pirate.py": ["  service: silent", "  service: crashes", "you are welcome"],
+    "paranoid_pirate.py": [
+        *(f"{number} by {'ada' if number % 2 else 'grace'}" for number in range(10)),
+        *(f"{number} by grace" for number in range(10, 30)),
+    ],
+    "freelance.py": [f"{number} was answered by inproc://server-2" for number in range(4)],
+    "last_value.py": ["ada sees apples at 5", "grace sees pears at 4"],
+    "suicidal_snail.py": ["the quick one is still there", "the slow one has ended itself"],
+    "clone.py": [SAME, SAME],
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+async def test_a_program_prints_what_it_should(
+    name: str, autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All its parts, in one run."""
+    main = runpy.run_path(str(GUIDE / name))["main"]
+    with trio.fail_after(1000):
+        await main()
+    expected = PRINTED[name]
+    printed = capsys.readouterr().out.splitlines()
+    assert (sorted(printed) if isinstance(expected, set) else printed) == (
+        sorted(expected) if isinstance(expected, set) else expected
+    )
+
+
+async def test_a_file_arrives_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """In real time, since files are read and written by threads."""
+    with trio.fail_after(60):
+        await runpy.run_path(str(GUIDE / "send_file.py"))["main"]()
+    assert capsys.readouterr().out == "the same: True\n"
+
+
+@pytest.mark.parametrize("path", sorted(GUIDE.glob("*.py")), ids=lambda path: str(path.name))
+def test_a_program_is_short_tested_and_shown(path: Path) -> None:
+    """Sixty lines at most, on a page of the guide."""
+    assert len(path.read_text("utf-8").splitlines()) <= 60
+    assert path.name in {*PRINTED, "send_file.py"}
+    assert f"examples/guide/{path.name}" in PAGES
