@@ -189,6 +189,27 @@ REQUESTS: Final = (
     ),
 )
 
+SERVICES: Final = (
+    Work(
+        name="serve/100-clients",
+        title="A service with 100 DEALERs of libzmq, tcp, 16 B echoed",
+        roles=("service",),
+        clients=(Part("libzmq_clients", "dealers"),),
+        peers=_SERVERS,
+        job=Job(connections=100, concurrency=5),
+        measures=(ROUND_TRIPS,),
+    ),
+    Work(
+        name="serve/100-requests",
+        title="A service with one client that makes 100 requests at once, tcp, 16 B echoed",
+        roles=("service", "requesters"),
+        peers=_SERVERS,
+        job=Job(concurrency=100),
+        measures=(ROUND_TRIPS,),
+        quick=True,
+    ),
+)
+
 # ------------------------------------------------------------------------------- publishing
 
 _PUBLISHED: Final = Job(size=34)
@@ -338,6 +359,7 @@ WORKS: Final = (
     *ONE_DIRECTION,
     *SEALED,
     *REQUESTS,
+    *SERVICES,
     *PUBLISHING,
     *GROWTH,
     *LATENCY,

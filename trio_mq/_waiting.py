@@ -263,6 +263,10 @@ class TimeSlice:
         self.left -= messages
         return self.left <= 0 or self.clock() > self.deadline
 
+    def is_spent(self) -> bool:
+        """Tell whether the caller must now yield with `end`; its messages are counted already."""
+        return self.left <= 0 or self.clock() > self.deadline
+
     async def end(self) -> None:
         """Let the other tasks run. Not cancellable: what was done before it is done."""
         await trio.lowlevel.cancel_shielded_checkpoint()

@@ -218,6 +218,7 @@ class Library:
             "requesters": self._request_together,
             "inproc": self._inproc,
             "router": self._route,
+            "service": self._route,
             "services": self._serve_both,
             "sockets": self._open_many,
         }

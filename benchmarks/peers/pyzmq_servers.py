@@ -108,6 +108,7 @@ def sockets(job: Job) -> None:
 
 ROLES: Final[dict[str, Role]] = {
     "router": router,
+    "service": router,
     "publisher": publisher,
     "inproc": inproc,
     "services": services,

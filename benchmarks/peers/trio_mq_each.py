@@ -12,7 +12,7 @@ import trio_mq
 from benchmarks.job import Job, Role, ready
 from benchmarks.loops import keys
 from benchmarks.loops.cooperative import TRIO, Exchange, Library, Port
-from benchmarks.loops.ring import as_tuple, publications
+from benchmarks.loops.ring import ROUND, as_tuple, publications
 from benchmarks.peers.zmtp_by_hand import subscriptions_of
 from trio_mq import auth
 
@@ -87,6 +87,34 @@ async def _publish(job: Job) -> None:
         await TRIO.finish({})
 
 
+async def _serve(job: Job) -> None:
+    """Answer with a function, until all has been answered."""
+    expected = job.rounds * ROUND
+    answered = trio.Event()
+
+    async def echo(request: trio_mq.Request) -> trio_mq.Message:
+        nonlocal expected
+        expected -= 1
+        if not expected:
+            answered.set()
+        return request.message
+
+    async with (
+        trio_mq.Router(bind=job.endpoint, max_peers=job.connections + 100) as router,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(router.serve, echo)
+        ready()
+        await answered.wait()
+        await TRIO.finish({})
+        nursery.cancel_scope.cancel()
+
+
+def service(job: Job) -> None:
+    """Serve as many requests as clients will send."""
+    trio.run(_serve, job)
+
+
 def publisher(job: Job) -> None:
     """Publish to all subscribers and wait for the slowest instead of dropping."""
     trio.run(_publish, job)
@@ -97,4 +125,8 @@ for _name in trio_mq.__all__:
     getattr(trio_mq, _name)
 
 LIBRARY: Final = Library(TRIO, open_port, open_exchanges, as_tuple)
-ROLES: Final[dict[str, Role]] = {**LIBRARY.roles(), "publisher": publisher}
+ROLES: Final[dict[str, Role]] = {
+    **LIBRARY.roles(),
+    "publisher": publisher,
+    "service": service,
+}

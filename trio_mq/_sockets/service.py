@@ -157,9 +157,13 @@ class Service(Sender[S_co], Receiver[S_co]):
         self._check_may_serve()
         workers = Workers(
             name=type(self).__name__,
+            take_now=self._take_request_now,
             take=self._take_request,
+            has_run_enough=self._slice.is_spent,
+            pause=self._pause,
             call=lambda in_hand: handler(Request(in_hand, self)),
-            answer=self._answer,
+            answer=self._hand_over,
+            until_closed=self._until_closed,
             settle=self._settle,
             most=max_concurrent,
             cancel_when_gone=cancel_when_gone,
@@ -186,22 +190,47 @@ class Service(Sender[S_co], Receiver[S_co]):
             return request.message
 
         await self._take_in_turn(take)
-        if self._slice.spent():
-            await self._slice.end()
         return taken[0]
 
+    def _take_request_now(self) -> InHand | None:
+        """Take the next request if there is one and nobody waits for it."""
+        self._guard()
+        self._slice.left -= 1
+        if self._receivers.waiters:
+            return None
+        try:
+            return self._pattern.take_request()
+        except trio.WouldBlock:
+            return None
+
+    async def _pause(self) -> None:
+        """Notice cancellation, and let others run at the end of a slice, before a request more."""
+        await checkpoint_if_cancelled()
+        if self._slice.is_spent():
+            await self._slice.end()
+
     async def _answer(self, in_hand: InHand, message: Sendable) -> None:
+        """Hand over a reply, and let others run at the end of a slice."""
+        await self._hand_over(in_hand, message)
+        if self._slice.is_spent():
+            await self._slice.end()
+
+    async def _hand_over(self, in_hand: InHand, message: Sendable) -> None:
         """Hand over a reply; it is only cancelled where it has to wait for room."""
         frames = self._checked(message)
         self._guard()
+        self._slice.left -= 1
         try:
             in_hand.answer(frames)
         except trio.WouldBlock:
             await in_hand.line.wait(lambda: in_hand.answer_in_turn(frames))
             self._slice.restart()
-        else:
-            if self._slice.spent():
-                await self._slice.end()
+
+    @enable_ki_protection
+    async def _until_closed(self) -> None:
+        """Raise when the socket is closed, though every worker may wait for something else."""
+        self._guard()
+        await self._members.watchers.wait_until(lambda: False)
 
     def _settle(self, in_hand: InHand) -> None:
         """Decline what has no reply; when the socket is closed, nobody is left to be counted."""
@@ -225,4 +254,7 @@ class _Requests:
     @enable_ki_protection
     async def __anext__(self) -> Request:
         service = self._service
-        return Request(await service._take_request(), service)  # noqa: SLF001  # as in Request
+        request = Request(await service._take_request(), service)  # noqa: SLF001  # as in Request
+        if service._slice.spent():  # noqa: SLF001  # as above
+            await service._slice.end()  # noqa: SLF001  # as above
+        return request

@@ -1,19 +1,23 @@
 """The tasks behind ``serve``: how requests become calls of a function, so many at once.
 
 A *worker* is a task that takes a request, has it handled, and takes the next. It takes none before
-it can handle it: that bounds the requests in hand by the number of workers. When a request is taken
-and no worker is left to wait for the next one, another begins, up to the bound. So a function that
-never waits needs a few tasks, whatever the load, and one that waits as many as there are requests
-at once; no request costs a new task.
+it can handle it: that bounds the requests in hand by the number of workers.
 
-A worker ends early for one of two reasons, and another begins in its place if one is needed. Its
-cancel scope was cancelled, because the requester has left. Or the function has changed context
-variables, which must not reach the next call.
+One worker at most waits for the next request, the *leader*. When it has taken one, it lets another
+worker come and lead: one that is parked, or a new one, up to the bound. A worker that has finished
+takes the next request at once if there is one, the leader is still on its way, and the time slice
+is not spent; otherwise it parks. So a function that never waits is called by two tasks in turns, in
+the order of the requests, and a batch costs two wake-ups. A function that waits is called by as
+many tasks as it needs, and no request costs a new task.
+
+A worker ends early for one of two reasons. Its cancel scope was cancelled, because the requester
+has left. Or the function has changed context variables, which must not reach the next call.
 """
 
 from __future__ import annotations
 
 import contextvars
+import enum
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -29,18 +33,37 @@ Answer: TypeAlias = Sendable | None
 """A reply, or ``None`` for none."""
 
 
+class Lead(enum.Enum):
+    """Who takes the next request."""
+
+    #: Whoever comes next.
+    NOBODY = "nobody"
+    #: A worker that was woken or begun for it and has not run yet.
+    COMES = "comes"
+    #: A worker that waits for it, or has been given it and has not run yet.
+    WAITS = "waits"
+
+
 @attrs.define(eq=False, kw_only=True)
 class Workers:
     """One call of ``serve``."""
 
     #: The class of the socket, for logs.
     name: str
-    #: Waits for the next request.
+    #: Takes the next request if there is one; `None`: there is none.
+    take_now: Callable[[], InHand | None]
+    #: Waits for it.
     take: Callable[[], Awaitable[InHand]]
+    #: Tells whether this task has run for long enough.
+    has_run_enough: Callable[[], bool]
+    #: Lets others run if it has, and notices cancellation.
+    pause: Callable[[], Awaitable[None]]
     #: Calls the function of the program.
     call: Callable[[InHand], Awaitable[Answer] | Answer]
     #: Hands over the reply.
     answer: Callable[[InHand, Sendable], Awaitable[None]]
+    #: Raises when the socket is closed.
+    until_closed: Callable[[], Awaitable[None]]
     #: Gets every request that was taken, when nobody works on it any more.
     settle: Callable[[InHand], None]
     #: How many requests may be in hand.
@@ -49,9 +72,11 @@ class Workers:
     #: What every call begins with.
     _context: contextvars.Context = attrs.field(init=False, factory=contextvars.copy_context)
     _nursery: trio.Nursery = attrs.field(init=False)
-    #: How many workers there are, and how many of them have no request.
+    _lead: Lead = attrs.field(init=False, default=Lead.NOBODY)
+    #: How many workers there are.
     _count: int = attrs.field(init=False, default=0)
-    _idle: int = attrs.field(init=False, default=0)
+    #: Those that have nothing to do.
+    _parked: trio.lowlevel.ParkingLot = attrs.field(init=False, factory=trio.lowlevel.ParkingLot)
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
@@ -59,33 +84,61 @@ class Workers:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                self._begin_if_needed()
+                nursery.start_soon(self.until_closed)
+                self._let_another_lead()
         except BaseExceptionGroup as group:
             # One nursery is how this call is made, and nobody else's business.
             raise the_one(group) from None
 
-    def _begin_if_needed(self) -> None:
-        """Begin a worker for the next request, if none waits for it and there may be one more."""
-        if not self._idle and self._count < self.most:
+    def _let_another_lead(self) -> None:
+        """Let there be a leader, if nobody is one and there may be one more worker."""
+        if self._lead is not Lead.NOBODY:
+            return
+        if self._parked:
+            self._lead = Lead.COMES
+            self._parked.unpark()
+        elif self._count < self.most:
+            self._lead = Lead.COMES
             self._count += 1
-            self._idle += 1
             self._context.run(self._nursery.start_soon, self._work)
 
     @trio.lowlevel.enable_ki_protection
     async def _work(self) -> None:
+        """Handle one request after the other, as the leader at first."""
         with trio.CancelScope() as scope:
-            while not scope.cancel_called and self._has_clean_context():
-                request = await self.take()
-                self._idle -= 1
-                self._begin_if_needed()
+            await self.pause()
+            request = await self._take_as_leader()
+            while True:
                 try:
                     await self._handle(request, scope)
                 finally:
                     self.settle(request)
-                    self._idle += 1
+                if scope.cancel_called or not self._has_clean_context():
+                    break
+                request = await self._take_next()
         self._count -= 1
-        self._idle -= 1
-        self._begin_if_needed()
+        self._let_another_lead()
+
+    async def _take_next(self) -> InHand:
+        if self._lead is Lead.COMES and not self.has_run_enough():
+            request = self.take_now()
+            if request is not None:
+                return request
+        if self._lead is Lead.NOBODY:
+            self._lead = Lead.COMES
+            await self.pause()
+        else:
+            await self._parked.park()
+        return await self._take_as_leader()
+
+    async def _take_as_leader(self) -> InHand:
+        request = self.take_now()
+        if request is None:
+            self._lead = Lead.WAITS
+            request = await self.take()
+        self._lead = Lead.NOBODY
+        self._let_another_lead()
+        return request
 
     def _has_clean_context(self) -> bool:
         """Tell whether context variables are as they were; mostly they are the same object."""
