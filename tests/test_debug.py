@@ -199,10 +199,10 @@ def test_one_socket_with_many_peers_is_looked_at_less_often() -> None:
         looks.append(pattern)
         return iter(())
 
-    watcher = _debug._Watcher()
-    watcher._patterns[Crowded()] = 0  # type: ignore[index]  # as far as it is looked at
+    observer = _debug._Observer()
+    observer._patterns[Crowded()] = 0  # type: ignore[index]  # as far as it is looked at
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_debug, "faults", look)
         for _ in range(22):
-            watcher.after_task_step(None)  # type: ignore[arg-type]  # not needed without a fault
+            observer.after_task_step(None)  # type: ignore[arg-type]  # not needed without a fault
     assert len(looks) == 2

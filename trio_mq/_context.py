@@ -76,7 +76,7 @@ class Context:
 
 
 class _ContextOfRun(Context):
-    """The context of a run: nobody has made it to keep names apart from those of other runs."""
+    """The default context of a run, which no program has made."""
 
     @staticmethod
     def _make_namespace() -> Namespace:
@@ -86,8 +86,8 @@ class _ContextOfRun(Context):
 class Shared:
     """What the sockets of one context share, as the library sees it: names, and who is open.
 
-    Threads may share a context, so the lock guards each look and change. It is held for a moment,
-    and never through a Ctrl-C: whoever came next would wait for ever.
+    Threads may share a context, so the lock guards each look and change. It is held for a moment. A
+    Ctrl-C can't come in that moment; otherwise the next one would wait for ever.
     """
 
     def __init__(self, context: Context, names: Namespace) -> None:
@@ -183,7 +183,7 @@ def checked(context: Context) -> Context:
 
 
 _askers: list[Callable[[Context], Authenticator]] = []
-"""Asking a handler takes sockets, which are floors above: `_exports` leaves here what does it."""
+"""What asks a handler. It needs sockets, which are floors above, so `_exports` puts it here."""
 
 
 def ask_handlers_by(asker: Callable[[Context], Authenticator]) -> None:

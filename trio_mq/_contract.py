@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import ssl
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import attrs
@@ -79,7 +80,7 @@ class PipesSide(Protocol):
         """A connected endpoint has failed and gets no messages until it is connected again."""
 
     def leave(self, pipe: Pipe) -> None:
-        """A connected endpoint is to go when what waits is written: never choose it again."""
+        """A connected endpoint will go when what waits is written: never choose it again."""
 
     def remove(self, pipe: Pipe) -> None:
         """A connected endpoint went, with its link."""
@@ -138,8 +139,12 @@ class SocketSide(Protocol):
 
     # -- it talks --
 
-    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
-        """Messages arrived for the link's pipe; at most as many as it had room for."""
+    def deliver_from(self, link: AnyLink, pipe: Pipe) -> Callable[[list[Message], int], None]:
+        """Return what takes the messages that arrive for a link's pipe, and their payload bytes.
+
+        It takes at most as many as the pipe has room for. Asking once for each connection saves a
+        call for every batch, of which most hold one message.
+        """
 
     def peer_said(self, link: AnyLink, event: Event) -> None:
         """A command arrived that is not about the connection itself, such as a subscription."""

@@ -84,19 +84,19 @@ def is_debugging() -> bool:
 def observe(pattern: Pattern) -> None:
     """A socket opens: look at it after each step, in debug mode."""
     if _Switch.on:
-        _watchers_of_run().add(pattern)
+        _observer_of_run().add(pattern)
 
 
 def dismiss(pattern: Pattern) -> None:
     """A socket has closed: look a last time whether anything is left."""
     try:
-        watcher = _watcher.get()
+        observer = _observer.get()
     except (LookupError, RuntimeError):
         return  # nothing was ever watched in this run, or there is no run
-    watcher.remove(pattern)
+    observer.remove(pattern)
 
 
-class _Watcher(trio.abc.Instrument):
+class _Observer(trio.abc.Instrument):
     """Looks at the open sockets of one run."""
 
     def __init__(self) -> None:
@@ -143,16 +143,16 @@ async def _crash(found: str) -> NoReturn:  # a task of trio's
     raise InternalError(f"this is a bug of trio_mq, please report it. {found}")
 
 
-_watcher: trio.lowlevel.RunVar[_Watcher] = trio.lowlevel.RunVar("trio_mq debug mode")
+_observer: trio.lowlevel.RunVar[_Observer] = trio.lowlevel.RunVar("trio_mq debug mode")
 
 
-def _watchers_of_run() -> _Watcher:
+def _observer_of_run() -> _Observer:
     try:
-        return _watcher.get()
+        return _observer.get()
     except LookupError:
-        watcher = _Watcher()
-        _watcher.set(watcher)
-        return watcher
+        observer = _Observer()
+        _observer.set(observer)
+        return observer
 
 
 # -- the invariants --

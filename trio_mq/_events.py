@@ -29,7 +29,7 @@ def _now() -> float:
 
 @attrs.frozen(kw_only=True)
 class _Timed:
-    """What happened at some time, which makes no difference to what it was."""
+    """An event with its time, which does not count when events are compared."""
 
     time: float = attrs.field(factory=_now, eq=False, repr="{:.3f}".format)
     """When it happened, in seconds of trio's clock."""
@@ -303,7 +303,7 @@ class _Shelf:
         if self._count < _KEPT_EVENTS:
             self._count += 1
             return 0
-        # A peer that makes many events must neither hide what it does last nor what others do.
+        # A peer that makes many events must hide neither its latest ones nor those of others.
         max(self._lines.values(), key=len).popleft()
         return 1
 

@@ -160,8 +160,8 @@ class Limits:
     """Messages on a socket type that never reads them, before the connection is closed."""
 
     receive_budget: int | None = attrs.field(default=256 * MIB, validator=count(optional=True))
-    """Bytes that may wait to be received in one socket, of all peers together and with those that
-    have left, subscriptions at an `XPub` included; beyond it we read no more, and accept nobody.
+    """Bytes that may wait to be received in one socket: from all peers together, those that have
+    left and subscriptions at an `XPub` included. Beyond it we read no more, and accept nobody.
     ``None`` is unlimited. Where few peers may come (`max_peers`), it is no more than twice what
     they can fill up to their marks, or 8 MiB.
     """

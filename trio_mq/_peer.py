@@ -186,7 +186,7 @@ class Peer:
 def attach(peer: Peer, pipe: Counted) -> None:
     """Say that the handshake is done and the messages of a peer go through that pipe."""
     baseline = pipe.figures().copy()
-    # What waits already is this peer's to get.
+    # What waits already is for this peer.
     waiting = pipe.waiting()
     baseline.accepted -= waiting.out
     baseline.accepted_bytes -= waiting.out_bytes

@@ -70,7 +70,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
                 if socket is not None:
                     nursery.start_soon(_until_closed, socket)
     except BaseExceptionGroup as group:
-        # One nursery is how this call is made, and nobody else's business.
+        # That there is a nursery in this call must not show in its errors.
         raise the_one(group) from None
 
 
@@ -78,7 +78,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
 async def _until_closed(socket: ProxySocket) -> None:
     """Raise when the socket is closed, for the direction that waits for something else."""
     await trio.lowlevel.checkpoint_if_cancelled()
-    await guarded_pattern(socket).ledger.watchers.wait_until(_never)
+    await guarded_pattern(socket).ledger.conditions.wait_until(_never)
 
 
 async def _wait_for_room(capture: Sender) -> None:
@@ -129,7 +129,8 @@ class _Direction:
         try:
             sink.send(message)
             if isinstance(sink, XSubPattern):
-                # It counts subscriptions, of which an XPub may report each, but only the last end.
+                # It counts subscriptions. An XPub may report each of them, but only the last
+                # cancellation.
                 for _ in range(1, source.stands_for):
                     sink.send(message)
         except trio.WouldBlock:

@@ -5,9 +5,9 @@ Two equations hold at every moment, per pipe and per socket, and the tests check
 * accepted = waiting + written + dropped, for messages on their way out;
 * decoded = delivered + waiting + dropped, for messages on their way in.
 
-Whatever is counted for a pipe is counted for its socket in the same moment: each has a tally of its
-own, so that the figures of a socket cost the same for ten peers and for ten thousand. Only what a
-pipe has not counted yet is looked for, in those pipes where something waits.
+Whatever is counted for a pipe is counted for its socket in the same moment. Each has a tally of its
+own, so that the figures of a socket cost the same for ten peers and for ten thousand. Only pipes in
+which something waits are looked at, for what they have not counted yet.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class DropReason(enum.Enum):
     """Nobody subscribed to it, or nobody had asked for it."""
 
     MALFORMED = "malformed"
-    """It has not the form that a request needs: an empty frame, and a body after it."""
+    """It lacks the form of a request: an empty frame, and a body after it."""
 
     TOO_LARGE = "too_large"
     """It exceeded a size limit of ours, which ended the connection with its peer."""
@@ -89,7 +89,7 @@ class Tally:
         #: The longest that a queue, out and in, has ever been.
         self.peak_out: int = 0
         self.peak_in: int = 0
-        # Most peers never lose a message: the counters come to be with the first one that does.
+        # Most peers never lose a message: the counters are made with the first loss.
         self.dropped_out: Counter[DropReason] | None = None
         self.dropped_in: Counter[DropReason] | None = None
 
@@ -249,7 +249,7 @@ def _nonzero(counts: Counter[DropReason] | None) -> dict[DropReason, int]:
 
 
 class Counted(Protocol):
-    """What is counted for one peer: its pipe, as far as figures go."""
+    """What is counted for one peer: the part of its pipe that concerns figures."""
 
     routing_id: bytes
 

@@ -28,7 +28,7 @@ from trio_mq._events import (
 )
 from trio_mq._peer import Peer
 
-#: How a stranger's connection ends who only looked whether the port is open, or thought better.
+#: How a connection ends whose other end only looked whether the port is open.
 _ORDINARY: Final = frozenset({"eof", "reset", "closed", "connection-lost"})
 #: Seconds for which a service may be missing that is perhaps just being started, or restarted.
 _STARTING: Final = 0.5
@@ -90,7 +90,7 @@ class Teller:
         log.LISTENING.tell(self._name, event.endpoint)
 
     def on_listening_stopped(self, event: ListeningStopped) -> None:
-        """Its state is needed no more."""
+        """Forget what was told of it."""
         endpoint = event.endpoint
         self._listening.discard(endpoint)
         self._refused.pop(endpoint, None)
@@ -109,7 +109,7 @@ class Teller:
         endpoint, error = event.endpoint, event.error
         log.RETRYING.tell(self._name, endpoint, event.delay, _why(endpoint, error))
         if endpoint in self._lost:
-            # That the connection ended is told; that nobody is found again is not so yet.
+            # The end of the connection was told; that nobody can be reached again was not, yet.
             self._lost.discard(endpoint)
             return
         kind = _kind(error)
@@ -135,12 +135,13 @@ class Teller:
         log.CONNECTED.tell(self._name, _who(event.peer), endpoint)
 
     def on_handshake_failed(self, event: HandshakeFailed) -> None:
-        """Warn of who is refused; who merely left again is no news."""
+        """Warn of a peer that is refused; one that merely left again is not worth a line."""
         endpoint = event.endpoint
         error = event.error
         is_told = isinstance(error, AuthenticationFailed) and error.status == "500"
         if endpoint not in self._listening or event.reason in _ORDINARY or is_told:
-            # Of a connected endpoint, what follows is told: an error in `connect`, or a new try.
+            # For a connected endpoint, what follows is told instead: an error of `connect`, or a
+            # retry.
             log.HANDSHAKE_ENDED.tell(
                 self._name, endpoint, event.address, _told(event.reason, error)
             )
@@ -230,12 +231,12 @@ def _why(endpoint: str, error: BaseException | None) -> str:
 
 
 def _may_just_be_starting(error: BaseException | None) -> bool:
-    """Tell whether nobody listens there, which the next attempt may find otherwise."""
+    """Tell whether nobody listens there; the next attempt may find somebody."""
     return isinstance(error, (ConnectionRefusedError, FileNotFoundError))
 
 
 def _kind(error: BaseException | None) -> object:
-    """Return what two failures have in common that are one to their reader."""
+    """Return what two failures have in common if they are the same to a reader."""
     match error:
         case RemoteProtocolError():
             return type(error), error.fault

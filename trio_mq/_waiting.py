@@ -95,7 +95,7 @@ class WaitList(Generic[Result]):
             was_oldest = self.waiters[0] is waiter
             self.waiters.remove(waiter)
             if was_oldest:
-                # The next one may wait for less: for another subscriber's room, say.
+                # The next one may wait for less, such as the room of another subscriber.
                 self.serve()
             return trio.lowlevel.Abort.SUCCEEDED
 
@@ -146,52 +146,52 @@ class WaitList(Generic[Result]):
 
 
 @attrs.define(eq=False, repr=False)
-class _Watcher:
+class _Conditional:
     task: trio.lowlevel.Task
     condition: Callable[[], bool]
     error: BaseException | None = None
 
 
-class Watchers:
+class Conditions:
     """The tasks that wait for a condition each, such as a number of peers, and compete for nothing.
 
     Whoever changes what conditions are about calls `look`, which costs one plain call for each.
     """
 
-    __slots__ = ("_watching",)
+    __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._watching: dict[_Watcher, None] = {}
+        self._waiting: dict[_Conditional, None] = {}
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds. Cancelled, it only stops waiting."""
         if condition():
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        watcher = _Watcher(trio.lowlevel.current_task(), condition)
-        self._watching[watcher] = None
+        waiter = _Conditional(trio.lowlevel.current_task(), condition)
+        self._waiting[waiter] = None
 
         def leave(_: object) -> trio.lowlevel.Abort:
-            del self._watching[watcher]
+            del self._waiting[waiter]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
-        if watcher.error is not None:
-            raise watcher.error
+        if waiter.error is not None:
+            raise waiter.error
 
     def look(self) -> None:
         """Let those go on whose condition holds now."""
-        if self._watching:
-            for watcher in [each for each in self._watching if each.condition()]:
-                del self._watching[watcher]
-                trio.lowlevel.reschedule(watcher.task)
+        if self._waiting:
+            for waiter in [each for each in self._waiting if each.condition()]:
+                del self._waiting[waiter]
+                trio.lowlevel.reschedule(waiter.task)
 
     def fail(self, make_error: Callable[[], BaseException]) -> None:
         """Raise an error of its own in every task that waits."""
-        while self._watching:
-            watcher, _ = self._watching.popitem()
-            watcher.error = make_error()
-            trio.lowlevel.reschedule(watcher.task)
+        while self._waiting:
+            waiter, _ = self._waiting.popitem()
+            waiter.error = make_error()
+            trio.lowlevel.reschedule(waiter.task)
 
 
 _NO_TRIO: Final = (
@@ -223,7 +223,7 @@ class TimeSlice:
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
-        #: The processor's time, for patience with who may be waiting for the processor too.
+        #: The processor's time, to be patient with peers that may be waiting for the processor too.
         self.processor: Callable[[], float] = thread_time
         """Where the slice reads the time; if that is a constant, only the count decides."""
 

@@ -39,7 +39,7 @@ class Books:
     def taken_back(self, pipe: Pipe, place: int) -> None:
         """Nobody drains."""
 
-    def outgoing_finished(self, pipe: Pipe) -> None:
+    def outgoing_gone(self, pipe: Pipe) -> None:
         """Nobody drains."""
 
     def emptied(self, pipe: Pipe) -> None:

@@ -1,9 +1,10 @@
 """How long to wait before dialling again.
 
-Programs start in any order, and a service that restarts is back soon: so an endpoint in trouble is
-first dialled often, with pauses of up to a tenth of a second, and who binds meanwhile is found at
-once. Only trouble that lasts is met with longer pauses, up to ``reconnect_interval_max``; and where
-a dial costs nothing, since it does not leave the machine, it must last longer for that.
+Programs start in any order, and a service that restarts is back soon. So an endpoint in trouble is
+first dialled often, with pauses of up to a tenth of a second, and a service that comes up meanwhile
+is found at once. Only trouble that lasts leads to longer pauses, up to ``reconnect_interval_max``.
+Where a dial costs nothing, since it does not leave the machine, trouble must last longer before the
+pauses grow.
 
 Every pause is random: short ones between half of their bound and all of it, long ones from zero on.
 Without that, a thousand clients of a server that restarts all come back in the same moment, and
@@ -21,12 +22,12 @@ from trio_mq._contract import Ending
 from trio_mq._errors import AuthenticationFailed, HandshakeError, ProtocolError, Refusal
 from trio_mq._options import Options
 
-#: The bound of a pause in young trouble, unless ``reconnect_interval`` is longer.
+#: The longest pause while trouble is young, unless ``reconnect_interval`` is longer.
 _NEAR: Final = 0.1
 #: Seconds for which trouble is young: another program may just be starting, here or elsewhere.
 _YOUNG: Final = 10.0
 _YOUNG_NEARBY: Final = 60.0
-#: Seconds that a connection must have stood for the peer to count as well again.
+#: Seconds that a connection must stand before the peer counts as healthy again.
 _STOOD: Final = 5.0
 #: After a protocol error: somebody else's service is on that port, perhaps for a moment.
 _FAULT_FIRST: Final = 1.0

@@ -1,13 +1,13 @@
 """One bound endpoint: it accepts connections, and each of them is a link in its nursery.
 
-Errors of one visitor are nobody else's. When the system has no more descriptors or memory, the
+An error of one visitor affects nobody else. When the system has no more descriptors or memory, the
 listener says so once and tries again after a pause, because the connections still wait in the
-kernel. Any other error of a listener stays, so it is given up: the endpoint has failed, which an
-event, its status and the log say, and what it has accepted goes on.
+kernel. Any other error of a listener is permanent, so the listener is given up. The endpoint has
+failed, as an event, its status and the log say; the connections that it has accepted go on.
 
-Visitors who don't get on with their handshake are limited in number, and the oldest makes room for
-the newest, so that idlers can't keep real peers out. The more of them come, the less time each has
-in which it may do nothing; whoever waits for us is no idler.
+The number of visitors in the middle of their handshake is limited. When it is reached, the oldest
+idler makes room for the newest visitor, so that idlers can't keep real peers out. The more visitors
+come, the less time each has before it counts as idle. One that waits for us is no idler.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from trio_mq.zmtp import Role
 
 #: Seconds before the next try when the system can't give us another connection.
 _EXHAUSTED_PAUSE: Final = 0.1
-#: Seconds that a visitor has at least before it may be sent away for another: at first, and in a
-#: flood, towards which each that is sent away is a step.
+#: Seconds that a visitor has before it may be sent away for another: in peace, and in a flood. Each
+#: one that is sent away takes us a step from the first to the second.
 _GRACE: Final = 1.0
 _LEAST_GRACE: Final = 0.1
 _STEP: Final = 0.9
@@ -68,7 +68,7 @@ class Binder:
         #: What strangers may cost.
         self.keeper: Doorkeeper = Doorkeeper(endpoint, options.limits)
         self._grace = _GRACE
-        #: One of them is half open no more.
+        #: One of them has finished its handshake, or ended.
         self._closed_one = trio.Event()
         #: It has ended for good, and so has every link of it.
         self.done: trio.Event = trio.Event()

@@ -35,12 +35,12 @@ class Connected:
 
     @property
     def is_over(self) -> bool:
-        """Its only attempt has failed, whoever has still to hear of it; or it was stopped."""
+        """Its only attempt has failed, though a call may not know it yet; or it was stopped."""
         return self.dial.done.is_set()
 
     @property
     def unwanted(self) -> bool:
-        """Nobody has a use for it any more."""
+        """No call keeps it, and none waits for it."""
         return not self.kept and (not self._waiting or self.is_over)
 
     def agree(self, overrides: Mapping[str, object]) -> None:
@@ -71,13 +71,13 @@ class Connected:
 
     async def _handshake(self, calls: WaitingCalls) -> None:
         dial = self.dial
-        # The others watch the clock themselves; a name is only waited for.
+        # A dialer keeps the time itself. A name of inproc is only waited for, so we keep it here.
         seconds = dial.options.connect_timeout if isinstance(dial, InprocDialer) else None
         nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
         with calls.until_closed(), attempting(nobody, seconds=seconds):
-            await dial.settled.wait()
+            await dial.tried.wait()
         if dial.last_error is not None:
             raise dial.last_error
-        # A connection that was made, and lost again before this task ran, was made all the same.
+        # A connection that was lost again before this task ran had been made nevertheless.
         if dial.state is not EndpointState.CONNECTED and dial.done.is_set():
             raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")

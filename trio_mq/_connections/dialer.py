@@ -61,7 +61,7 @@ class Dialer:
         self.last_error: BaseException | None = None
         self.link: Link | None = None
         #: The attempt that was asked for, first by ``connect``, has succeeded or failed.
-        self.settled: trio.Event = trio.Event()
+        self.tried: trio.Event = trio.Event()
         #: Which attempt that is, and how many have begun.
         self._asked_for = 1
         self._attempts = 0
@@ -109,11 +109,11 @@ class Dialer:
                 while not self._over():
                     delay = await self._once_through()
                     if self._attempts >= self._asked_for:
-                        self.settled.set()
+                        self.tried.set()
                     if not self._over():
                         await self._pause(delay)
         finally:
-            self.settled.set()
+            self.tried.set()
             self.done.set()
 
     def _over(self) -> bool:
@@ -126,8 +126,8 @@ class Dialer:
     def stop(self) -> None:
         """Drop the connection, if any, and dial no more.
 
-        To cancel the task is for where nothing else ends it. It costs several times as much, which
-        is felt where thousands of endpoints end at once; see `leaving.stop_at_rest`.
+        The task is cancelled only if nothing else would end it. To cancel costs several times as
+        much, which matters when thousands of endpoints end at once; see `leaving.stop_at_rest`.
         """
         self._stopped = True
         if self.link is not None:
@@ -149,14 +149,14 @@ class Dialer:
             self._hurry.set()
 
     def try_again(self) -> None:
-        """Unless connected, let `settled` mean an attempt that begins now or later.
+        """Unless connected, let `tried` mean an attempt that begins now or later.
 
-        What an earlier one met says nothing of now: the service may have come up since.
+        What an earlier attempt met says nothing about now: the service may have come up since.
         """
         if self.pipe.hold is Hold.LENT:
             return
-        if self.settled.is_set():
-            self.settled = trio.Event()
+        if self.tried.is_set():
+            self.tried = trio.Event()
         self._asked_for = self._attempts + 1
         self._hurry.set()
 
@@ -174,7 +174,7 @@ class Dialer:
         self.last_error = None
         self._once = False
         self._hurry = trio.Event()
-        self.settled.set()
+        self.tried.set()
         if self._finishing:
             link.finish()
 

@@ -1,8 +1,8 @@
 """What strangers at one endpoint may cost: how often they may knock, and what we do for them.
 
 A handshake costs the server more than it costs the client, above all under CURVE, where each valid
-HELLO makes us compute. So handshakes take turns, at a bounded rate: who floods us takes that share
-of the processor and no more, and waits in the same line as everybody else. So do questions to the
+HELLO makes us compute. So handshakes take turns, at a bounded rate: a flood gets that share of the
+processor and no more, and waits in the same line as everybody else. So do questions to the
 authenticator. One address may take only a part of what all may take, unless it is of this machine:
 programs here could do worse, and a proxy such as stunnel brings everybody from here.
 """
@@ -31,7 +31,7 @@ class Allowance:
     """How often something may happen: at a steady rate, after some that were saved up.
 
     Args:
-        rate: How often in a second; ``None`` is as often as it likes.
+        rate: How often in a second; ``None``: without a limit.
         burst: How many times at once after a rest.
     """
 
@@ -44,7 +44,7 @@ class Allowance:
         self._since = -math.inf
 
     async def use(self) -> None:
-        """Wait until it may happen again; who comes first while others wait is up to the caller."""
+        """Wait until it may happen again. The order of several tasks is up to the caller."""
         while pause := self._pause(trio.current_time()):  # noqa: ASYNC110  # time alone changes it
             await trio.sleep(pause)
         self._saved -= 1.0
@@ -55,7 +55,8 @@ class Allowance:
         earned = (now - self._since) * self._rate
         self._saved = min(float(self._burst), self._saved + earned)
         self._since = now
-        # Nearly a whole one is one, or a wait shorter than a clock can tell would never end.
+        # Nearly a whole one counts as one. Otherwise a wait that is too short for the clock to
+        # measure would never end.
         return 0.0 if self._saved > 1.0 - 1e-6 else (1.0 - self._saved) / self._rate
 
 
@@ -159,7 +160,7 @@ class Doorkeeper:
         times, most = self._refused.get(who), self._limits.max_auth_failures_per_minute
         if times is None or most is None or len(times) < most:
             return False
-        # So many within a minute, and the last of them less than the block ago.
+        # That many failures came within a minute, and the block since the last is not over.
         return times[-1] - times[0] < 60.0 and trio.current_time() < times[-1] + _BLOCKED
 
     # -- what is told of them --

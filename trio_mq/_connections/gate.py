@@ -32,7 +32,7 @@ class Gate:
         address: Where the peer is.
         certificate: Returns the one that the peer has shown, if any.
         accepted: The peer has connected to us.
-        keeper: Lets only so many ask at a time.
+        keeper: Limits how many may ask at a time.
         on_revoked: Called when the grant is taken back.
     """
 
@@ -79,7 +79,7 @@ class Gate:
         self._revocations: tuple[Revocation, ...] = ()
 
     async def wait_in_line(self, size: int) -> None:
-        """Wait if what comes with so many more bytes may be the first that makes us compute."""
+        """Wait in line if the next ``size`` bytes may be the first that make us compute."""
         before, self._heard = self._heard, self._heard + size
         mechanism = self._options.mechanism
         if mechanism is None or mechanism.name != "CURVE":
@@ -140,7 +140,7 @@ class Gate:
 
     def _refusal(self, refused: Refused) -> AuthenticationFailed:
         status = str(refused.status)
-        # Who may come again later is told nothing: after an ERROR libzmq never dials again.
+        # A peer that may come again later is told nothing: after an ERROR libzmq never dials again.
         if refused.status != 300:  # RFC 27, "temporary error"
             self._connection.refuse(status)
         why = f": {refused.reason}" if refused.reason else ""
@@ -186,7 +186,7 @@ class Gate:
 
 @trio.lowlevel.disable_ki_protection
 async def _ask(authenticator: Authenticator, request: Request) -> object:
-    # Whatever it is, it is judged by the caller: types promise nothing about other people's code.
+    # The caller checks what it is: annotations promise nothing about other people's code.
     answer: Awaitable[object] = authenticator(request)
     return await answer
 

@@ -1,8 +1,8 @@
-"""Why a connection did not come to be, in words: where, what happened, and what to do about it.
+"""Why a handshake failed, in words: where, what happened, and what to do about it.
 
 What the network does is an `OSError`, so that one ``except`` is enough for all of it: silence, a
-reset, an end too early. Where the two ends don't agree it is a `HandshakeError`, and what is no
-ZMTP a `RemoteProtocolError`. Many refusals of 0MQ are nothing but the end of the stream at a
+reset, an end too early. If the two ends don't agree it is a `HandshakeError`; if the peer does not
+speak ZMTP, a `RemoteProtocolError`. Many refusals of 0MQ are nothing but the end of the stream at a
 certain place, so the text names what usually lies behind it.
 """
 
@@ -35,7 +35,7 @@ _BUSY: Final = (
 
 @attrs.frozen(eq=False, repr=False)
 class Attempt:
-    """A handshake that came to nothing, and what there is to say about it."""
+    """A handshake that has failed, and what there is to say about it."""
 
     endpoint: str
     address: str
@@ -49,7 +49,7 @@ class Attempt:
         """Return what users get for an error of the handshake."""
         match error:
             case MQError():
-                # Made for this attempt alone, by somebody who did not know where it was.
+                # It was raised for this attempt alone, by code that did not know the endpoint.
                 error.args = (f"{self._what}: {error}", *error.args[1:])
                 return error
             case trio.TooSlowError():

@@ -1,20 +1,20 @@
 """PINGs, PONGs and silence on one connection (RFC 37, "Connection Heartbeating").
 
 Any byte is a sign of life, also in the middle of a frame: a large message on a slow line must not
-kill its own connection. The task sleeps until the earliest of three moments: the next PING, the
-end of the peer's patience with us that it asked for (its PING's time to live), and the end of our
-own patience after a PING of ours.
+end its own connection. The task sleeps until the earliest of three moments: the next PING, the end
+of the peer's patience with us that it asked for (its PING's time to live), and the end of our own
+patience after a PING of ours.
 
 *Silence and death.* A program that does not answer may be dead, or busy: libzmq stops reading when
 its queue is full, and then reads no PING either. So one rule (`_is_silent`) decides for all:
 
 * If its kernel owes us an acknowledgement for all that time, it is gone. (`Vital`)
-* If its kernel has acknowledged, its program exists; for it takes the connection along when it
-  ends. That is enough to keep a place that somebody else claims (`shows_life`).
-* A heartbeat asks for more: the program is to answer. It may be behind with its reading as long as
+* If its kernel has acknowledged, its program exists, since a program that ends takes its
+  connections with it. That is enough to keep a place that somebody else claims (`shows_life`).
+* A heartbeat asks for more: the program has to answer. It may be behind with its reading as long as
   messages of ours that it may not have read stand between its last PONG and the PING in question.
-  With nothing before the PING but what it has read, a program that does not answer hangs.
-* Where nobody can tell of the other kernel, silence is death.
+  If it has read everything that we wrote before the PING and does not answer, it hangs.
+* Where we can't see what the other kernel does, silence is death.
 
 PINGs and PONGs wait in a place for one of each, and are encoded when the writer takes them: a peer
 that makes them due and does not read them can't pile them up.
@@ -44,7 +44,7 @@ from trio_mq.zmtp import Connection
 _SECOND_LOOK: Final = 0.02
 #: Seconds between two PINGs at least, however often the peer's own suggest that we send some.
 _CLOSEST_PINGS: Final = 0.02
-#: The same where strangers make us ask: a peer may be strict about the number of PINGs.
+#: The same where strangers make us ask: the peer may limit the number of PINGs.
 _CLOSEST_QUESTIONS: Final = 0.25
 #: Seconds between two looks at the other kernel while a sign of life is waited for.
 _LOOK: Final = 0.05
@@ -148,10 +148,10 @@ class Heartbeat:
         #: last one that has one: those the peer has read.
         self._asked: deque[int] = deque()
         self._read = 0
-        #: When a peer that seems busy is judged anew.
+        #: When a peer that seems busy is judged again.
         self._reprieve = -math.inf
         self._changed = trio.Event()
-        #: A PING of ours is due, and the context of the last one that went out.
+        #: Whether a PING of ours is due, and the context of the last one that was written.
         self._ping_due = False
         self._context = b""
         #: The context of the PONG that is due; a newer one replaces it.
@@ -259,7 +259,8 @@ class Heartbeat:
             life.set()
 
     def _acknowledged_since(self, moment: float) -> bool:
-        # Half a look less: what was acknowledged just before does not count.
+        # Half the pause between two looks less, so that what was acknowledged just before does not
+        # count.
         seconds = trio.current_time() - moment - _LOOK / 2
         return seconds > 0 and self._stream.vital(seconds) is Vital.SPOKE
 
@@ -270,7 +271,7 @@ class Heartbeat:
             case Vital.SILENT:
                 return False
             case Vital.UNKNOWN:
-                # We do not read: then nothing could be heard.
+                # While we do not read, nothing can be heard.
                 return self._paused
 
     def _ping(self) -> None:
@@ -312,7 +313,8 @@ class Heartbeat:
     def _next_ping_due(self) -> float:
         if not self._paused:
             return self._next_ping
-        # A peer that sends two PINGs at once has no rhythm, but would set us one without a pause.
+        # Two PINGs at once have no interval between them; without this bound we would send PINGs
+        # without a pause.
         pause = max(self._peer_interval / 2, _CLOSEST_PINGS)
         return min(self._next_ping, self._last_sent + pause)
 

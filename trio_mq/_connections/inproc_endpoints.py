@@ -1,8 +1,9 @@
 """The two kinds of ``inproc`` endpoint: a bound name, and a connected one.
 
-A connector meets whoever binds its name, at once, and again when the name is bound anew. One that
-was sent away by a binder that is still there comes back after a pause, as over a wire, and from a
-task of its own: two sockets that don't get on would else meet and part for ever, on one stack.
+A connector meets whoever binds its name, at once, and again each time that the name is bound. One
+that was sent away by a binder that is still there comes back after a pause, as over a wire, and in
+a task of its own. Otherwise two sockets that don't suit each other would meet and part for ever, on
+one stack.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class InprocDialer:
         self.state = EndpointState.CONNECTING
         self.last_error: BaseException | None = None
         self.link: InprocLink | None = None
-        self.settled = trio.Event()
+        self.tried = trio.Event()
         self.done = trio.Event()
         self._owner = owner
         self._name = name
@@ -160,13 +161,13 @@ class InprocDialer:
         if not self._stopped and self.link is None:
             BOUND_ELSEWHERE.tell(self.endpoint, error)
             self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
-            self.settled.set()
+            self.tried.set()
 
     def try_again(self) -> None:
         """Unless connected, look again, even at a binder that did not suit us before."""
         if self.link is None and not self._stopped:
-            if self.settled.is_set():
-                self.settled = trio.Event()
+            if self.tried.is_set():
+                self.tried = trio.Event()
             self._names.forget(self._name, self)
             self._pause.cancel()
             self.look()
@@ -193,14 +194,14 @@ class InprocDialer:
             theirs.refuse(theirs.misfit(ours) or error)
             ours.refuse(error)
             self._owner.pipes.unreachable(self.pipe)
-            # Not this binder; but the name may be bound by another one some day.
+            # This binder does not suit us, but another one may bind the name some day.
             self._names.wait(self._name, self)
         else:
             if self.link is not None:
                 self.state, self.last_error = EndpointState.CONNECTED, None
             if self._finishing and self.link is not None:
                 self.finish()
-        self.settled.set()
+        self.tried.set()
 
     def lost(self, link: InprocLink) -> None:
         """The connection has ended: wait for the name to be bound again, or for the binder."""
@@ -216,7 +217,7 @@ class InprocDialer:
             self._rest(link.ending)
 
     def _rest(self, end: Ending) -> None:
-        """Its binder is there, and did not get on with us, or we with it: look in a while."""
+        """Its binder is still there, and one of us has left the other: try again after a pause."""
         self.last_error = end.error or ConnectionError(
             f"connection to {self.endpoint} ended: {end.reason}"
         )
@@ -250,7 +251,7 @@ class InprocDialer:
         self._names.forget(self._name, self)
         if self.link is not None:
             self.link.end("closed", None)
-        self.settled.set()
+        self.tried.set()
         self.done.set()
 
     def finish(self) -> None:
@@ -264,5 +265,5 @@ class InprocDialer:
 
 
 def _longest() -> float:
-    """Stand for a random number: nobody here comes back at the same moment from elsewhere."""
+    """Stand for a random number: within a process, no crowd's return has to be spread."""
     return 1.0

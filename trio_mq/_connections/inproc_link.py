@@ -8,7 +8,7 @@ come to the end of what it has, or when the sender has no more room: moving one 
 sending two.
 
 Types and routing ids are judged as in a handshake, and sizes by the receiver's limits as in a
-decoder, which libzmq leaves out here.
+decoder. (libzmq does not limit sizes over inproc.)
 
 An `InprocLink` is to its socket what a `Link` is, and has the same surface; and it borrows its pipe
 as a `Writer` does (`Borrower`).
@@ -17,6 +17,7 @@ as a `Writer` does (`Borrower`).
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from itertools import takewhile
 from typing import NoReturn, Protocol
 
@@ -24,7 +25,7 @@ import trio
 
 from trio_mq._connections.inproc_sizes import fit, too_large
 from trio_mq._contract import Ending, SocketSide
-from trio_mq._errors import IncompatiblePeer, MQError, Refusal
+from trio_mq._errors import IncompatiblePeer, InternalError, MQError, Refusal
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
@@ -82,8 +83,11 @@ class InprocLink:
         self.peer: Peer | None = None
         #: How it ended, once it has.
         self.ending: Ending | None = None
-        #: Its end needs no pause: our side wants to begin anew, or the other has left its name.
+        #: Its end needs no pause: our side wants to connect again, or the other one has freed its
+        #: name.
         self.at_once = False
+        #: Takes what arrives from the other side.
+        self.deliver: Callable[[list[Message], int], None] = _too_early
         self._other: InprocLink | None = None
         #: Subscriptions from before the other side knew its peer.
         self._early: list[bytes] = []
@@ -126,6 +130,7 @@ class InprocLink:
         self.peer = Peer(
             other.properties, endpoint=self.endpoint, address=self.endpoint, hang_up=self.hang_up
         )
+        self.deliver = self.owner.deliver_from(self, self.pipe)
         self.pipe.lend(self.peer, self)
 
     def introduce(self) -> None:
@@ -144,7 +149,7 @@ class InprocLink:
         self._transfer()
 
     def refuse(self, error: BaseException) -> None:
-        """It came to nothing: give back the pipe, if we have one already."""
+        """The join has failed: give up the pipe, if we have one already."""
         self._stage = _Stage.ENDED
         self.owner.disconnected(self, Ending.by(error, None))
         self._origin.lost(self)
@@ -179,7 +184,7 @@ class InprocLink:
         self.end(reason, None)
 
     def let_go(self) -> None:
-        """Our socket has freed the name: whoever the other side finds there will be another one."""
+        """Our socket has freed the name: whom the other side finds there is another socket."""
         if self._other is not None:
             self._other.at_once = True
 
@@ -222,9 +227,9 @@ class InprocLink:
             other.make_room()
 
     def _turned_away(self, error: MQError) -> None:
-        """The other side's pattern won't have what we sent: it ends, as a link would, and says why.
+        """The other side's pattern refuses what we sent: end it as a link would end, and say why.
 
-        Both sides share this stack, so its error comes out here.
+        Both sides share this stack, so the error of the other side is raised here.
         """
         if self._other is not None:
             self._other.end(Ending.by(error, None).reason, error)
@@ -240,7 +245,8 @@ class InprocLink:
         ended = [self] if self._leave(reason, error) else []
         if other is not None and other._leave("closed by the peer", None):  # noqa: SLF001
             ended.append(other)
-        # Only now: one of them looks for its name at once, and must not find its old self there.
+        # Only now, since one of them looks for its name at once and must not find its old self
+        # there.
         for side in ended:
             side._origin.lost(side)  # noqa: SLF001
 
@@ -302,17 +308,15 @@ class InprocLink:
             messages: list[Message] = [to_message(frames_of(item)) for item in items]
             payload = sum(map(size_of, messages))
             if not fit(messages, payload, other.options):
-                self._move_what_fits(messages, pipe, other.pipe, other)
+                self._move_what_fits(messages, pipe, other)
             pipe.outbound.written(len(items), payload)
-            other.owner.deliver(other, other.pipe, messages, payload)
+            other.deliver(messages, payload)
         pipe.outbound.writer_is_idle()
         return True
 
     @staticmethod
-    def _move_what_fits(
-        messages: list[Message], pipe: Pipe, other_pipe: Pipe, other: InprocLink
-    ) -> NoReturn:
-        """Move the messages before one that the other side won't have, and let that one go.
+    def _move_what_fits(messages: list[Message], pipe: Pipe, other: InprocLink) -> NoReturn:
+        """Move the messages before one that the other side refuses, and drop that one.
 
         Raises:
             RemoteProtocolError: The verdict on it, as a decoder would give it.
@@ -322,10 +326,15 @@ class InprocLink:
         bad = messages[len(good)]
         pipe.outbound.written(len(good) + 1, payload + size_of(bad))
         if good:
-            other.owner.deliver(other, other_pipe, good, payload)
+            other.deliver(good, payload)
         error = too_large(bad, other.options)
         assert error is not None  # noqa: S101  # it does not fit
         raise error
+
+
+def _too_early(messages: list[Message], payload: int) -> None:
+    """Stand for what takes messages, before there is a pipe for them."""
+    raise InternalError(f"{len(messages)} messages, {payload} bytes, before the sides have joined")
 
 
 def join(connector: InprocLink, binder: InprocLink) -> None:

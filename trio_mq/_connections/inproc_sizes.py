@@ -11,7 +11,7 @@ from trio_mq._options import Options
 
 
 def fit(messages: Sequence[Message], payload: int, options: Options) -> bool:
-    """Tell quickly whether messages, of so many bytes together, are within the limits.
+    """Tell quickly whether messages, of ``payload`` bytes together, are within the limits.
 
     It may say False of messages that are: `too_large` has the last word on each.
     """

@@ -1,6 +1,6 @@
 """How a connection leaves: why it may stay a while, and how its tasks end.
 
-A connection that has written everything stays so long that its close resets nothing.
+A connection that has written everything stays until its close can reset nothing.
 
 A reset destroys what the peer has not read yet, and comes of input that we have not read, or that
 arrives after our close. So we read and discard
@@ -26,13 +26,13 @@ from trio_mq.zmtp import SocketType
 
 #: Seconds that a peer has to take more of what we wrote.
 _LAST_WORDS_SECONDS: Final = 1.0
-#: Seconds that a refused peer has to read why, and how much is read of it meanwhile in one go.
+#: Seconds that a refused peer has to read why, and the bytes that one read of its own words takes.
 _FAREWELL_SECONDS: Final = 1.0
 _FEW_BYTES: Final = 16 * 1024
-#: Seconds between two looks whether it has: the first, and the longest.
+#: Seconds between two looks at what it has taken: the first pause, and the longest.
 _FIRST_LOOK: Final = 0.001
 _LONGEST_LOOK: Final = 0.05
-#: Whose peers have no more to say than a subscription now and then.
+#: Types whose peers say nothing but a subscription now and then.
 _TALK_ALONE: Final = (SocketType.PUSH, SocketType.PUB, SocketType.XPUB)
 
 
@@ -57,7 +57,7 @@ async def wait_while_at_risk(stream: ByteStream, ours: SocketType, *, peer_pings
 
 
 async def say_why(stream: ByteStream, data: bytes) -> None:
-    """Write the reason of a refusal, and give the peer a moment to read it: a close is a reset."""
+    """Write why a peer is refused, and give it a moment to read that: a close could be a reset."""
     with (
         trio.move_on_after(_FAREWELL_SECONDS),
         contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
@@ -71,8 +71,8 @@ async def say_why(stream: ByteStream, data: bytes) -> None:
 def stop_at_rest(nursery: trio.Nursery, known: int, reader: Reader, writer: Writer) -> bool:
     """Let the reader and the writer return, where both are at rest, as they mostly are.
 
-    To cancel them instead costs several times as much, which is felt when thousands of connections
-    end at once: an exception with its traceback for each task and each nursery.
+    To cancel them costs several times as much, which matters when thousands of connections end at
+    once: trio makes an exception with a traceback for each task and each nursery.
 
     Args:
         nursery: Where the writer runs.

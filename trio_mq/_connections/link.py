@@ -115,7 +115,7 @@ class Link:
         self.endpoint: str = origin.endpoint
         self.address: str = stream.peer_address
         self.options: Options = origin.options
-        # As it is now, which is when the connection was made.
+        # The name of this moment, in which the connection was made.
         self.routing_id: bytes = owner.routing_id
         self.own_pipe: Pipe | None = pipe
         self.pipe: Pipe | None = None
@@ -142,7 +142,8 @@ class Link:
         self._hung_up: str | None = None
         self._established: float | None = None
         self._error: Exception | None = None
-        #: Its tasks are told to end; and how many there are beside ours that do when they are told.
+        #: Whether its tasks were told to end; and how many there are beside ours that end when
+        #: told.
         self._ending = False
         self._ending_tasks = 1
         #: All was written, and nothing follows.
@@ -174,7 +175,8 @@ class Link:
             if end is None:
                 end = Ending(self._hung_up or "closed", None, self._established)
             end = attrs.evolve(end, unacknowledged=self._stream.unacknowledged())
-            # In one step: who waited for the end of the peer must not find it among the peers.
+            # In one step: a task that waited for the end of the peer must not find it among the
+            # peers.
             self._release()
             self._gate.leave()
             self._owner.disconnected(self, end)
@@ -227,7 +229,7 @@ class Link:
         return await self._keep_heartbeat().shows_life(seconds)
 
     def look_at_window(self) -> None:
-        """Let a peer that does not read be, unless its host has vanished."""
+        """End the connection if the peer's host has vanished, not if it merely does not read."""
         if (error := self._stream.vanished()) is not None:
             self._end(error)
 
@@ -321,20 +323,20 @@ class Link:
             stream,
             connection,
             pipe.inbound,
-            deliver=partial(self._owner.deliver, self, pipe),
+            deliver=self._owner.deliver_from(self, pipe),
             handle=self._handle,
             pulse=self._pulse,
             hang_up=self.hang_up,
             patience=self.options.limits.frame_progress_timeout,
         )
-        # It tries the stream, which may be broken by now: until here that is a failed handshake.
+        # It tries the stream, which may be broken by now. Up to here, that is a failed handshake.
         writer = Writer(
             stream,
             connection,
             pipe.outbound,
             self._pulse,
             fail=self._end,
-            finished=self._all_written,
+            all_written=self._all_written,
         )
         peer = Peer(properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up)
         pipe.lend(peer, writer, reader.watch)
@@ -350,7 +352,7 @@ class Link:
     def _release(self) -> None:
         """Give the pipe back, with everything that was not wholly written in it."""
         pipe, writer, reader = self.pipe, self._writer, self._reader
-        # Who still knows this link, as its endpoint does for a moment, can't make it write again.
+        # Its endpoint still knows this link for a moment, and must not be able to make it write.
         self._reader = self._writer = None
         if pipe is not None and writer is not None:
             pipe.give_back(partly_written=writer.partly_written)
@@ -359,7 +361,7 @@ class Link:
         self._pulse.end()
 
     def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
-        """All is with the kernel, which will see to it: leave when that can reset nothing."""
+        """The kernel has everything, and sends it: leave when the close can reset nothing."""
         self._written_out = True
         if shut and self._written():
             self._start(self._leave, "farewell")
@@ -378,7 +380,7 @@ class Link:
         self._end(None)
 
     def _written(self) -> int:
-        """Return how many messages this connection has carried to the peer's door."""
+        """Return how many messages were written to this connection."""
         return 0 if self.pipe is None else self.pipe.tally.written - self._written_before
 
     # -- what arrives --

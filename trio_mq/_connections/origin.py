@@ -24,12 +24,12 @@ class LinkOrigin(Protocol[LinkT_contra]):
 
     @property
     def keeper(self) -> Doorkeeper:
-        """Says what the peer may cost until it is one."""
+        """Limits what the peer may cost until its handshake is done."""
 
     def established(self, link: LinkT_contra) -> None:
         """A handshake succeeded.
 
-        It learns that before the socket does, which may ask it at once to dial anew.
+        It learns that before the socket does, because the socket may ask it at once to dial again.
         """
 
     def redial(self) -> None:

@@ -1,4 +1,4 @@
-"""The terms on which an endpoint speaks: they are worked out once, and not for each peer."""
+"""The terms on which an endpoint speaks, worked out once instead of for each peer."""
 
 from __future__ import annotations
 

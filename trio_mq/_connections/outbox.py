@@ -122,7 +122,7 @@ class Outbox:
         offer = self._buffers if self._left <= _OFFER_BYTES else self._first_part()
         taken = self._stream.try_write(offer) or 0
         if taken == self._left:
-            self._finish()
+            self._all_taken()
             return True
         if taken:
             self._cut_short(taken)
@@ -157,7 +157,7 @@ class Outbox:
     def take(self) -> bytes:
         """Return what is loaded, counted as written: for streams that can't say how much it was."""
         data = b"".join(self._buffers)
-        self._finish()
+        self._all_taken()
         return data
 
     def _encode(self, batch: list[Item]) -> list[bytes | memoryview]:
@@ -175,7 +175,7 @@ class Outbox:
             return list(self._connection.encode([frames_of(item) for item in batch]))
         return list(self._connection.encode(cast("list[bytes | Frames]", batch)))
 
-    def _finish(self) -> None:
+    def _all_taken(self) -> None:
         batch = self._batch
         self._buffers = []
         self._batch = []
@@ -193,9 +193,9 @@ class Outbox:
         self._buffers = _after(self._buffers, taken)
         self._left -= taken
         self._done += taken
-        self._count_finished()
+        self._count_taken()
 
-    def _count_finished(self) -> None:
+    def _count_taken(self) -> None:
         ends = self._ends
         count = payload = 0
         while ends and ends[0] <= self._done:

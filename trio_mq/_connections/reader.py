@@ -8,7 +8,7 @@ It does see the end. A reader that has been stopped for a while looks now and th
 peer's end has arrived, behind whatever is unread (`ByteStream.ended`). A stream that can't tell
 is read ahead, up to a bound.
 
-A peer that has left is gone for everybody, but what it sent is not lost. The reader takes the rest
+A peer that has left is reported at once, but what it sent is not lost. The reader takes the rest
 from the kernel, at most what the kernel's buffer holds, and leaves it undecoded with the pipe: this
 is the *tail*. It needs no task and no connection. As always, the receive that makes room decodes
 more of it from its own stack. The next connection of the same pipe is read when the tail is used
@@ -16,14 +16,15 @@ up.
 
 We never write to a peer in order to find its end. Its program may have left while its kernel still
 had something to send that we had no room for; a byte from us would make that kernel reset the
-connection and throw it away. So only a peer that sends PINGs itself gets any while we don't read.
+connection and throw it away. So while we don't read, only a peer that sends PINGs itself gets
+PINGs.
 
 One read may bring far more small messages than there is room for. So when half of the room is free,
 the next batch is decoded *from the stack of the receive that freed it*, and the reader's task
 sleeps until everything that was read is decoded. That costs no turn of the scheduler. It also
-spares the garbage collector, which runs when many more objects were made than were let go: each
-batch is made when a batch has been let go. Both together saved a sixth of the cost of receiving a
-small message.
+spares the garbage collector, which runs when many more objects were made than were freed: here a
+batch is made only when another has been freed. Both together saved a sixth of the cost of receiving
+a small message.
 """
 
 from __future__ import annotations
@@ -45,18 +46,20 @@ from trio_mq._transports.stream import ByteStream, PollableStream
 from trio_mq.zmtp import Connection, Event, Messages
 
 #: What one read asks the kernel for where much comes. Every read costs a turn of the scheduler:
-#: 64 KiB messages pass half as fast again as with 256 KiB.
+#: with this, messages of 64 KiB pass half again as fast as with reads of 256 KiB.
 _MANY_BYTES: Final = 512 * 1024
 #: The same inside a frame that is larger than that.
 _MOST_BYTES: Final = 768 * 1024
 #: And where little comes. The C library takes large buffers from the system and gives them back
 #: each time, which made a round trip a quarter slower.
 FEW_BYTES: Final = SMALL_READ
-#: How fast the one becomes the other: at once when a read was filled, and back when this many in a
-#: row brought little, for a stream of large messages has small reads in between.
+#: How the one becomes the other: by this factor, upwards at once when a read was filled, and back
+#: when this many reads in a row brought little, since a stream of large messages has small reads in
+#: between.
 _STEP: Final = 8
 _IN_A_ROW: Final = 16
-#: Seconds without room after which it is looked whether the peer is still there, and then again.
+#: Seconds without room after which the reader looks whether the peer is still there; and between
+#: two looks.
 _LONG_PAUSE: Final = 0.2
 #: Bytes that are read without room from a stream that can't tell of its end otherwise.
 _READ_AHEAD: Final = 64 * 1024
@@ -69,7 +72,7 @@ class _Stop(enum.Enum):
 
     NO_DATA = enum.auto()
     NO_ROOM = enum.auto()
-    #: It was much; let others run.
+    #: Enough was decoded for one turn; let others run.
     BREAK = enum.auto()
 
 
@@ -131,14 +134,14 @@ class Reader:
         self._share = Share(self._budget, partial(hang_up, "receive-budget"))
         #: Seconds without a byte inside an unfinished frame.
         self._patience = patience
-        #: What arrives is of no interest any more, only the end is.
+        #: Only the end of the stream matters now; what arrives is thrown away.
         self._discarding = False
         #: What the next read asks for: more than the last one brought, but not by far.
         self._wanted = FEW_BYTES
         self._small_reads = 0
-        #: While the task sleeps for the lack of room: set when there is nothing left to decode.
+        #: While the task sleeps because there is no room: set when there is nothing left to decode.
         self._worked_off: trio.Event | None = None
-        #: What was wrong with something that was decoded meanwhile, and whether the end was found.
+        #: What a stand-in, or a task that receives, found meanwhile: an error, or the end.
         self._fault: Exception | None = None
         self._ended = False
         #: `run` has returned.
@@ -147,7 +150,8 @@ class Reader:
         self._looking_ahead: trio.CancelScope | None = None
         #: The end was found behind what is not decoded yet.
         self._left = False
-        #: Where a stream can be read without waiting: lets who waits for a reply read it.
+        #: Lets a task that waits for a reply read the stream itself, if it can be read without
+        #: waiting.
         self.watch: Watch | None = (
             Watch(stream, self._read, self._stand_in)
             if isinstance(stream, PollableStream)
@@ -184,11 +188,11 @@ class Reader:
 
     @property
     def paused(self) -> bool:
-        """It does not read for want of room."""
+        """It does not read, because there is no room."""
         return self._worked_off is not None
 
     def look(self) -> None:
-        """See now whether the peer has left, if that is not seen anyway."""
+        """Look now whether the peer has left, unless the reader would see that anyway."""
         if self.paused and self.watch is not None and self._stream.ended():
             self._take_rest(self.watch.stream)
             self._wake()
@@ -196,7 +200,7 @@ class Reader:
     def leave(self) -> None:
         """The link is over: let the pipe keep what has arrived and is not decoded."""
         if self._left and not self._discarding:
-            # What the peer wants of us is of no interest any more.
+            # Commands of a peer that is gone have no effect.
             self._handle = _ignore
             self._inbound.keep_tail(Tail(self._share))
             self._decode_tail()

@@ -17,18 +17,18 @@ An example. A timeout cancels the body in the middle of ``send``. The engine is 
 tasks go on. ``__aexit__`` lets each link make one last write without waiting, stops the endpoints,
 waits for the engine, and closes the outer nursery. Then the cancellation goes on its way up.
 
-Endpoints end by themselves when they are told to, and each connection in its own cancel scope: were
-the inner nursery cancelled instead, trio would collect a `Cancelled` for every connection, with its
-traceback, and take the group of thousands apart again. So `Scope.stop` only says that the end has
-come: when the last endpoint has ended, the inner scope is cancelled for what is left, the tasks in
-the *background*, which know of no end.
+Endpoints end by themselves when they are told to, and each connection ends in its own cancel scope.
+If the inner nursery were cancelled instead, trio would collect a `Cancelled` with its traceback for
+every connection, in a group of thousands that it then takes apart again. So `Scope.stop` only says
+that the end has come. When the last endpoint has ended, the inner scope is cancelled for what is
+left: tasks in the *background*, which don't end by themselves.
 
 So ``aclose`` from another task stops the engine and nothing else: the body goes on, and finds its
 socket closed. And a shielded ``finally`` of the body can still send.
 
 Exceptions: what the body raises leaves as the same object. trio's nursery wraps it in a group; if
 that group holds nothing but it (and `trio.Cancelled`, which the nursery made itself), the group is
-of no use to anybody. A crash of the engine is a bug of ours and leaves as `InternalError`.
+taken off. A crash of the engine is a bug of ours and leaves as `InternalError`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Scope:
         self._running += 1
         self.spawn_in_background(partial(self._see_out, endpoint), name)
         if self._stopped:
-            # It was being made while everything was stopped, and nobody tells it.
+            # It was being made while everything was stopped, so nobody else will tell it.
             self._shield.cancel()
 
     def spawn_in_background(self, task: Task, name: str) -> None:
@@ -139,7 +139,7 @@ class Scope:
                 async with trio.open_nursery() as self._inner:
                     for task, name in self._waiting:
                         self._inner.start_soon(task, name=name)
-                    # What ends before the socket does must not be kept by it.
+                    # A task that ends before the socket does must not be kept in memory by it.
                     self._waiting.clear()
                     await trio.sleep_forever()
         except Exception as crash:  # noqa: BLE001  # whatever it is, it is ours

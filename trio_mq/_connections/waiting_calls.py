@@ -9,7 +9,7 @@ import trio
 
 
 class WaitingCalls:
-    """The calls of one socket's endpoints that are going on."""
+    """The calls on one socket's endpoints that are waiting now."""
 
     __slots__ = ("_make_error", "_scopes")
 
@@ -20,7 +20,7 @@ class WaitingCalls:
 
     @contextmanager
     def until_closed(self) -> Iterator[None]:
-        """Let what a call waits for end, and raise, when the socket is closed meanwhile."""
+        """Run what a call waits for; if the socket is closed meanwhile, cancel that and raise."""
         with trio.CancelScope() as scope:
             self._scopes.add(scope)
             try:

@@ -2,12 +2,12 @@
 
 The writer task waits for the pipe to announce a batch and writes until nothing is left. A message
 that is put into an idle pipe is written at once from the stack of ``send`` instead
-(*write-through*): a round trip then has one task switch less. That is one attempt at one message;
-it never waits and never raises, and whatever it leaves is the writer's.
+(*write-through*): a round trip then has one task switch less. That is one attempt at one message.
+It never waits and never raises, and what it could not write is left to the writer.
 
 In a flood it would send messages alone that could go together, and a system call costs as much as
-dozens of small messages. A flood shows itself: the sending task has used up its time slice. Then
-the writer even waits a few turns of the scheduler, as long as each brings more, before it writes.
+dozens of small messages. A flood can be recognised: the sending task has used up its time slice.
+Then the writer waits a few turns of the scheduler, as long as each brings more, before it writes.
 
 A write error ends only the writer. The reader goes on until it finds the end of the stream: what
 the peer said before it left is still there to be read.
@@ -36,7 +36,7 @@ _PAUSE_IN_FLOOD: Final = 1e-3
 #: A batch of this many messages, or bytes, is worth a system call and waits for no more.
 _ENOUGH_MESSAGES: Final = 400
 _ENOUGH_BYTES: Final = 64 * 1024
-#: A batch that grows by less than this in a turn is all there is.
+#: A batch that grows by fewer messages than this in a turn is written.
 _GROWTH: Final = 32
 
 _BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -51,16 +51,16 @@ class Writer:
         outbound: Where messages wait.
         pulse: Has PINGs and PONGs that are due.
         fail: Told of a bug that ended the writer.
-        finished: Told, after `finish`, that all is written, and whether the peer can see that
+        all_written: Told, after `finish`, that all is written, and whether the peer can see that
             nothing follows.
     """
 
     __slots__ = (
+        "_all_written",
         "_at_work",
         "_clock",
         "_fail",
         "_failed",
-        "_finished",
         "_finishing",
         "_last_write",
         "_one_by_one",
@@ -80,17 +80,18 @@ class Writer:
         pulse: Pulse,
         *,
         fail: Callable[[Exception], None],
-        finished: Callable[[bool], None],
+        all_written: Callable[[bool], None],
     ) -> None:
         self._stream = stream
         self._outbound = outbound
         self._pulse = pulse
         self._fail = fail
-        self._finished = finished
+        self._all_written = all_written
         self._outbox = Outbox(stream, connection, outbound)
         self._slice = current_slice()
         self._clock = self._slice.clock
-        # Nobody knows how much of a failed ``write_all`` arrived: so it gets one message only.
+        # Nobody knows how much of a failed ``write_all`` has arrived, so each gets one message
+        # only.
         self._one_by_one = stream.try_write(()) is None
         self._last_write = -math.inf
         self._failed = False
@@ -141,7 +142,7 @@ class Writer:
                 shut = all_written and await self._stream.shutdown_write()
                 self._at_work = False
                 if all_written:
-                    self._finished(shut)
+                    self._all_written(shut)
         except _BROKEN:
             self._failed = True
         except Exception as error:  # noqa: BLE001  # a bug ends this link alone

@@ -51,7 +51,7 @@ class BalancedPattern(Pattern):
     def reroute(self, pipe: Pipe) -> None:
         """Give what waits to others, now or when there are any."""
         if self.options.requeue and pipe.outbound.queue:
-            # Drains first: to leave the pipe must not look like having been written.
+            # Tell drains first: otherwise they would take what leaves the pipe for written.
             self.ledger.drains.handed_back(len(pipe.outbound.queue))
             self.balance.reclaim(pipe.outbound.reclaim())
 

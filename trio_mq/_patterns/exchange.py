@@ -24,7 +24,7 @@ class Exchange(StandIn):
 
     #: The request in its envelope: this very tuple is looked for when it is taken out of a queue.
     request: Frames = ()
-    #: What a reply has to repeat; empty: nothing tells its reply from others.
+    #: What a reply has to repeat; empty: the request has no id.
     request_id: bytes = b""
     #: Whose peer is asked; ``None`` while it waits in the return queue.
     pipe: Pipe | None = None
@@ -48,7 +48,7 @@ class Exchange(StandIn):
 
     @property
     def awaited(self) -> bool:
-        """Some task waits for the reply, or has been given it: it is nobody else's."""
+        """Some task waits for the reply, or has been given it, so that no other may."""
         return self.task is not None or self.watched is not None or self.given
 
     def result(self) -> Message:

@@ -17,7 +17,7 @@ from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
 from trio_mq._tally import DropReason, Tally
 from trio_mq._telling import Teller
-from trio_mq._waiting import Watchers
+from trio_mq._waiting import Conditions
 
 if TYPE_CHECKING:
     from trio_mq._contract import AnyLink
@@ -41,12 +41,13 @@ class Ledger:
         self.hub: EventHub = EventHub(self.teller)
         self.drains: Drains = Drains()
         #: Tasks that wait for peers or subscribers, each for a condition of its own.
-        self.watchers: Watchers = Watchers()
+        self.conditions: Conditions = Conditions()
         self.links: dict[Peer, AnyLink] = {}
         self.pipes: dict[Pipe, None] = {}
         #: Figures of pipes that are gone, and of messages that never had one.
         self.departed: Tally = Tally()
-        #: Everything that was ever counted here, for pipes that are there or gone and without any.
+        #: Everything that was ever counted here: for pipes that are there, for those that are gone,
+        #: and for messages that never had one.
         self.total: Tally = Tally()
         #: Pipes in which something waits to be written, and perhaps some in which nothing does.
         self.busy: dict[Pipe, None] = {}
@@ -63,7 +64,7 @@ class Ledger:
         """A message was taken back before it was written."""
         self.drains.taken_back(pipe, place)
 
-    def outgoing_finished(self, pipe: Pipe) -> None:
+    def outgoing_gone(self, pipe: Pipe) -> None:
         """Messages have left a pipe."""
         self.drains.look(pipe)
 
@@ -115,7 +116,7 @@ class Ledger:
         return tuple(pipe for pipe in self.busy if pipe.outbound.queue)
 
     def forget(self, pipe: Pipe) -> None:
-        """A pipe is gone: whoever still knows it, and counts something there, counts it here."""
+        """A pipe is gone: what is still counted in it from now on is counted here."""
         del self.pipes[pipe]
         self.busy.pop(pipe, None)
         pipe.inbound.forgotten()

@@ -8,8 +8,8 @@ connection to the next:
 
 * A service that dialled *us* keeps its queue over a lost connection, as every connecting socket
   of 0MQ does. The answer to what was asked before arrives on the next connection, in front of
-  the answer to what is asked there. The handshake shows nothing of it: a REP has no name, and any
-  number of them may connect.
+  the answer to what is asked there. The handshake doesn't show that it is the same service: a REP
+  has no name, and any number of them may connect.
 * A Router answers by name. If we told it ours, it answers on whatever connection bears that name
   when the answer is ready.
 

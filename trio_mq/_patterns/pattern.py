@@ -62,7 +62,7 @@ class Pattern:
     per_connection: ClassVar[bool] = False
     #: How many subscriptions the cancellation that was taken last ends; 1 for any other message.
     stands_for: int = 1
-    #: ``send`` may drop a message for the lack of room: see `lacking_room`.
+    #: ``send`` may drop a message because there is no room: see `lacking_room`.
     may_drop: ClassVar[bool] = False
 
     def __init__(self, options: Options) -> None:
@@ -97,7 +97,7 @@ class Pattern:
         """The pipe must not be chosen any more; what can be read in it stays readable."""
 
     def connected(self, link: AnyLink, pipe: Pipe) -> None:
-        """A handshake is done; `Pipe.put_first` has what each connection begins with."""
+        """A handshake is done; `Outbound.put_first` sends what each connection begins with."""
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """A connection is over; the pipe has what was not wholly written."""
@@ -155,7 +155,7 @@ class Pattern:
         self.send(frames)
 
     def lacking_room(self, frames: Frames) -> Collection[Pipe]:  # noqa: ARG002  # who drops looks
-        """Return the pipes for which `send` would drop the message, for the lack of room."""
+        """Return the pipes for which `send` would drop the message because they have no room."""
         return ()
 
     def look_for_room(self) -> None:
@@ -166,7 +166,7 @@ class Pattern:
         return self.queue.take()
 
     def put_back(self, message: Message) -> None:
-        """Make the message that was taken last the next one again, as if it never had been."""
+        """Make the message that was taken last the next one again, as if it had not been taken."""
         pipe = self.queue.current
         assert pipe is not None  # noqa: S101  # something was taken
         self.ledger.readopt(pipe)
@@ -208,7 +208,7 @@ class Pattern:
         return len(self.receivers)
 
     def waiting(self) -> Waiting:
-        """Return what waits outside of every pipe: what is nobody's now, on its way out."""
+        """Return what waits outside of every pipe: messages on their way out, without a peer."""
         return Waiting()
 
     def keeping(self) -> Collection[Pipe]:

@@ -101,7 +101,7 @@ class PubPattern(Pattern):
         self._subscribers[pipe] = peer
         if self.ledger.hub or SUBSCRIBED.is_wanted:
             self.ledger.hub.emit(SubscriptionAdded(peer=peer, topic=topic))
-        self.ledger.watchers.look()
+        self.ledger.conditions.look()
         return first
 
     def _remove(self, pipe: Pipe, topic: bytes, peer: Peer) -> None:
@@ -136,7 +136,7 @@ class PubPattern(Pattern):
         return self._fanout.lacking_room(frames, self.matching(frames[0]))
 
     def send(self, frames: Frames) -> None:
-        """Give it to everybody who wants it; nobody does: it is dropped, and counted."""
+        """Give it to everybody who wants it. If nobody does, it is dropped and counted."""
         pipes = self.matching(frames[0])
         if pipes:
             self._fanout.send(frames, pipes)

@@ -150,7 +150,7 @@ class ReqPattern(BalancedPattern):
     # -- pipes --
 
     def attach(self, pipe: Pipe) -> None:
-        """Make the pipe a target, unless another has to be rid of its request first."""
+        """Make the pipe a target, unless it has to wait until another one has its reply."""
         if self.turns.attach(pipe):
             super().attach(pipe)
 
@@ -189,7 +189,7 @@ class ReqPattern(BalancedPattern):
         self.turns.arrive(pipe)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
-        """Fail the exchanges whose request this connection has wholly carried."""
+        """Fail the exchanges whose request was wholly written to this connection."""
         self._take_back_abandoned(pipe)
         waiting = set(self._waiting_in(pipe))
         for exchange in self._exchanges_of(pipe):
@@ -319,7 +319,7 @@ class ReqPattern(BalancedPattern):
     def _renew(self, exchange: Exchange, pipe: Pipe, *, stays: bool) -> None:
         """The peer is of another kind than the request was made for; it is not written yet."""
         body = exchange.body
-        # Drains first: to leave the pipe must not look like having been written.
+        # Tell drains first: otherwise they would take what leaves the pipe for written.
         self.ledger.drains.handed_back(1)
         pipe.outbound.take_back(exchange.request)
         self._close(exchange, free=stays)
@@ -346,7 +346,7 @@ class ReqPattern(BalancedPattern):
                 del self._load[pipe]
             return
         del self._by_pipe[pipe]
-        self.turns.settle(exchange)
+        self.turns.stop_roaming(exchange)
         if free:
             self.turns.release(pipe)
 

@@ -38,7 +38,7 @@ class RouterPattern(ServicePattern):
         super().__init__(options)
         # A random start, so that an id from an earlier run names nobody now.
         self._table = RoutingTable(current_chance().getrandbits(32))
-        #: A line per pipe of the sends that wait for room in it (``on_full="block"``).
+        #: For each pipe, the line of sends that wait for room in it (``on_full="block"``).
         self._blocked: dict[Pipe, WaitList[None]] = {}
 
     # -- pipes come and go --

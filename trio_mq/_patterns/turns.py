@@ -35,7 +35,7 @@ class Turns:
         opened: Called when a pipe can be chosen again.
         redial: Ends the connection of a pipe, and dials again at once.
         reroute: Gives what waits in a pipe to others.
-        unknown: What a peer is taken for that was not met yet.
+        unknown: What a peer is taken for before its handshake.
         named: The socket has a routing id, which it tells its peers.
     """
 
@@ -66,7 +66,7 @@ class Turns:
         self._addressing: set[Pipe] = set()
         #: The plain request that is out with a partner that roams; no other such may be.
         self.roaming: Exchange | None = None
-        #: Such a one was left without its reply, which may come at any time, on any connection.
+        #: Such a request was left without its reply, which may come at any time, on any connection.
         self.astray: bool = False
 
     # -- who is there --
@@ -131,7 +131,7 @@ class Turns:
             del self._partners[pipe]
             self._look_at_name(pipe)
         if self.roaming is not None and self.roaming.pipe is pipe:
-            self.settle(self.roaming)
+            self.stop_roaming(self.roaming)
         self._reach.leave(pipe)
         if not owes:
             self.release(pipe)
@@ -159,8 +159,8 @@ class Turns:
             for other in self._addressing - self._busy:
                 self._rest(other)
 
-    def settle(self, exchange: Exchange) -> None:
-        """If that one roamed, others may."""
+    def stop_roaming(self, exchange: Exchange) -> None:
+        """If that request roamed, another one may now."""
         if exchange is self.roaming:
             self.roaming = None
             for pipe in tuple(self._resting):

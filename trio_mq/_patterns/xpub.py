@@ -24,7 +24,7 @@ _Reported: TypeAlias = tuple[Peer | None, bytes]
 
 
 class XPubPattern(PubPattern):
-    """As Pub, and subscriptions are received as messages, and so are other words of subscribers."""
+    """As Pub; besides, subscriptions are received as messages, and so is what subscribers send."""
 
     socket_type = SocketType.XPUB
     plain_queue = False
@@ -46,8 +46,8 @@ class XPubPattern(PubPattern):
         self._news_of = Counter[Peer]()
         #: What each peer has asked for, where the program decides what it gets.
         self._asked = Subscriptions(options.limits)
-        #: Subscriptions that were reported and of which no news has told the end, beyond the first:
-        #: by topic where only the last cancellation is told, else by peer and topic.
+        #: How many subscriptions beyond the first were reported, and their end not yet: by topic
+        #: where only the last cancellation is told, else by peer and topic.
         self._more_reported = Counter[_Reported]()
         self._source: Peer | None = None
         #: What was taken last, if that was news.
@@ -185,7 +185,7 @@ class XPubPattern(PubPattern):
             self._put_news(key, news)
             self._news.move_to_end(key, last=False)
 
-    def accept(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:
+    def decide(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:
         """Add or remove a subscription of a peer, by the program's decision."""
         link = self.ledger.links.get(peer)
         if link is None or link.pipe is None or not link.pipe.attached:

@@ -14,24 +14,25 @@ not yet received by the program, whoever sent it and whether that peer is still 
   holds the peers back. Nothing that was decoded is ever dropped for it. When a quarter is free
   again, those who waited go on, in the order in which they came to wait.
 * *undecoded* bytes of links that are `parked`, because there is no room for what they say, and of
-  connections that are gone (`Tail`). They become whole messages, so they are no reason to decode
-  less; but they are one to read less.
+  connections that are gone (`Tail`). They will become whole messages, so they are no reason to
+  decode less. They are a reason to read less.
 * *partial* messages, larger than one small read, whose rest is on its way. Only their senders free
   these, so they get half of the budget at most, and can't stop others that send small ones. When
   that half is used up, a link that waits for more of a large message waits in line; one at a time
-  goes on when nobody else does, or no message larger than the half would ever come through. Who
-  keeps others waiting in that line, silent or more slowly than everybody else, is turned out: what
-  it has sent was not a message yet.
+  goes on when nobody else does, or no message larger than the half would ever come through. A peer
+  that keeps others waiting in that line, because it is silent or the slowest of all, is
+  disconnected. What it has sent so far was not a whole message, so none is lost.
 
 The budget is exceeded by one message at most, and by a small read for each connection. While it is
-closed nobody new is accepted either. And while it is `full`, who has left keeps its place: what it
-had sent is in the kernel, and only a look behind that would tell. So `max_peers` bounds those too.
+closed nobody new is accepted either. While it is `full`, a peer that has left keeps its place: its
+end stands in the kernel behind what it had sent, and we do not read that far. So `max_peers` bounds
+those peers too.
 
-Messages and frames count as what they cost in memory beside their payload, and so does a departed
-peer: else a million empty messages would be free.
+A message counts with the memory that it takes beside its payload, and so does a departed peer.
+Otherwise a million empty messages would cost nothing.
 
-What is *received* is counted when its batch ends, as everywhere in the pipe: so the budget knows of
-a few messages too many, never of one too few.
+What the program *receives* is given back when its batch ends, as everywhere in the pipe. So the
+budget may still count a few messages that were received, and never misses one that was not.
 """
 
 from __future__ import annotations
@@ -56,11 +57,11 @@ DEPARTED: Final = 8 * 1024
 #: not received; and of each peer that has such, for it may be gone.
 NEWS: Final = _MESSAGE + 2 * _FRAME
 NEWS_OF_A_PEER: Final = 2 * 1024
-#: As much of an unfinished message is nobody's concern: it is what a small read brings.
+#: Up to this many bytes of an unfinished message are not counted: a small read brings as many.
 SMALL_READ: Final = 8 * 1024
 #: What a budget that follows from the marks has at least.
 _LEAST: Final = 8 * 1024 * 1024
-#: One read takes at most such a part of what is left.
+#: One read takes at most this fraction (1/16) of what is left.
 _PARTS: Final = 16
 #: Seconds that a link waits for its turn before it looks who keeps it waiting.
 _PATIENCE: Final = 5.0
@@ -76,8 +77,8 @@ def cost_of(messages: list[Message], payload: int) -> int:
 def budget_of(options: Options) -> int | None:
     """Return the bytes of a socket's budget: less than its limit where few peers may come.
 
-    Twice what so many peers can fill up to their marks. Those who are there never use that up, and
-    those who come and go can't leave much more than `max_peers` and the marks say.
+    Twice what `max_peers` peers take when each fills its queue to the marks. Those who are there
+    never use that up; and those who come and go can leave little more than that either.
     """
     limit = options.limits.receive_budget
     count, size = options.receive_hwm, options.receive_hwm_bytes
@@ -88,7 +89,7 @@ def budget_of(options: Options) -> int | None:
 
 
 class Paused(Protocol):
-    """Who has found the budget closed, and waits."""
+    """What has found the budget closed, and waits for it to open."""
 
     def budget_opened(self) -> None:
         """There is room again: take what you need of it."""
@@ -186,7 +187,7 @@ class ReceiveBudget:
 
     def _look(self) -> None:
         if self.closed and not self._opening and self.left * 4 >= self._limit:
-            # In a turn of its own: who has just received is in the midst of that.
+            # In a later turn of the scheduler: whoever has just received is not done with that.
             self._opening = True
             trio.lowlevel.current_trio_token().run_sync_soon(self._open)
         elif self._line:
@@ -209,7 +210,7 @@ class ReceiveBudget:
     # -- what is no message yet --
 
     def read_size(self, wanted: int) -> int:
-        """Return how many bytes one read may ask for, instead of so many."""
+        """Return how many bytes one read may ask for: what it wants, or less if little is left."""
         # What partial messages use beyond their half is used up, and yet not taken from ``left``.
         spare = self.left - self._parked - (self._partial - self._set_aside())
         return min(wanted, max(SMALL_READ, spare // _PARTS))
@@ -221,11 +222,17 @@ class ReceiveBudget:
 
     @property
     def crowded(self) -> bool:
-        """Who is inside of a large message has to wait for its turn."""
+        """A link in the middle of a large message has to wait for its turn."""
         return self.full or self._partial >= self._half
 
     def account(self, share: Share, partial: int, parked: int) -> None:
-        """A link holds so much now."""
+        """Book what a link holds now.
+
+        Args:
+            share: That of the link.
+            partial: Bytes of a large message whose rest is on its way.
+            parked: Bytes that are not decoded for lack of room.
+        """
         before = self._set_aside()
         self._partial += partial - share.partial
         self._parked += parked - share.parked
@@ -290,7 +297,8 @@ class Share:
     def __init__(self, budget: ReceiveBudget, turn_out: Callable[[], None]) -> None:
         self._budget = budget
         self.turn_out: Callable[[], None] = turn_out
-        #: Bytes of a large message whose rest is on its way; or of anything, for lack of room.
+        #: Bytes of a large message whose rest is on its way, and bytes that there is no room to
+        #: decode.
         self.partial: int = 0
         self.parked: int = 0
         #: When the message was begun, and when more of it came.
@@ -298,7 +306,7 @@ class Share:
         self.moved: float = 0.0
 
     def hold(self, buffered: int) -> None:
-        """So much was read, all but the last message of it was decoded, and more is to be read."""
+        """All was decoded but ``buffered`` bytes, the beginning of a message; more will be read."""
         partial = buffered if buffered > SMALL_READ else 0
         if partial != self.partial or self.parked:
             self.moved = trio.current_time()
@@ -307,7 +315,7 @@ class Share:
             self._budget.account(self, partial, 0)
 
     def park(self, buffered: int) -> None:
-        """So much was read, and there is no room for what it says."""
+        """There is no room for the messages in the ``buffered`` bytes that were read."""
         if buffered != self.parked or self.partial:
             self._budget.account(self, 0, buffered)
 

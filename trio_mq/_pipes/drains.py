@@ -1,12 +1,12 @@
 """Waiting until everything accepted so far has left: written, or dropped with a reason.
 
-A drain remembers for each pipe how many messages must be finished before those of that moment are
+A drain remembers for each pipe how many messages must have left it before those of that moment are
 gone. An example: 40 messages have left a pipe since it was made, and 5 wait in it. The drain waits
 until 45 have left; a message that is queued after that does not delay it.
 
 Messages can move meanwhile, from a lost peer through the return queue to another peer. The drain
-follows them. It can't tell which messages of the return queue are its own, so it takes all of them
-for its own: it may wait for a message too many, but never for one too few.
+follows them. It can't tell which messages of the return queue are its own, so it waits for all of
+them. That may be a message too many, but never one too few.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class _Drain:
         self._returned = max(0, self._returned - count)
 
     def look(self, pipe: Pipe) -> None:
-        """Messages of a pipe were finished: perhaps it was the last that mattered."""
+        """Messages have left a pipe: perhaps it was the last one that mattered."""
         mark = self._marks.get(pipe)
-        if mark is not None and pipe.outbound.finished >= mark:
+        if mark is not None and pipe.outbound.gone >= mark:
             del self._marks[pipe]
 
     def check(self) -> None:
@@ -75,7 +75,7 @@ class Drains:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     def look(self, pipe: Pipe) -> None:
-        """Messages of a pipe were finished: see whether that ends a drain."""
+        """Messages have left a pipe: see whether that ends a drain."""
         if self._active:
             for drain in self._active:
                 drain.look(pipe)

@@ -36,8 +36,8 @@ _UNLIMITED: Final = 1 << 62
 
 
 #: What one read decoded: whose it is (a pipe outlives its peers), the messages, their payload bytes
-#: and what they cost of the budget. A bare tuple: with a single message in it, the batch would cost
-#: as much to make as that.
+#: and what they cost of the budget. A bare tuple, since most batches hold one message, and to make
+#: an object of a class would cost as much as making that message.
 Batch: TypeAlias = tuple["Peer", list[Message], int, int]
 
 
@@ -105,7 +105,7 @@ class Inbound(Generic[PipeT]):
 
     @property
     def counted(self) -> int:
-        """Messages that were taken and that the tally has not counted as delivered yet."""
+        """Messages that are unread as far as the tally knows; some may have been taken since."""
         return self._counted + self._later
 
     @property
@@ -120,7 +120,7 @@ class Inbound(Generic[PipeT]):
 
     @property
     def used_up(self) -> bool:
-        """Nothing is here to receive, and nothing will be of what has arrived."""
+        """There is nothing to receive, and nothing that has arrived will change that."""
         return not self.count and not self.kept and self.tail is None
 
     @property
@@ -158,7 +158,7 @@ class Inbound(Generic[PipeT]):
             self.budget.wait(self)
 
     def budget_opened(self) -> None:
-        """The budget was used up, and is no more."""
+        """The budget was used up, and has room again."""
         if self._paused:
             self._go_on()
 
@@ -203,10 +203,11 @@ class Inbound(Generic[PipeT]):
             self._later_bytes += payload
             self._announce.send_nowait((peer, messages, payload, cost))
         else:
-            # Nothing is before it, so it is the batch in hand, and needs no way through a channel:
-            # unless it is another peer's, for the last message of this one may just be being taken.
+            # Nothing waits before it, so it becomes the batch in hand and needs no way through the
+            # channel. Not if it is another peer's: the last message of this one may be in the act
+            # of being taken.
             self._begin(peer, messages, payload, cost)
-        # It is never longer than now, and whoever receives it may do so in the next line.
+        # The queue is longest now: the next line may let a task receive from it.
         waiting = len(self.batch) + self._later
         if waiting > self._tally.peak_in:
             self._tally.peak_in = waiting
@@ -292,7 +293,7 @@ class Inbound(Generic[PipeT]):
     def refill(self) -> bool:
         """Ask for more at the end of what there was; True if there is something to take again."""
         if self._batch_cost and not self.batch:
-            # From here on its socket does not look at it: what was taken is counted now.
+            # The socket does not look at this pipe from here on, so what was taken is counted now.
             self.count_taken()
             self._end_batch()
         if self._paused:
@@ -364,8 +365,8 @@ class Inbound(Generic[PipeT]):
             self._go_on()
 
     def _half_is_free(self) -> bool:
-        # Half of a batch more is near enough: else a batch that ends a little early would let all
-        # of the next one go by.
+        # Half of a batch above the half is near enough. Otherwise, after a batch that ends a little
+        # early, the whole next one would pass before the link is woken.
         if self.count * 2 > self._hwm + 1 + self._hwm // 4:
             return False
         at_most = self._later_bytes + self._batch_bytes

@@ -1,4 +1,4 @@
-"""What waits to be sent: bare frames, or more where a message needs more than its frames."""
+"""What waits to be sent: the bare frames of a message, with more around them where needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PartlyWritten:
 
 @attrs.frozen(eq=False, repr=False)
 class ForThisConnection:
-    """A message for the peer that is there now; the next connection of its endpoint has another."""
+    """A message for the peer that is there now, and not for the next one at the same endpoint."""
 
     message: Frames
 

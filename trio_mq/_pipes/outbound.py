@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from trio_mq._options import Options
 
 _UNLIMITED: Final = 1 << 62
-#: Payload bytes up to which `Outbound.append_below` says all that there is to say.
+#: Payload bytes up to which a message may be appended below `Outbound.append_below`, unasked.
 SMALL: Final = 1024
 
 
@@ -123,7 +123,7 @@ class Outbound(Generic[PipeT]):
     #: A strategy found it full and waits for `PipeOwner.room_opened`.
     blocked: bool = attrs.field(init=False, default=False)
     #: Messages ever written, dropped or reclaimed: what a drain waits for.
-    finished: int = attrs.field(init=False, default=0)
+    gone: int = attrs.field(init=False, default=0)
     #: The writer knows that there is something to write: more may simply be appended.
     announced: bool = attrs.field(init=False, default=False)
     _announce: trio.MemorySendChannel[None] = attrs.field(init=False)
@@ -181,14 +181,14 @@ class Outbound(Generic[PipeT]):
     def put_first(self, frames: Frames) -> None:
         """Queue what opens a connection that has just begun: before all else, and past every limit.
 
-        It is of this connection alone. If that ends before it is written, it goes as if it had
-        never come; else the next connection, which has one of its own, would carry both.
+        It is of this connection alone. If the connection ends before it is written, it is taken
+        back. Otherwise the next connection, which has one of its own, would carry both.
         """
-        # An object of its own, since it is known by that.
+        # A new tuple, since it is recognised by its identity.
         self._opening = opening = tuple(iter(frames))
         self.queue.appendleft(opening)
         self.size += payload_of(opening)
-        self.finished -= 1  # drains count from the front, and this one is none of theirs
+        self.gone -= 1  # drains count from the front, and this one is none of theirs
         if self.announced:
             self._limit_appending()
         elif self._borrower is not None:
@@ -202,7 +202,7 @@ class Outbound(Generic[PipeT]):
         self.count_put()
         self.queue.popleft()
         self._uncount(opening)
-        self.finished += 1
+        self.gone += 1
         self._after_removing(1)
         return True
 
@@ -252,7 +252,7 @@ class Outbound(Generic[PipeT]):
     def append_what_fits(self, batch: Sequence[Item], start: int) -> int:
         """Queue what the count admits of a batch, from ``start`` on, and return how many that is.
 
-        None while there is more to do than to append, or if the bytes would not be admitted too.
+        That is 0 while there is more to do than to append, or if the bytes would not be admitted.
         """
         if not self.announced or self.conflate:
             return 0
@@ -266,7 +266,7 @@ class Outbound(Generic[PipeT]):
         return len(rest)
 
     def _limit_appending(self) -> None:
-        """Look how many small messages are admitted by both limits together."""
+        """Compute how many small messages both limits admit."""
         if self.conflate:
             return
         room = (self.hwm_bytes - self.size) // SMALL
@@ -295,7 +295,7 @@ class Outbound(Generic[PipeT]):
                 self.count_put()
                 del self.queue[index]
                 self._uncount(item)
-                self._ledger.taken_back(self._pipe, self.finished + index)
+                self._ledger.taken_back(self._pipe, self.gone + index)
                 self._after_removing(1)
                 return True
         return False
@@ -364,7 +364,7 @@ class Outbound(Generic[PipeT]):
         tally.written_bytes += payload
         total.written += count
         total.written_bytes += payload
-        self.finished += count
+        self.gone += count
         self._after_removing(count)
 
     # -- lent, and given back --
@@ -411,7 +411,7 @@ class Outbound(Generic[PipeT]):
         self.queue.clear()
         for item in items:
             self._uncount(item)
-        self.finished += len(items)
+        self.gone += len(items)
         self._after_removing(len(items))
         return items
 
@@ -423,7 +423,7 @@ class Outbound(Generic[PipeT]):
             self.count_put()
             self.queue.clear()
             self.size = 0
-            self.finished += count
+            self.gone += count
             self._count_dropped(reason, count)
             self._after_removing(count)
         return count
@@ -470,8 +470,8 @@ class Outbound(Generic[PipeT]):
 
     @property
     def mark(self) -> int:
-        """What `finished` will be when everything that waits now has left."""
-        return self.finished + len(self.queue)
+        """What `gone` will be when everything that waits now has left."""
+        return self.gone + len(self.queue)
 
     @property
     def counted(self) -> int:
@@ -496,7 +496,7 @@ class Outbound(Generic[PipeT]):
         self.size -= payload_of(item)
         self._counted -= 1
         self._counted_bytes = self.size
-        self.finished += 1
+        self.gone += 1
         self._count_dropped(reason, 1)
 
     def _uncount(self, item: Item) -> None:
@@ -522,4 +522,4 @@ class Outbound(Generic[PipeT]):
             self.blocked = False
             self._owner.room_opened(self._pipe)
         if count:
-            self._ledger.outgoing_finished(self._pipe)
+            self._ledger.outgoing_gone(self._pipe)

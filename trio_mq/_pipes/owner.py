@@ -25,7 +25,7 @@ class PipeLedger(Protocol[PipeT]):
     def taken_back(self, pipe: PipeT, place: int) -> None:
         """A message was taken back before which ``place`` others were finished, or will be."""
 
-    def outgoing_finished(self, pipe: PipeT) -> None:
+    def outgoing_gone(self, pipe: PipeT) -> None:
         """Messages were written, dropped or reclaimed: look at drains."""
 
     def dropped(self, pipe: PipeT, reason: DropReason, count: int) -> None:

@@ -13,14 +13,14 @@ The two queues are its halves. `Outbound` has what waits to be written, and deci
 admitted. `Inbound` has what was decoded and not received yet, and says how much more may be. Two
 trio memory channels join them to the tasks of the link; each half says what its own announces.
 
-Who borrows must give back before the owner may decide about what is left: a writer that still
-writes what its owner has given to somebody else sends it twice. So `Hold` says at every moment who
-may touch the outbound queue: a link borrows it (`Pipe.lend`) and gives it back
-(`Pipe.give_back`); the owner empties it (`Outbound.reclaim`, `Outbound.drop_all`) and retires it
-(`Pipe.retire`), and none of that while it is lent. The check stands in those very methods. An
-endpoint that ends is told to stop, and is waited for (its ``done``), and only then is its pipe
-given up: that is true of `disconnect`, `unbind`, a failed ``connect(wait=True)`` and the end of the
-socket alike.
+A link must give the pipe back before the owner may decide about what is left. Otherwise a writer
+could still write what its owner has given to somebody else, and the message would go out twice. So
+`Hold` says at every moment who may touch the outbound queue: a link borrows it (`Pipe.lend`) and
+gives it back (`Pipe.give_back`); the owner empties it (`Outbound.reclaim`, `Outbound.drop_all`) and
+retires it (`Pipe.retire`), and none of that while it is lent. The check stands in those very
+methods. An endpoint that ends is told to stop, and is waited for (its ``done``), and only then is
+its pipe given up: that is true of `disconnect`, `unbind`, a failed ``connect(wait=True)`` and the
+end of the socket alike.
 
 What was learnt from one connection says nothing about the next, which may be to another program.
 So what is of a connection is reset in `Pipe.give_back`, and every other attribute has a reason to
@@ -60,7 +60,7 @@ class Pipe:
     tally: Tally = attrs.field(init=False, factory=Tally)
     #: The peer behind the pipe while it is lent, and the last one afterwards.
     peer: Peer | None = attrs.field(init=False, default=None)
-    #: The connection, where a task may wait for what the peer says without its link's tasks.
+    #: The connection, where a task may itself wait for what the peer says.
     watched: Watched | None = attrs.field(init=False, default=None)
     #: How many connections have had it, the present one included.
     loans: int = attrs.field(init=False, default=0)
@@ -131,7 +131,7 @@ class Pipe:
         self._count_in(tally)
 
     def count_anew(self) -> None:
-        """Leave what was counted so far where it is, and count in a tally of its own again."""
+        """Leave what was counted so far where it is, and begin a new tally."""
         self.outbound.count_put()
         self.inbound.count_taken()
         self._count_in(Tally())

@@ -18,7 +18,7 @@ from trio_mq._options import option_fields
 
 #: Keywords of constructors that are no options of connections.
 _OTHER_KEYWORDS: Final = frozenset({"topics"})
-#: How alike two words are of which one is a slip of the pen, from 0 to 1.
+#: From which likeness on, of 0 to 1, one word is taken for a misspelling of the other.
 _ALIKE: Final = 0.85
 
 
@@ -41,7 +41,7 @@ class OnlyKnownAttributes:
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # a checker knows what there is to set
+    if not TYPE_CHECKING:  # a type checker knows which attributes there are
 
         def __setattr__(self, name: str, value: object) -> None:
             if name[0] != "_" and _means_option(name):

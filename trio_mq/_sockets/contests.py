@@ -1,8 +1,8 @@
 """Who keeps a place that two claim: a routing id at a Router, or the only one of a Pair.
 
 The holder is asked for a sign of life while the newcomer waits in its handshake. There is one
-contest for a place at a time, whose verdict holds for all who come meanwhile: each would otherwise
-ask the holder again, and hear the answer to another's question.
+contest for a place at a time, and its verdict holds for all newcomers that come meanwhile.
+Otherwise each would ask the holder again, and take the answer to an earlier question for its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SIGN_OF_LIFE: Final = 3.0
 class _Contest:
     """A newcomer's claim to the place of another."""
 
-    #: The holder was dead; ``None``: nobody found out, for the newcomer left.
+    #: The holder was dead; ``None``: nobody found out, because the newcomer left.
     won: bool | None = None
     over: trio.Event = attrs.field(factory=trio.Event)
 
@@ -42,7 +42,7 @@ class Contests:
         self._links = links
         self._running: dict[Pipe, _Contest] = {}
 
-    async def settle(self, claim: Contested) -> None:
+    async def decide(self, claim: Contested) -> None:
         """Find out whether the holder lives; return if the place is free, or may be.
 
         Raises:

@@ -15,7 +15,7 @@ def traffic_of(pattern: Pattern) -> TrafficFields:
     """Return the figures of this moment."""
     waiting, elsewhere = _look(pattern), pattern.waiting()
     total = pattern.ledger.total.copy()
-    # What is in the return queue is nobody's now, but it was accepted.
+    # What is in the return queue has no peer now, but it was accepted.
     total.accepted += elsewhere.out
     total.accepted_bytes += elsewhere.out_bytes
     return traffic(total, waiting + elsewhere)
@@ -23,7 +23,7 @@ def traffic_of(pattern: Pattern) -> TrafficFields:
 
 def _look(pattern: Pattern) -> Waiting:
     """Count what was not counted yet, and return what waits in pipes."""
-    # Of inproc, what has been put off moves now: that may empty pipes, and fill others.
+    # Over inproc, what was put off moves now, which may empty pipes and fill others.
     for pipe in pattern.queue.readable():
         pipe.catch_up()
     total = Waiting()

@@ -14,7 +14,7 @@ from trio_mq._context import Context
 class Life(enum.Enum):
     """How far a socket has come: it only ever goes on."""
 
-    #: Calls are refused, for there are no tasks yet.
+    #: Calls are refused, because there are no tasks yet.
     NEW = "new"
     OPEN = "open"
     #: Calls are refused, and what waits is being written.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from types import MappingProxyType
 
 import trio
@@ -42,7 +43,7 @@ class Membership:
 
     def __init__(self, pattern: Pattern, options: Options) -> None:
         self.ledger = ledger = pattern.ledger
-        self.hub, self.drains, self.watchers = ledger.hub, ledger.drains, ledger.watchers
+        self.hub, self.drains, self.conditions = ledger.hub, ledger.drains, ledger.conditions
         self.links = ledger.links
         #: The pipes, and what becomes of them.
         self.pipes: Pipes = Pipes(pattern)
@@ -96,7 +97,7 @@ class Membership:
             try:
                 return self._admit(properties, link)
             except Contested as contest:
-                await self._contests.settle(contest)
+                await self._contests.decide(contest)
 
     def admit_now(self, properties: PeerProperties, link: AnyLink) -> Pipe:
         """Judge a peer at once; the holder of a contested place keeps it.
@@ -135,7 +136,7 @@ class Membership:
         self._pattern.connected(link, pipe)
         self.pipes.attach(pipe)
         self.hub.emit(Connected(peer=peer, dialled=link.own_pipe is not None))
-        self.watchers.look()
+        self.conditions.look()
 
     def disconnected(self, link: AnyLink, ending: Ending) -> None:
         """A connection is over, whether it had its handshake or not."""
@@ -171,9 +172,9 @@ class Membership:
             )
         )
 
-    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
-        """Messages were decoded."""
-        self._pattern.deliver(link, pipe, messages, payload)
+    def deliver_from(self, link: AnyLink, pipe: Pipe) -> Callable[[list[Message], int], None]:
+        """Return what takes the messages of a link: the pattern."""
+        return partial(self._pattern.deliver, link, pipe)
 
     def peer_said(self, link: AnyLink, event: Event) -> None:
         """A peer sent a command that concerns the pattern.
@@ -215,7 +216,7 @@ class Membership:
 
     def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""
-        self.watchers.fail(make_error)
+        self.conditions.fail(make_error)
         self.drains.fail(make_error)
         self._pattern.close(make_error)
 

@@ -1,4 +1,4 @@
-"""The pipes of one socket: which of them may be chosen, and what becomes of those nobody writes.
+"""The pipes of one socket: which may be chosen, and what becomes of those that lose their peer.
 
 The order is always the same. A pipe is detached, so that nothing new is put into it. What waits in
 it is given up: others get it if the pattern can give it to them, or it is dropped and counted. Then
@@ -37,7 +37,7 @@ class Pipes:
         return pipe
 
     def attach(self, pipe: Pipe) -> None:
-        """Let the pattern choose the pipe, unless it may already, or never more."""
+        """Let the pattern choose the pipe, unless it may already, or the endpoint is leaving."""
         if not (pipe.attached or pipe.leaving):
             pipe.attached = True
             self._pattern.attach(pipe)
@@ -126,7 +126,7 @@ class Pipes:
 
     def close(self) -> None:
         """Every link and endpoint has ended: drop what is left."""
-        # Also if a bug or Ctrl-C has ended the tasks before: nobody is left to give messages to.
+        # Set also if a bug or Ctrl-C has ended the tasks: nobody is left to give messages to.
         self._closing = True
         left = self._pattern.forget_returned()
         if left:

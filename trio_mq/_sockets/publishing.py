@@ -51,10 +51,10 @@ class _Publisher(Sender[P_co]):
         def enough() -> bool:
             if frame is None:
                 return len(pattern.subscriptions.subscribers()) >= n
-            # To match takes as long as there are subscribers, and is asked for each that comes.
+            # Matching takes time for each subscriber, and is done whenever one comes.
             return len(pipes) >= n and len(pattern.matching(frame)) >= n
 
-        await self._members.watchers.wait_until(enough)
+        await self._members.conditions.wait_until(enough)
 
 
 class Pub(_Publisher[PubPattern]):
@@ -100,7 +100,7 @@ class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._pattern.accept(_checked(peer), topic_of(topic), subscribed=True)
+        self._pattern.decide(_checked(peer), topic_of(topic), subscribed=True)
 
     @enable_ki_protection
     def withdraw(self, peer: Peer, topic: bytes | str) -> None:
@@ -111,7 +111,7 @@ class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
             topic: Text is encoded as UTF-8.
         """
         self._guard()
-        self._pattern.accept(_checked(peer), topic_of(topic), subscribed=False)
+        self._pattern.decide(_checked(peer), topic_of(topic), subscribed=False)
 
 
 def _checked(peer: Peer) -> Peer:

@@ -264,7 +264,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         return reply
 
     def _trouble_with(self, exchange: Exchange | None) -> str:
-        """A request is given up: return why, and log it if nobody could be reached for it."""
+        """A request is given up: return why, and log it if no service could be reached."""
         pipe = exchange.pipe if exchange is not None else None
         if pipe is not None and pipe.hold is Hold.LENT:
             return f"{pipe.endpoint} gave no reply in time"

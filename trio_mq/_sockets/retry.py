@@ -1,7 +1,7 @@
 """Asking again: what a `Retry` says, and the loop that does it.
 
 An attempt that is given up leaves nothing behind that could be taken for the reply to the next one.
-That is no work of this file: it is what every request promises that is abandoned.
+This file does nothing for that: every request that is abandoned promises it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trio_mq._pipes.pipe import Pipe
 Then: TypeAlias = Literal["other peer", "any peer"]
 """Whom a request that failed asks next."""
 
-#: Doublings after which a pause has certainly come to its bound; a larger power overflows.
+#: Doublings after which a pause has certainly reached its bound; a larger power would overflow.
 _DOUBLINGS: Final = 64
 #: How many of the last failures an error tells of.
 _TOLD: Final = 100

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 #: Seconds that a peer with a full queue has to make room before `Sender.send_many` counts it slow.
-#: They are of processor time: on a machine that has none for us, it may have none for the peer.
+#: Counted in processor time: a machine that has none for us may have none for the peer either.
 PATIENCE: Final = 0.05
 
 
@@ -206,7 +206,7 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
                 send(frames)
                 count = index
         except (trio.WouldBlock, MQError, ValueError):
-            pass  # what is wrong with it is raised when it is sent again, as the first
+            pass  # what is wrong with it is raised when the caller sends it again, as the first
         return count
 
     def _would_drop(self, frames: Frames, slow: Collection[Pipe]) -> bool:

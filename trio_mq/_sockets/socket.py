@@ -140,7 +140,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             else:
                 self._abandon()
         except BaseException as late:
-            # The nursery must be closed whatever happens, or trio itself falls over.
+            # The nursery must be closed whatever happens: trio crashes otherwise.
             if not await scope.close(type(late), late, late.__traceback__):
                 raise
             return False
@@ -193,7 +193,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         """End everything at once; what waits gets one non-blocking write, or is dropped.
 
         Args:
-            warn: Nobody has asked for that: tell in the log how much is lost.
+            warn: The program has not asked for that: tell in the log how much is lost.
         """
         opened = self._opened
         if opened is None or self._life is Life.CLOSED:
@@ -395,7 +395,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         await checkpoint_if_cancelled()
         self._guard()
         number_of("n", n)
-        await self._members.watchers.wait_until(lambda: len(self._members.links) >= n)
+        await self._members.conditions.wait_until(lambda: len(self._members.links) >= n)
 
 
 def guarded_pattern(socket: Socket) -> Pattern:

@@ -1,7 +1,7 @@
-"""The tasks behind ``serve``: how requests become calls of a function, so many at once.
+"""The tasks behind ``serve``: how requests become calls of a function, many of them at once.
 
-A *worker* is a task that takes a request, has it handled, and takes the next. It takes none before
-it can handle it: that bounds the requests in hand by the number of workers.
+A *worker* is a task that takes a request, has it handled, and takes the next. It takes a request
+only when it can handle it, so there are never more requests in hand than workers.
 
 One worker at most waits for the next request, the *leader*. When it has taken one, it lets another
 worker come and lead: one that is parked, or a new one, up to the bound. A worker that has finished
@@ -87,7 +87,7 @@ class Workers:
                 nursery.start_soon(self.until_closed)
                 self._let_another_lead()
         except BaseExceptionGroup as group:
-            # One nursery is how this call is made, and nobody else's business.
+            # That there is a nursery in this call must not show in its errors.
             raise the_one(group) from None
 
     def _let_another_lead(self) -> None:

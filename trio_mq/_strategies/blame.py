@@ -27,11 +27,11 @@ class Blame:
         self._taken: Counter[Pipe] = Counter()
 
     def add(self, pipe: Pipe, count: int = 1) -> None:
-        """The peer took so many."""
+        """The peer took ``count`` messages."""
         self._taken[pipe] += count
 
     def remove(self, pipe: Pipe, count: int = 1) -> None:
-        """The peer gave so many back, as far as they were on its account."""
+        """The peer gave ``count`` messages back: those of them that were on its account."""
         if pipe in self._taken:
             self._taken[pipe] -= count
             if self._taken[pipe] <= 0:

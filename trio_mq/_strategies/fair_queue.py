@@ -45,7 +45,8 @@ class FairQueue:
         self._ready: deque[Pipe] = deque()
         self._may_go_direct = direct
         self._no_direct: deque[Message] = deque()
-        #: Messages that can simply be taken from the left; often empty, never replaced by a take.
+        #: Messages that can simply be taken from the left. It is often empty; `take` never replaces
+        #: it.
         self.direct: deque[Message] = self._no_direct
         #: The pipe of the message that was taken last, and the peer that sent it.
         self.current: Pipe | None = None

@@ -61,7 +61,7 @@ class Fanout:
     def lacking_room(self, frames: Frames, pipes: Collection[Pipe]) -> list[Pipe]:
         """Return the pipes that would not take the message."""
         small = len(frames) == 1 and len(frames[0]) <= SMALL
-        # To ask for room may end a connection, and so its subscriptions.
+        # A question for room may end a connection, and with it entries of ``pipes``: so ask a copy.
         return [
             pipe
             for pipe in tuple(pipes)
@@ -86,7 +86,7 @@ class Fanout:
                 pipe.outbound.put_shared(item, size)
             else:
                 pipe.outbound.put_sized(item, size)
-        # Making room may end a connection: so it comes after.
+        # Refusing may end a connection, so it comes after everybody has their message.
         for pipe in refused:
             self._refuse(pipe, item)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Requester(NamedTuple):
-    """Where an answer goes: the connection that asked, and the return path through routers."""
+    """Where an answer goes: to the connection that asked, by the return path through routers."""
 
     peer: Peer
     envelope: Frames

@@ -79,8 +79,8 @@ class Subscriptions:
         self._lengths = _Lengths()
         self._total = 0
         self._total_bytes = 0
-        # What was taken of the three limits that all peers share, from the half of each on, and who
-        # brought each of those lengths.
+        # Who took what of the three limits that all peers share, counted once half of a limit is
+        # used; and who brought each of those lengths.
         self._blame_for_topics = Blame()
         self._blame_for_bytes = Blame()
         self._blame_for_lengths = Blame()
@@ -230,7 +230,7 @@ class Subscriptions:
         if culprit is newest or culprit.peer is None:
             self._exceeded(what, limit)
         else:
-            # It goes in a moment; the next one who needs room is not to blame it again.
+            # It goes in a moment, and the next one that needs room must not blame it again.
             blame.forget(culprit)
             culprit.peer.disconnect(ProtocolFault.SUBSCRIPTION_LIMIT.value)
 

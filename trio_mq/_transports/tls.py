@@ -182,7 +182,7 @@ class TlsStream(ByteStream):
             self._incoming.write_eof()
 
     def _decrypt(self, max_bytes: int) -> bytes:
-        """Return all that has arrived, up to so many bytes; what comes after it is a fault."""
+        """Return what has arrived, ``max_bytes`` of it at most, and keep a fault for later."""
         records: list[bytes] = []
         wanted = max_bytes
         try:
