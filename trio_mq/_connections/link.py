@@ -142,8 +142,7 @@ class Link:
         self._hung_up: str | None = None
         self._established: float | None = None
         self._error: Exception | None = None
-        #: Whether its tasks were told to end; and how many there are beside ours that end when
-        #: told.
+        #: Whether its tasks were told to end, and how many beside ours end when told.
         self._ending = False
         self._ending_tasks = 1
         #: All was written, and nothing follows.
@@ -175,8 +174,7 @@ class Link:
             if end is None:
                 end = Ending(self._hung_up or "closed", None, self._established)
             end = attrs.evolve(end, unacknowledged=self._stream.unacknowledged())
-            # In one step: a task that waited for the end of the peer must not find it among the
-            # peers.
+            # In one step: whoever waited for this end must not find the peer among the peers.
             self._release()
             self._gate.leave()
             self._owner.disconnected(self, end)
