@@ -230,7 +230,7 @@ class Service(Sender[S_co], Receiver[S_co]):
     async def _until_closed(self) -> None:
         """Raise when the socket is closed, though every worker may wait for something else."""
         self._guard()
-        await self._members.watchers.wait_until(lambda: False)
+        await self._members.conditions.wait_until(lambda: False)
 
     def _settle(self, in_hand: InHand) -> None:
         """Decline what has no reply; when the socket is closed, nobody is left to be counted."""
