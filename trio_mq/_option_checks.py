@@ -6,7 +6,6 @@ The checks of numbers, which `Limits` needs too, are in `_limits`.
 
 from __future__ import annotations
 
-import resource
 import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -114,6 +113,10 @@ def or_default_max_peers(value: int | None) -> int:
     """Leave the program some descriptors of its own, whatever connects to us."""
     if value is not None:
         return value
+    try:
+        import resource  # noqa: PLC0415  # only Unix has it
+    except ImportError:
+        return 4096
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return 4096

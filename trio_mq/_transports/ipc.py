@@ -32,7 +32,7 @@ import trio
 
 from trio_mq._options import Options
 
-from . import kernel_socket
+from . import kernel_socket, system
 from .endpoint import MAX_IPC_PATH, IpcEndpoint
 from .failure import attempting
 from .listener import Listener, Listening
@@ -62,7 +62,7 @@ async def dial(endpoint: IpcEndpoint, options: Options) -> SocketStream:
             (``EACCES``), or it took too long (`TimeoutError`).
     """
     with attempting(f"cannot connect to {endpoint}", seconds=options.connect_timeout):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock = system.unix_socket()
         try:
             kernel_socket.set_buffers(sock, options)
             await _connect(sock, _address(endpoint))
@@ -99,6 +99,7 @@ async def listen(endpoint: IpcEndpoint, options: Options) -> Listening[Listener]
             (``ENAMETOOLONG``). Nothing is left listening, and no file.
     """
     with attempting(f"cannot listen on {endpoint}"):
+        system.unix_family()  # before anything is made in a folder
         if endpoint.path is None:
             await trio.lowlevel.checkpoint()
             return _listen_on_fresh_path(options)
@@ -135,7 +136,7 @@ def _short_enough(path: Path) -> str:
 def _listen_on(
     endpoint: IpcEndpoint, options: Options, directory: Path | None = None
 ) -> Listening[Listener]:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = system.unix_socket()
     clean_up = _nothing
     try:
         kernel_socket.set_buffers(sock, options)
@@ -211,7 +212,7 @@ def _owner(path: Path) -> str:
 
 def _ask(path: Path) -> int:
     """Return the error of a connection to a path, or 0."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with system.unix_socket() as probe:
         probe.settimeout(0)
         return probe.connect_ex(bytes(path))
 

@@ -14,6 +14,8 @@ from trio_mq._options import Options
 from .resolve import SocketAddress
 
 _LARGEST_INT: Final = 2**31 - 1
+#: How systems say that a connection is being made.
+_UNDER_WAY: Final = (errno.EINPROGRESS, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS))
 
 
 def set_buffers(sock: socket.socket, options: Options) -> None:
@@ -44,7 +46,7 @@ async def connect(sock: socket.socket, address: SocketAddress | bytes) -> None:
     await trio.lowlevel.checkpoint_if_cancelled()
     sock.settimeout(0)
     code = sock.connect_ex(address)
-    if code == errno.EINPROGRESS:
+    if code in _UNDER_WAY:
         await trio.lowlevel.wait_writable(sock.fileno())
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:

@@ -15,15 +15,15 @@ from __future__ import annotations
 import array
 import contextlib
 import enum
-import fcntl
 import select
 import socket
 import struct
 import sys
-import termios
 from typing import Final
 
 import attrs
+
+from . import system
 
 _ON_LINUX: Final = sys.platform == "linux"
 #: The first fields of ``struct tcp_info``, which have been the same since Linux 2.4: eight bytes
@@ -35,7 +35,7 @@ _TCP_USER_TIMEOUT: Final[int] = getattr(socket, "TCP_USER_TIMEOUT", 18)
 #: What it takes at most, in milliseconds.
 _LONGEST: Final = 2**31 - 1
 #: The peer has shut its direction, however much of what it sent is still unread.
-_ENDED: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+_ENDED: Final[int] = sum(getattr(select, name, 0) for name in ("POLLRDHUP", "POLLHUP", "POLLERR"))
 
 
 class Vital(enum.Enum):
@@ -101,7 +101,7 @@ def tcp_view(sock: socket.socket) -> TcpView | None:
 
 def vital(sock: socket.socket, seconds: float) -> Vital:
     """Tell what the other end has shown of itself in the last ``seconds``."""
-    if sock.family == socket.AF_UNIX:
+    if system.is_local(sock):
         return Vital.SPOKE
     view = tcp_view(sock)
     return Vital.UNKNOWN if view is None else view.vital(seconds)
@@ -122,8 +122,11 @@ def unacknowledged(sock: socket.socket) -> int | None:
         return None
     answer = array.array("i", [0])
     try:
+        import fcntl  # noqa: PLC0415  # not every system has it
+        import termios  # noqa: PLC0415  # the same
+
         fcntl.ioctl(sock, termios.TIOCOUTQ, answer)
-    except OSError:
+    except (ImportError, OSError):
         return None
     return answer[0]
 

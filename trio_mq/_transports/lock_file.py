@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -48,6 +47,8 @@ async def _take(path: Path) -> int:
 
 def _try(path: Path) -> int | None:
     """Return a descriptor that holds the lock, or ``None`` while another one does."""
+    import fcntl  # noqa: PLC0415  # only Unix has it, as it has ipc
+
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with contextlib.ExitStack() as unless_locked:
         unless_locked.callback(os.close, descriptor)

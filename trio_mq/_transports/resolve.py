@@ -6,7 +6,6 @@ at once and leaves the thread to finish by itself.
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import socket
 import struct
@@ -99,7 +98,7 @@ def interface_address(name: str, port: int, *, ipv6: bool) -> Address | None:
         return None
     try:
         return Address(socket.AF_INET, (_ipv4_of(name), port))
-    except OSError:
+    except (ImportError, OSError):
         return _ipv6_of(name, port) if ipv6 else None
 
 
@@ -108,6 +107,8 @@ def _interfaces() -> list[str]:
 
 
 def _ipv4_of(interface: str) -> str:
+    import fcntl  # noqa: PLC0415  # only Unix has it
+
     request = struct.pack("16s16x", interface.encode()[:15])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         answer = fcntl.ioctl(sock, _SIOCGIFADDR, request)

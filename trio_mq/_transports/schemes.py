@@ -6,7 +6,6 @@ To add one: its grammar in `endpoint`, a module with ``listen`` and ``dial``, an
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
@@ -15,7 +14,7 @@ import attrs
 import trio
 
 from trio_mq._options import Options
-from trio_mq._transports import ipc, tcp, tls
+from trio_mq._transports import ipc, system, tcp, tls
 from trio_mq._transports.endpoint import (
     Endpoint,
     InprocEndpoint,
@@ -192,7 +191,7 @@ def _peer_address(stream: object) -> str | None:
     sock = getattr(stream, "socket", None)
     if not isinstance(sock, trio.socket.SocketType):
         return None
-    if sock.family == socket.AF_UNIX:
+    if system.is_local(sock):
         return ipc.peer_of(sock)
     try:
         return show(sock.getpeername())

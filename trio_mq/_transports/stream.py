@@ -27,11 +27,11 @@ from typing import Final
 import trio
 from trio.lowlevel import wait_readable, wait_writable
 
-from . import kernel_view
+from . import kernel_view, system
 from .kernel_view import Patience, Vital
 
 #: Buffers that one system call gathers; more are left for the next call.
-MAX_BUFFERS: Final = os.sysconf("SC_IOV_MAX")
+MAX_BUFFERS: Final = system.most_buffers()
 
 _CLOSED: Final = "this stream was closed"
 _TRIOS_WORDS: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -217,7 +217,7 @@ class SocketStream(PollableStream):
         # Bound once: looking a method up costs a tenth of the system call that it makes.
         self._recv = sock.recv
         self._send = sock.send
-        self._sendmsg = sock.sendmsg
+        self._sendmsg = system.gather(sock)
         # A number is what trio wants in the end. It is -1 from the close on: the system gives the
         # old one to the next connection, which nobody may wait on in our name.
         self._fileno = sock.fileno()
@@ -310,7 +310,7 @@ class SocketStream(PollableStream):
         would take what waits behind it along.
         """
         with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            if self._socket.family != socket.AF_UNIX:
+            if not system.is_local(self._socket):
                 kernel_view.set_user_timeout(self._socket, 0)
             for _ in range(_MOST_DISCARDED):
                 if not self.read_now(_DISCARDED_AT_ONCE):

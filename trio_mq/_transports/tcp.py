@@ -22,7 +22,7 @@ import trio
 
 from trio_mq._options import Options
 
-from . import kernel_socket
+from . import kernel_socket, system
 from .endpoint import TcpEndpoint
 from .failure import attempting
 from .happy_eyeballs import race
@@ -224,7 +224,7 @@ def _bound_socket(address: Address, options: Options, *, dual_stack: bool) -> so
         kernel_socket.set_buffers(sock, options)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if options.reuse_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            system.share_port(sock)
         if address.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
         sock.bind(address.address)
