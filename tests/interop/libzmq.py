@@ -182,6 +182,10 @@ class LibzmqSocket:
         """Receive exactly so many messages."""
         return _messages(await self._call("receive", count=count))
 
+    async def drain(self) -> list[Frames]:
+        """Receive what waits."""
+        return _messages(await self._call("drain"))
+
     async def echo(self, count: int) -> None:
         """Send so many messages back to where they come from."""
         await self._call("echo", count=count)

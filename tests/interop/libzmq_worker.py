@@ -173,6 +173,16 @@ class Program:
         """Receive so many messages, waiting for them."""
         return [message_to_text(self._sockets[socket].recv_multipart()) for _ in range(count)]
 
+    def drain(self, socket: str) -> list[MessageText]:
+        """Receive what waits."""
+        messages: list[MessageText] = []
+        while True:
+            try:
+                frames = self._sockets[socket].recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return messages
+            messages.append(message_to_text(frames))
+
     def echo(self, socket: str, count: int) -> None:
         """Send so many messages back to where they come from."""
         for _ in range(count):
