@@ -16,13 +16,17 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "typing", "docs", "chaos", "optimized", "tests"]
+nox.options.sessions = ["lint", "typing", "docs", "chaos", "fuzz_briefly", "optimized", "tests"]
 # A Python that is not on this machine is named as skipped, with CI=true too, and none is fetched.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
-#: How long each fuzzing target runs.
+#: How long each fuzzing target runs, and in a usual run of everything.
 FUZZ_SECONDS = 300
+BRIEF_SECONDS = 10
+#: How many inputs it tries in as long where atheris is not installed, and chance has no guide.
+FUZZ_INPUTS = {FUZZ_SECONDS: 100_000, BRIEF_SECONDS: 2_000}
+FUZZ_TARGETS = ("connection", "secured", "texts")
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "build" / "dist"
@@ -167,17 +171,29 @@ def interop(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Feed chance to all that reads what peers say, and run tests of chance with new seeds.
 
-    Where atheris can't be installed, chance has no guide; the targets say so.
+    Where atheris can't be installed, chance has no guide; the log says so.
     """
+    feed_chance(session, FUZZ_SECONDS)
+    session.run("pytest", "-m", "fuzz", "--hypothesis-profile=thorough", *session.posargs)
+
+
+@nox.session(requires=["build"])
+def fuzz_briefly(session: nox.Session) -> None:
+    """Feed chance to all that reads what peers say, for some seconds each."""
+    feed_chance(session, BRIEF_SECONDS)
+
+
+def feed_chance(session: nox.Session, seconds: int) -> None:
+    """Run each fuzzing target on its corpus and on what is made from it."""
     install(session, "tests")
     session.install("atheris", success_codes=[0, 1], silent=True)
     chdir_to_tests(session)
-    guided = session.run("python", "-c", "import atheris", success_codes=[0, 1], silent=True) == ""
-    for target in ("connection", "secured", "texts"):
+    found = session.run("python", "-c", "import atheris", success_codes=[0, 1], silent=True)
+    guided = found == ""
+    for target in FUZZ_TARGETS:
         session.log("%s, %s", target, "guided by atheris" if guided else "unguided")
-        limit = f"-max_total_time={FUZZ_SECONDS}" if guided else "100000"
-        session.run("python", "-m", f"fuzz.{target}", limit)
-    session.run("pytest", "-m", "fuzz", "--hypothesis-profile=thorough", *session.posargs)
+        limit = f"-max_total_time={seconds}" if guided else str(FUZZ_INPUTS[seconds])
+        session.run("python", "-m", f"fuzz.{target}", limit, silent=guided)
 
 
 @nox.session(requires=["build"])

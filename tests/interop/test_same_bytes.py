@@ -26,8 +26,6 @@ from trio_mq.zmtp import Connection, PeerReady, Pong, Role, SocketType
 from trio_mq.zmtp.sealed import SealedTraffic
 
 PATIENCE: Final = 20
-#: Seconds after which both give up a handshake.
-HANDSHAKE: Final = 0.3
 LAST: Final = (b"the last message",)
 PROBE: Final = message(b"after it") + ping(0, b"probe")
 ANSWER: Final = command(b"PONG", b"probe")
@@ -178,7 +176,15 @@ def cases() -> Mapping[str, Case]:
     found = [
         *(Case(bad.name, bad.said, None) for bad in test_greeting.BAD),
         *(Case(n, said + ready(b"PUSH")) for n, said in test_greeting.ODD_BUT_GOOD.items()),
-        *(Case(f"handshake: {bad.name}", GREETING + bad.said) for bad in test_handshake.BAD),
+        *(
+            # libzmq waits for the bytes that the header of one promises.
+            Case(
+                f"handshake: {bad.name}",
+                GREETING + bad.said,
+                None if bad.name == "B40 one byte too long" else b"",
+            )
+            for bad in test_handshake.BAD
+        ),
         *(
             Case(f"handshake: {name}", GREETING + command(b"READY", data))
             for name, data in test_handshake.GOOD.items()
@@ -211,9 +217,9 @@ async def test_the_same_bytes_have_the_same_consequences(
 ) -> None:
     """But for the rows of the table, which say what libzmq does."""
     case = CASES[name]
-    socket = await libzmq.open("PULL", HANDSHAKE_IVL=int(HANDSHAKE * 1000), LINGER=0)
+    socket = await libzmq.open("PULL", LINGER=0)
     theirs = await play(Theirs(socket, await socket.bind("tcp://127.0.0.1:*")), place, case)
-    async with Pull(linger=0, handshake_timeout=HANDSHAKE) as pull:
+    async with Pull(linger=0) as pull:
         ours = await play(Ours(pull, await pull.bind("tcp://127.0.0.1:*")), place, case)
     judge(name, theirs, ours)
 
