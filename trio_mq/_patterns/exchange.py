@@ -28,6 +28,8 @@ class Exchange(StandIn):
     request_id: bytes = b""
     #: Whose peer is asked; ``None`` while it waits in the return queue.
     pipe: Pipe | None = None
+    #: Its place among all requests that were put into a pipe, in the order of that.
+    place: int = 0
     reply: Message | None = None
     #: Who sent the reply.
     peer: Peer | None = None

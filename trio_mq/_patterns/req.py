@@ -74,6 +74,8 @@ class ReqPattern(BalancedPattern):
         )
         # A random start, so that no request of ours has the id of an earlier run's.
         self._next_id = current_chance().getrandbits(8 * ID_BYTES)
+        #: How many requests have been put into a pipe, ever.
+        self._places = 0
         #: Exchanges that are out: by id, or by pipe where replies carry none.
         self._by_id: dict[bytes, Exchange] = {}
         self._by_pipe: dict[Pipe, Exchange] = {}
@@ -264,6 +266,7 @@ class ReqPattern(BalancedPattern):
     def _assign(self, exchange: Exchange, body: Frames, pipe: Pipe) -> Frames:
         """Make the request as the peer of this pipe needs it, and note that it owes the reply."""
         exchange.pipe = pipe
+        exchange.place = self._places = self._places + 1
         if self._takes_id(pipe):
             self._next_id = (self._next_id + 1) % _IDS
             exchange.request_id = request_id = self._next_id.to_bytes(ID_BYTES, "big")
@@ -355,7 +358,7 @@ class ReqPattern(BalancedPattern):
         exchange = self._by_id.get(request_id) if request_id else self._by_pipe.get(pipe)
         if exchange is None and not request_id:
             self.turns.came_late(pipe)
-        if not body or exchange is None or exchange.pipe is not pipe or _waits(exchange, pipe):
+        if not body or exchange is None or exchange.pipe is not pipe or self._waits(exchange, pipe):
             pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
         assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
@@ -399,6 +402,18 @@ class ReqPattern(BalancedPattern):
             if id(request) not in wanted and len(request) > 1:
                 pipe.outbound.take_back(request)
 
+    def _waits(self, exchange: Exchange, pipe: Pipe) -> bool:
+        """Tell whether the request is not wholly written yet, so that nothing can be its reply.
+
+        Requests wait in the order of their places, so the first that waits tells of all.
+        """
+        for item in pipe.outbound.queue:
+            request = frames_of(item)
+            first = self._by_id.get(request[0]) if request[0] else self._by_pipe.get(pipe)
+            if first is not None and first.request is request:
+                return first.place <= exchange.place
+        return False
+
     def _exchanges_of(self, pipe: Pipe) -> list[Exchange]:
         """Return those for which this pipe owes a reply."""
         exchanges = [exchange for exchange in self._by_id.values() if exchange.pipe is pipe]
@@ -413,10 +428,3 @@ class ReqPattern(BalancedPattern):
         by_request = {id(exchange.request): exchange for exchange in self._exchanges_of(pipe)}
         requests = [id(frames_of(item)) for item in pipe.outbound.queue]
         return [by_request[request] for request in requests if request in by_request]
-
-
-def _waits(exchange: Exchange, pipe: Pipe) -> bool:
-    """Tell whether the request is not wholly written yet, so that nothing can be its reply."""
-    return bool(pipe.outbound.queue) and any(
-        frames_of(item) is exchange.request for item in pipe.outbound.queue
-    )

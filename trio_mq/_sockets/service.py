@@ -7,6 +7,7 @@ their patterns.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from threading import get_ident
 from typing import Self, TypeAlias, TypeVar
 
 import attrs
@@ -159,8 +160,7 @@ class Service(Sender[S_co], Receiver[S_co]):
             name=type(self).__name__,
             take_now=self._take_request_now,
             take=self._take_request,
-            has_run_enough=self._slice.is_spent,
-            pause=self._pause,
+            time_slice=self._slice,
             call=lambda in_hand: handler(Request(in_hand, self)),
             answer=self._hand_over,
             until_closed=self._until_closed,
@@ -194,7 +194,8 @@ class Service(Sender[S_co], Receiver[S_co]):
 
     def _take_request_now(self) -> InHand | None:
         """Take the next request if there is one and nobody waits for it."""
-        self._guard()
+        if get_ident() != self._open_in:
+            self._guard()
         self._slice.left -= 1
         if self._receivers.waiters:
             return None
@@ -202,12 +203,6 @@ class Service(Sender[S_co], Receiver[S_co]):
             return self._pattern.take_request()
         except trio.WouldBlock:
             return None
-
-    async def _pause(self) -> None:
-        """Notice cancellation, and let others run at the end of a slice, before a request more."""
-        await checkpoint_if_cancelled()
-        if self._slice.is_spent():
-            await self._slice.end()
 
     async def _answer(self, in_hand: InHand, message: Sendable) -> None:
         """Hand over a reply, and let others run at the end of a slice."""
@@ -218,7 +213,8 @@ class Service(Sender[S_co], Receiver[S_co]):
     async def _hand_over(self, in_hand: InHand, message: Sendable) -> None:
         """Hand over a reply; it is only cancelled where it has to wait for room."""
         frames = self._checked(message)
-        self._guard()
+        if get_ident() != self._open_in:
+            self._guard()
         self._slice.left -= 1
         try:
             in_hand.answer(frames)

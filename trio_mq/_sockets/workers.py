@@ -28,6 +28,7 @@ from trio_mq._log import HANDLER_FAILED
 from trio_mq._message import Sendable
 from trio_mq._patterns.service import InHand
 from trio_mq._sockets.one_error import the_one
+from trio_mq._waiting import TimeSlice
 
 Answer: TypeAlias = Sendable | None
 """A reply, or ``None`` for none."""
@@ -54,10 +55,8 @@ class Workers:
     take_now: Callable[[], InHand | None]
     #: Waits for it.
     take: Callable[[], Awaitable[InHand]]
-    #: Tells whether this task has run for long enough.
-    has_run_enough: Callable[[], bool]
-    #: Lets others run if it has, and notices cancellation.
-    pause: Callable[[], Awaitable[None]]
+    #: The time slice of the run.
+    time_slice: TimeSlice
     #: Calls the function of the program.
     call: Callable[[InHand], Awaitable[Answer] | Answer]
     #: Hands over the reply.
@@ -106,7 +105,8 @@ class Workers:
     async def _work(self) -> None:
         """Handle one request after the other, as the leader at first."""
         with trio.CancelScope() as scope:
-            await self.pause()
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self.time_slice.restart()
             request = await self._take_as_leader()
             while True:
                 try:
@@ -120,15 +120,19 @@ class Workers:
         self._let_another_lead()
 
     async def _take_next(self) -> InHand:
-        if self._lead is Lead.COMES and not self.has_run_enough():
+        spent = self.time_slice.is_spent()
+        if self._lead is Lead.COMES and not spent:
             request = self.take_now()
             if request is not None:
                 return request
-        if self._lead is Lead.NOBODY:
-            self._lead = Lead.COMES
-            await self.pause()
-        else:
+        if self._lead is not Lead.NOBODY:
             await self._parked.park()
+            self.time_slice.restart()
+        else:
+            self._lead = Lead.COMES
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if spent:
+                await self.time_slice.end()
         return await self._take_as_leader()
 
     async def _take_as_leader(self) -> InHand:
