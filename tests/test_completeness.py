@@ -273,6 +273,7 @@ TESTED_ELSEWHERE: Final = {
     "_patterns/router.py": "spec/test_rfc28_router.py",
     "_patterns/sub.py": "spec/test_rfc29_sub.py",
     "_patterns/turns.py": "spec/test_replies.py, spec/test_rfc28_req.py",
+    "_patterns/unclaimed.py": "spec/test_replies.py, test_budget.py",
     "_patterns/xpub.py": "spec/test_rfc29_xpub.py",
     "_patterns/xsub.py": "spec/test_rfc29_xsub.py",
     "_pipes/borrower.py": "a protocol: test_pipe.py, connections/test_lifetimes.py",

@@ -46,7 +46,7 @@ from trio_mq._patterns.exchange import ID_BYTES, Exchange, open_reply, peer_lost
 from trio_mq._patterns.partners import Partner, partner_of
 from trio_mq._patterns.pattern import PROBE
 from trio_mq._patterns.turns import Turns
-from trio_mq._pipes.budget import cost_of
+from trio_mq._patterns.unclaimed import Unclaimed
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
@@ -83,8 +83,7 @@ class ReqPattern(BalancedPattern):
         self._load: Counter[Pipe] = Counter()
         #: Exchanges whose request is in the return queue, by the identity of the request.
         self._homeless: dict[int, Exchange] = {}
-        #: Exchanges with a reply that was not claimed yet, and what that takes of the budget.
-        self._unclaimed: dict[Exchange, int] = {}
+        self._unclaimed = Unclaimed(self.ledger.budget)
         self._make_closed: Callable[[], BaseException] = trio.ClosedResourceError
         self._closed = False
 
@@ -118,7 +117,7 @@ class ReqPattern(BalancedPattern):
     def claim(self, exchange: Exchange) -> Message:
         """Return the reply, which counts as delivered now, or raise as `Exchange.result`."""
         reply = exchange.result()
-        self._let_go(exchange)
+        self._unclaimed.let_go(exchange)
         return reply
 
     def abandon(self, exchange: Exchange) -> None:
@@ -127,7 +126,7 @@ class ReqPattern(BalancedPattern):
         A request that nobody has begun to write is taken back. Otherwise its late reply is
         recognised by its id; or, without ids, the connection is ended and dialled again.
         """
-        self._let_go(exchange, DropReason.FILTERED)
+        self._unclaimed.let_go(exchange, DropReason.FILTERED)
         if exchange.is_over():
             return
         pipe = exchange.pipe
@@ -234,13 +233,11 @@ class ReqPattern(BalancedPattern):
 
     def keeping(self) -> Collection[Pipe]:
         """Return the pipes whose replies nobody has claimed."""
-        return {exchange.pipe for exchange in self._unclaimed if exchange.pipe is not None}
+        return self._unclaimed.pipes()
 
     def forget_kept(self) -> None:
         """Drop the replies that nobody has claimed."""
-        for exchange in tuple(self._unclaimed):
-            exchange.error = self._make_closed()
-            self._let_go(exchange, DropReason.CLOSED)
+        self._unclaimed.drop_all(self._make_closed)
 
     def faults(self) -> Iterator[str]:
         """Say where the books on exchanges do not agree; the debug mode asks."""
@@ -363,34 +360,15 @@ class ReqPattern(BalancedPattern):
             return
         assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
         pipe.inbound.count_arrived(1, size_of(message))
-        exchange.reply = reply = to_message(body)
+        exchange.reply = to_message(body)
         exchange.peer = link.peer
         if exchange.task is None:
-            self._keep(exchange, reply)
+            self._unclaimed.keep(exchange)
             exchange.recall()
         else:
             pipe.inbound.count_delivered(1)
             exchange.hand_over()
         self._close(exchange)
-
-    def _keep(self, exchange: Exchange, reply: Message) -> None:
-        """Keep a reply until it is claimed; one for which a task has waited is as good as read."""
-        assert exchange.pipe is not None  # noqa: S101  # it has brought the reply
-        size = size_of(reply)
-        exchange.pipe.inbound.keep(size)
-        cost = 0 if exchange.watched is not None else cost_of([reply], size)
-        self._unclaimed[exchange] = cost
-        self.ledger.budget.take(cost)
-
-    def _let_go(self, exchange: Exchange, dropped: DropReason | None = None) -> None:
-        """Keep the reply no longer, if there is one that nobody has claimed."""
-        cost = self._unclaimed.pop(exchange, None)
-        if cost is None:
-            return
-        assert exchange.pipe is not None and exchange.reply is not None  # noqa: S101, PT018  # it kept it
-        if cost:
-            self.ledger.budget.give_back(cost)
-        exchange.pipe.inbound.let_go(size_of(exchange.reply), dropped)
 
     def _take_back_abandoned(self, pipe: Pipe) -> None:
         """Remove requests that were given up while they were being written.
