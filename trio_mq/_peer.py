@@ -172,9 +172,6 @@ class Peer:
         pipe = self._pipe
         if pipe is None:
             return Tally(), Waiting()
-        pipe.catch_up()  # which may end the connection, with figures of its own
-        if self._final is not None:
-            return self._final
         tally = pipe.figures().copy()
         tally.add(self._baseline, sign=-1)
         return tally, pipe.waiting()

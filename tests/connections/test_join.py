@@ -9,11 +9,13 @@ import trio
 import trio.testing
 
 from trio_mq import (
+    Dealer,
     Disconnected,
     DropReason,
     EndpointState,
     EventStream,
     Limits,
+    OnFull,
     Pair,
     Pub,
     Pull,
@@ -22,6 +24,7 @@ from trio_mq import (
     Req,
     Retrying,
     Router,
+    Sender,
     Socket,
     Sub,
     XPub,
@@ -120,7 +123,7 @@ async def test_a_malformed_reply_ends_its_connection_and_not_the_call_that_sent_
             await req.send(b"question")
             requester, *_ = await router.receive()
             await router.send((requester, b"no delimiter"))
-            assert "Disconnected" in type(events.receive_nowait()).__name__
+            assert "Disconnected" in type(await events.receive()).__name__
 
 
 async def test_an_endpoint_that_was_refused_is_no_target_until_it_is_connected() -> None:
@@ -224,7 +227,7 @@ async def test_who_was_sent_away_meets_the_next_binder_at_once_and_can_leave_at_
 
 
 @pytest.mark.parametrize("look", ["statistics", "drain", "peer"])
-async def test_to_look_may_end_a_connection_and_is_no_error(look: str) -> None:
+async def test_to_look_may_lead_to_the_end_of_a_connection_and_is_no_error(look: str) -> None:
     """What an inproc sender has put off sending moves when somebody looks, and may be refused."""
     async with (
         Push(bind="inproc://late", linger=0) as push,
@@ -233,7 +236,7 @@ async def test_to_look_may_end_a_connection_and_is_no_error(look: str) -> None:
     ):
         for size in (1, 1, 10, 1):
             await push.send(bytes(size))
-        assert len(push.peers) == 2
+        refused, _ = push.peers
         if look == "statistics":
             push.statistics()
         elif look == "peer":
@@ -241,6 +244,64 @@ async def test_to_look_may_end_a_connection_and_is_no_error(look: str) -> None:
                 peer.statistics()
         else:
             await push.drain()
+        await refused.wait_closed()
         assert len(push.peers) == 1
         assert refuses.statistics().dropped == {DropReason.TOO_LARGE: 1}
         assert [len(bytes(await pull.receive())) for _ in "12"] == [1, 1]
+
+
+async def full_of_what_the_other_side_refuses(sender: Sender) -> None:
+    """Fill a queue of one message, where a question for room would find that out."""
+    await sender.send(b"1")  # it moves at once, and is not received
+    await sender.send(bytes(10))
+
+
+async def test_a_question_for_room_ends_no_connection_under_the_hands_of_who_asks() -> None:
+    """The peers take turns in sending: one that vanishes meanwhile would upset them."""
+    async with (
+        Push(bind="inproc://room", send_hwm=1, linger=0) as push,
+        Pull(connect="inproc://room", max_message_size=9, reconnect_interval=60),
+    ):
+        await full_of_what_the_other_side_refuses(push)
+        await push.send(b"2")
+        await push.peers[0].wait_closed()
+        async with Pull(connect="inproc://room") as pull:
+            assert await pull.receive() == (b"2",)
+
+
+@pytest.mark.parametrize("on_full", ["drop_newest", "drop_oldest", "block", "disconnect"])
+async def test_a_router_waits_for_no_room_at_a_peer_that_its_question_has_ended(
+    on_full: OnFull,
+) -> None:
+    """Nobody would tell it of room there."""
+    async with (
+        Router(bind="inproc://room", send_hwm=1, on_full=on_full) as router,
+        Dealer(connect="inproc://room", routing_id=b"d", max_message_size=9, reconnect_interval=60),
+    ):
+        (peer,) = router.peers
+        for body in (b"1", bytes(10), b"2"):
+            await router.send((b"d", body))
+        await peer.wait_closed()
+        assert router.statistics().dropped == {DropReason.PEER_LEFT: 1}
+
+
+async def test_a_rep_keeps_no_reply_for_the_connection_after_the_one_that_its_question_ended(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The next one has not asked."""
+    async with (
+        Dealer(bind="inproc://room", max_message_size=9) as dealer,
+        Rep(connect="inproc://room", send_hwm=1) as rep,
+    ):
+        await dealer.send_many([(b"", b"%d" % number) for number in range(3)])
+        for reply in (b"1", bytes(10), b"2"):
+            await rep.receive()
+            await rep.send(reply)
+        (asked,) = rep.peers
+        await asked.wait_closed()
+        await dealer.wait_for_peers()
+        assert rep.statistics().dropped == {DropReason.PEER_LEFT: 1}
+        assert await dealer.receive() == (b"", b"1")
+        await rep.drain()
+        with pytest.raises(trio.WouldBlock):
+            dealer.receive_nowait()

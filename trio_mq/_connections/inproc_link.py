@@ -10,6 +10,10 @@ sending two.
 Types and routing ids are judged as in a handshake, and sizes by the receiver's limits as in a
 decoder. (libzmq does not limit sizes over inproc.)
 
+Messages move in the stack of whoever sends, receives, or only asks for room or figures. None of
+these finds that a connection has ended under its hands: if the other side won't have a message,
+nothing more moves, and the connection ends in the next turn of the scheduler, as a stream's would.
+
 An `InprocLink` is to its socket what a `Link` is, and has the same surface; and it borrows its pipe
 as a `Writer` does (`Borrower`).
 """
@@ -94,6 +98,10 @@ class InprocLink:
         self._stage = _Stage.JOINING
         #: Something of ours is on its way over: see `_move_guarded`.
         self._moving = False
+        #: The end is due, and nothing of ours moves any more: see `_end_soon`.
+        self._end_is_due = False
+        #: What our side has against a message of the other's: the reason of the end, whoever ends.
+        self._verdict: MQError | None = None
 
     def __repr__(self) -> str:
         return f"<InprocLink {self.endpoint}>"
@@ -259,6 +267,8 @@ class InprocLink:
         self._other = None
         if pipe is None or peer is None:
             return False
+        if self._verdict is not None:
+            reason, error = Ending.by(self._verdict, None).reason, self._verdict
         pipe.give_back(partly_written=False)
         self.ending = Ending(reason, error, peer.since)
         self.owner.disconnected(self, self.ending)
@@ -275,18 +285,30 @@ class InprocLink:
     def _move_guarded(self, *, all_of_it: bool) -> None:
         # Each batch makes room for a sender that waits, and so calls us again while the batch is
         # on its way; what that sender put must not overtake it.
-        if self._moving or self.pipe is None:
+        if self._moving or self._end_is_due or self.pipe is None:
             return
         self._moving = True
         try:
             moved_all = self._move(self.pipe, all_of_it=all_of_it)
         except MQError as error:
-            self._turned_away(error)
+            if (other := self._other) is not None:
+                other._verdict = error  # noqa: SLF001  # the other half of us
+                self._end_soon(self.pipe, other)
         else:
             if moved_all and self._stage is _Stage.FINISHING:
-                self.end("closed", None)
+                self._end_soon(self.pipe, self)
         finally:
             self._moving = False
+
+    def _end_soon(self, pipe: Pipe, side: InprocLink) -> None:
+        """Let a side end in a turn of its own: who has caused it is in the midst of something else.
+
+        That may be a question for room, whose answer would be about a pipe that is gone.
+        """
+        if self._stage is not _Stage.ENDING:
+            self._end_is_due = True
+            pipe.outbound.writer_is_busy()
+            trio.lowlevel.current_trio_token().run_sync_soon(side.end, "closed", None)
 
     def _move(self, pipe: Pipe, *, all_of_it: bool) -> bool:
         """Move batches until nothing waits (True), or no more may move now (False).

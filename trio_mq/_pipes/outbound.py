@@ -208,7 +208,7 @@ class Outbound(Generic[PipeT]):
 
     def put_for_this_connection(self, frames: Frames) -> None:
         """Queue a message for the peer that is there now, and for no later one."""
-        if self.hold is not Hold.LENT:  # it was there a moment ago, and ended as we looked for room
+        if self.hold is not Hold.LENT:
             self.refuse(DropReason.PEER_LEFT)
             return
         self._has_ties = True

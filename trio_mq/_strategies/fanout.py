@@ -61,7 +61,7 @@ class Fanout:
     def lacking_room(self, frames: Frames, pipes: Collection[Pipe]) -> list[Pipe]:
         """Return the pipes that would not take the message."""
         small = len(frames) == 1 and len(frames[0]) <= SMALL
-        # A question for room may end a connection, and with it entries of ``pipes``: so ask a copy.
+        # To ask for room moves messages, and who waits for that may do more.
         return [
             pipe
             for pipe in tuple(pipes)
