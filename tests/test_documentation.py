@@ -112,7 +112,7 @@ def test_a_picture_has_a_box_for_each_name_and_a_line_for_each_arrow() -> None:
     """And the sentence for those who don't see it."""
     svg = ET.fromstring(draw(PICTURE, "a boss & two"))  # noqa: S314  # it is our own
     assert svg.get("aria-label") == "a boss & two"
-    assert len(svg.findall("rect")) == 3
+    assert len(svg.findall("rect[@rx]")) == 3
     assert len(svg.findall("path")) == 3
     assert [text.text for text in svg.findall("text")] == [
         *("a <task>", "boss", "Push", "one", "two")

@@ -29,6 +29,8 @@ _SMALL_LETTER: Final = 6.4
 _BOX_HEIGHT: Final = 46
 _ACROSS, _DOWN = 40.0, 58.0
 _MARGIN: Final = 12.0
+#: How far beyond all boxes an arrow goes that goes round them.
+_ROUND: Final = 22.0
 _EDGE: Final = re.compile(r"(?P<start>.+?) (?P<kind><->|->|--|~>) (?P<end>[^:]+)(: (?P<label>.+))?")
 
 
@@ -87,6 +89,10 @@ class Edge:
         path, x, y = self._round(right) if self.goes_round else self._straight()
         yield f'<path d="{path}" {heads}{dashes}/>'
         if self.label:
+            # What lies behind, so that no line crosses the words.
+            width = len(self.label) * _SMALL_LETTER
+            place = f'x="{x - width / 2:.1f}" y="{y - 12:.1f}"'
+            yield f'<rect class="back" {place} width="{width:.0f}" height="16"/>'
             yield _text(x, y, self.label, "label")
 
     def _straight(self) -> tuple[str, float, float]:
@@ -101,10 +107,13 @@ class Edge:
             bend = top - 44
             ends = f"M{self.start.x:.1f},{top} C{self.start.x:.1f},{bend} {self.end.x:.1f},{bend}"
             return f"{ends} {self.end.x:.1f},{top}", (self.start.x + self.end.x) / 2, top - 38
-        start, end, bend = self.start, self.end, right + 30
+        start, end, apex = self.start, self.end, right + _ROUND
         x1, x2 = start.x + start.width / 2, end.x + end.width / 2
+        # Half-way a cubic curve has come three quarters of the way to where it bends.
+        bend = (apex - (x1 + x2) / 8) * 4 / 3
         curve = f"M{x1:.1f},{start.y} C{bend},{start.y} {bend},{end.y} {x2:.1f},{end.y}"
-        return curve, right + 8, (start.y + end.y) / 2
+        middle = apex + 8 + len(self.label) * _SMALL_LETTER / 2
+        return curve, middle, (start.y + end.y) / 2 + 4
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
@@ -164,7 +173,7 @@ def _gap(rows: list[list[str]], edges: list[str]) -> float:
 def _beside(arrows: list[Edge]) -> float:
     """Return the room at the right that arrows need which go round."""
     labels = [len(a.label) for a in arrows if a.goes_round and a.start.row != a.end.row]
-    return 34 + max(labels) * _SMALL_LETTER / 2 if labels else 0
+    return _ROUND + 8 + max(labels) * _SMALL_LETTER if labels else 0
 
 
 def _boxes(rows: list[str], edges: list[str]) -> list[Box]:
