@@ -63,9 +63,7 @@ def test_no_interrupt_comes_between_the_lines_of_a_task() -> None:
 
 def test_the_reading_finds_what_it_should() -> None:
     """Or the test above would be true of anything."""
-    assert {"run", "_engine", "_accept", "_serve", "_leave", "_keep_vigil"} <= set(
-        beginnings(TREES)
-    )
+    assert {"run", "_engine", "_accept", "_serve", "_keep_vigil"} <= set(beginnings(TREES))
     careless = ast.parse(
         "async def _look(): ...\ndef f(self): self._nursery.start_soon(partial(self._look, 1))"
     )
