@@ -1,5 +1,7 @@
 """A cache that gives the last value of a topic to who subscribes to it later."""
 
+import contextlib
+
 import trio
 
 import trio_mq
@@ -22,11 +24,14 @@ async def cache() -> None:
 
 
 async def answer(readers: trio_mq.XPub, last: dict[bytes, trio_mq.Message]) -> None:
-    """Send the last value when somebody subscribes; who has it already sees it once more."""
-    async for message in readers:
+    """Send to each new subscriber, and to nobody else, the last values of what it wants."""
+    while True:
+        message, peer = await readers.receive_from()
         match message.subscription:
-            case True, topic if topic in last:
-                await readers.send(last[topic])
+            case True, wanted:
+                for topic in [topic for topic in last if topic.startswith(wanted)]:
+                    with contextlib.suppress(trio_mq.Unroutable):  # it has left
+                        await readers.send_to(peer, last[topic])
 
 
 async def read(name: str, topic: str) -> None:

@@ -12,6 +12,7 @@ from trio_mq._contract import AnyLink, Ending, Refusal
 from trio_mq._errors import Unroutable
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
+from trio_mq._patterns.addressing import AddressingPattern
 from trio_mq._patterns.pattern import PROBE, Contested
 from trio_mq._patterns.service import ServicePattern
 from trio_mq._pipes.outbound import Hold
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from trio_mq._peer import Peer
 
 
-class RouterPattern(ServicePattern):
+class RouterPattern(ServicePattern, AddressingPattern):
     """The first frame names the peer, in both directions."""
 
     socket_type = SocketType.ROUTER
@@ -175,19 +176,15 @@ class RouterPattern(ServicePattern):
             raise Unroutable(routing_id, "no peer has that routing id")
         self.ledger.drop_unqueued(DropReason.UNROUTABLE, whose=routing_id)
 
-    def _put(
-        self, pipe: Pipe, frames: Frames, *, mandatory: bool, peer: Peer | None = None
-    ) -> None:
+    def _put(self, pipe: Pipe, frames: Frames, *, mandatory: bool, tied: bool = False) -> None:
         """Queue it if there is room, and do otherwise what ``on_full`` says.
 
         Args:
             pipe: Where.
             frames: Without a name.
             mandatory: Raise rather than drop it.
-            peer: The only one that it is for; ``None``: whoever has the name.
+            tied: It is for the present connection, and for nobody who has the name later.
         """
-        # An endpoint that we connected has other connections later, and the same pipe for all.
-        tied = peer is not None and self.ledger.links[peer].own_pipe is not None
         if pipe.outbound.has_room() or self._makes_room(pipe):
             if tied:
                 pipe.outbound.put_for_this_connection(frames)
@@ -214,10 +211,6 @@ class RouterPattern(ServicePattern):
 
     # -- to a connection, not to a name --
 
-    def knows_peer(self, peer: Peer) -> bool:
-        """Tell whether that connection is one of ours."""
-        return peer in self.ledger.links
-
     def pipe_to(self, peer: Peer) -> Pipe | None:
         """Return where a message for that connection goes, if one may still be sent there."""
         pipe = super().pipe_to(peer)
@@ -228,22 +221,9 @@ class RouterPattern(ServicePattern):
         """Return the line in which messages to that connection wait for room."""
         return self._line_of(self.pipe_to(peer))
 
-    def send_to(self, peer: Peer, frames: Frames) -> None:
-        """Queue it for that connection, in turn."""
-        if self._blocked and self.line_to(peer).waiters:
-            raise trio.WouldBlock
-        self.send_to_in_turn(peer, frames)
-
-    def send_to_in_turn(self, peer: Peer, frames: Frames) -> None:
-        """Queue it for that connection.
-
-        Raises:
-            Unroutable: The connection has ended; or the queue is full, of a mandatory Router.
-        """
-        pipe = self.pipe_to(peer)
-        if pipe is None:
-            raise Unroutable(peer.routing_id, f"{peer!r} is gone")
-        self._put(pipe, frames, mandatory=self.options.mandatory, peer=peer)
+    def put_for(self, pipe: Pipe, frames: Frames, *, tied: bool) -> None:
+        """Queue it if there is room, and do otherwise what ``on_full`` says."""
+        self._put(pipe, frames, mandatory=self.options.mandatory, tied=tied)
 
     # -- requests --
 
@@ -267,7 +247,8 @@ class RouterPattern(ServicePattern):
         if pipe is None:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
         else:
-            self._put(pipe, frames, mandatory=False, peer=peer)
+            tied = self.ledger.links[peer].own_pipe is not None
+            self._put(pipe, frames, mandatory=False, tied=tied)
 
     @property
     def tasks_sending(self) -> int:

@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 from trio_mq._contract import AnyLink
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
-from trio_mq._message import Message
+from trio_mq._message import Frames, Message
 from trio_mq._options import Options
+from trio_mq._patterns.addressing import AddressingPattern
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._patterns.pub import PubPattern, peer_of
 from trio_mq._peer import Peer
@@ -23,7 +24,7 @@ _News: TypeAlias = tuple[bool, bytes, Peer, int]
 _Reported: TypeAlias = tuple[Peer | None, bytes]
 
 
-class XPubPattern(PubPattern):
+class XPubPattern(PubPattern, AddressingPattern):
     """As Pub; besides, subscriptions are received as messages, and so is what subscribers send."""
 
     socket_type = SocketType.XPUB
@@ -184,6 +185,10 @@ class XPubPattern(PubPattern):
         if self._pop_news(key) is None:
             self._put_news(key, news)
             self._news.move_to_end(key, last=False)
+
+    def put_for(self, pipe: Pipe, frames: Frames, *, tied: bool) -> None:
+        """Queue it for one subscriber, whatever that has subscribed to."""
+        self._fanout.send_to(frames, pipe, tied=tied)
 
     def decide(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:
         """Add or remove a subscription of a peer, by the program's decision."""

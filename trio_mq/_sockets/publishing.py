@@ -9,6 +9,7 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._patterns.pub import PubPattern
 from trio_mq._patterns.xpub import XPubPattern
 from trio_mq._peer import Peer
+from trio_mq._sockets.addressing import Addressing
 from trio_mq._sockets.keywords import (
     PubKeywords,
     PubOptions,
@@ -74,13 +75,14 @@ class Pub(_Publisher[PubPattern]):
         def __init__(self, **keywords: Unpack[PubKeywords]) -> None: ...
 
 
-class XPub(_Publisher[XPubPattern], Receiver[XPubPattern]):
+class XPub(_Publisher[XPubPattern], Addressing[XPubPattern], Receiver[XPubPattern]):
     """A Pub that sees its subscriptions: for proxies, caches and publishers that care.
 
     Receives one frame per change, ``01`` or ``00`` and then the topic (`Message.subscription`
     takes it apart), and whatever else an XSub sends. The option ``verbose`` says which changes;
     with ``manual=True`` a subscription takes effect only through `accept`, and all that a peer asks
-    for is reported, with the end of each when it leaves. Arguments and errors as for `Push`.
+    for is reported, with the end of each when it leaves. `send_to` sends to one subscriber, such as
+    the last value of what it has just asked for. Arguments and errors as for `Push`.
     """
 
     socket_type = SocketType.XPUB

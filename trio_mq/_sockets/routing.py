@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
-from trio_mq._message import Sendable
 from trio_mq._options import ConnectionOptions
 from trio_mq._patterns.dealer import DealerPattern
 from trio_mq._patterns.router import RouterPattern
-from trio_mq._peer import Peer
+from trio_mq._sockets.addressing import Addressing
 from trio_mq._sockets.keywords import DealerKeywords, DealerOptions, RouterKeywords, RouterOptions
 from trio_mq._sockets.receiver import Receiver
 from trio_mq._sockets.sender import Sender
@@ -36,7 +34,7 @@ class Dealer(Sender[DealerPattern], Receiver[DealerPattern]):
         def __init__(self, **keywords: Unpack[DealerKeywords]) -> None: ...
 
 
-class Router(Service[RouterPattern]):
+class Router(Service[RouterPattern], Addressing[RouterPattern]):
     """Talks to each of its peers by name: the first frame of a message is a routing id.
 
     For servers with many clients, and for brokers. Messages arrive with the routing id of their
@@ -102,38 +100,3 @@ class Router(Service[RouterPattern]):
             open_stream=open_stream,
             routing_id=peer_routing_id,
         )
-
-    @enable_ki_protection
-    async def send_to(self, peer: Peer, message: Sendable) -> None:
-        """Send to a peer, without its routing id in front.
-
-        It goes over the connection that the `Peer` stands for, or not at all: whoever has the
-        routing id later gets nothing that was for this one.
-
-        Args:
-            peer: One of `peers`, or the second of what ``receive_from`` returns.
-            message: As for `send`, without a routing id.
-
-        Raises:
-            Unroutable: The peer has left; or its queue is full, and the Router is mandatory.
-            ValueError: It is a peer of another socket.
-            TypeError: It is no `Peer`.
-
-        Otherwise as `send`, and so is what happens when its queue is full.
-        """
-        await checkpoint_if_cancelled()
-        frames = self._checked(message)
-        self._guard()
-        if not isinstance(peer, Peer):
-            raise TypeError(f"send_to() takes a Peer, not {peer!r}: a routing id goes into send()")
-        pattern = self._pattern
-        if not (peer.closed or pattern.knows_peer(peer)):
-            raise ValueError(f"{peer!r} is a peer of another socket: see peers for those of this")
-        try:
-            pattern.send_to(peer, frames)
-        except trio.WouldBlock:
-            await pattern.line_to(peer).wait(lambda: pattern.send_to_in_turn(peer, frames))
-            self._slice.restart()
-        else:
-            if self._slice.spent():
-                await self._slice.end()

@@ -58,6 +58,19 @@ class Fanout:
         if rest:
             self._put(item, size, rest)
 
+    def send_to(self, frames: Frames, pipe: Pipe, *, tied: bool) -> None:
+        """Queue the message for one of the pipes; if that is full, do as `send` for its peer."""
+        outbound = pipe.outbound
+        if self._on_full == "block":
+            self._require_room([pipe])
+        if outbound.has_room() or self._makes_room(pipe):
+            if tied:
+                outbound.put_for_this_connection(frames)
+            else:
+                outbound.put(frames)
+        else:
+            self._lose(pipe)
+
     def lacking_room(self, frames: Frames, pipes: Collection[Pipe]) -> list[Pipe]:
         """Return the pipes that would not take the message."""
         small = len(frames) == 1 and len(frames[0]) <= SMALL
@@ -104,12 +117,20 @@ class Fanout:
             raise trio.WouldBlock
 
     def _refuse(self, pipe: Pipe, item: Item) -> None:
-        if self._on_full == "drop_oldest":
-            while not pipe.outbound.has_room() and pipe.outbound.drop_oldest():
-                pass
+        if self._makes_room(pipe):
+            pipe.outbound.put(item)
+        else:
+            self._lose(pipe)
+
+    def _makes_room(self, pipe: Pipe) -> bool:
+        """Drop what is oldest, if ``on_full`` says so."""
+        while self._on_full == "drop_oldest" and pipe.outbound.drop_oldest():
             if pipe.outbound.has_room():
-                pipe.outbound.put(item)
-                return
+                return True
+        return False
+
+    def _lose(self, pipe: Pipe) -> None:
+        """The peer does not get the message that is newest, or nothing any more."""
         pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)
         if self._on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")
