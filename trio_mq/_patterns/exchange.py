@@ -53,6 +53,20 @@ class Exchange(StandIn):
         """Some task waits for the reply, or has been given it, so that no other may."""
         return self.task is not None or self.watched is not None or self.given
 
+    def address(self, pipe: Pipe, place: int, request_id: bytes, body: Frames) -> Frames:
+        """Return the request in the envelope in which it goes to this pipe."""
+        self.pipe, self.place, self.request_id = pipe, place, request_id
+        self.request = (request_id, b"", *body) if request_id else (b"", *body)
+        return self.request
+
+    def leave_pipe(self) -> None:
+        """The request waits in the return queue."""
+        self.pipe = None
+
+    def answer(self, reply: Message, peer: Peer | None) -> None:
+        """Note the reply, and whose it is."""
+        self.reply, self.peer = reply, peer
+
     def result(self) -> Message:
         """Return the reply, raise why there will be none, or raise `trio.WouldBlock`."""
         if self.error is not None:

@@ -262,21 +262,19 @@ class ReqPattern(BalancedPattern):
 
     def _assign(self, exchange: Exchange, body: Frames, pipe: Pipe) -> Frames:
         """Make the request as the peer of this pipe needs it, and note that it owes the reply."""
-        exchange.pipe = pipe
-        exchange.place = self._places = self._places + 1
+        self._places += 1
         if self._takes_id(pipe):
             self._next_id = (self._next_id + 1) % _IDS
-            exchange.request_id = request_id = self._next_id.to_bytes(ID_BYTES, "big")
-            exchange.request = request = (request_id, b"", *body)
+            request_id = self._next_id.to_bytes(ID_BYTES, "big")
+            request = exchange.address(pipe, self._places, request_id, body)
             self._by_id[request_id] = exchange
             self._load[pipe] += 1
             return request
-        exchange.request_id = b""
-        exchange.request = (b"", *body)
+        request = exchange.address(pipe, self._places, b"", body)
         assert pipe not in self._by_pipe  # noqa: S101  # a reply belongs to one request
         self._by_pipe[pipe] = exchange
         self.turns.take_out(pipe, exchange)
-        return exchange.request
+        return request
 
     def _takes_id(self, pipe: Pipe) -> bool:
         """Tell whether the next request to it has to carry an id.
@@ -332,7 +330,7 @@ class ReqPattern(BalancedPattern):
 
     def _lodge(self, exchange: Exchange) -> None:
         """The request waits in the return queue."""
-        exchange.pipe = None
+        exchange.leave_pipe()
         self._homeless[id(exchange.request)] = exchange
 
     def _close(self, exchange: Exchange, *, free: bool = True) -> None:
@@ -360,8 +358,7 @@ class ReqPattern(BalancedPattern):
             return
         assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
         pipe.inbound.count_arrived(1, size_of(message))
-        exchange.reply = to_message(body)
-        exchange.peer = link.peer
+        exchange.answer(to_message(body), link.peer)
         if exchange.task is None:
             self._unclaimed.keep(exchange)
             exchange.recall()

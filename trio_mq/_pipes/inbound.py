@@ -300,6 +300,18 @@ class Inbound(Generic[PipeT]):
             self._go_on()
         return self.count > 0
 
+    def reserve(self) -> None:
+        """Keep the room of the message that is taken next: it may be put back."""
+        self.reserved = 1
+
+    def release(self) -> None:
+        """The message that was taken is gone for good, or has been put back."""
+        self.reserved = 0
+        if not self.count:
+            self.refill()
+        else:
+            self.look_for_room()
+
     def put_back(self, message: Message) -> None:
         """Undo `take`."""
         self.reserved = 0

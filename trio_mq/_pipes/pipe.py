@@ -86,6 +86,20 @@ class Pipe:
             f"in {self.inbound.count}/{self.inbound.size}B>"
         )
 
+    # -- who may choose it --
+
+    def join_targets(self) -> None:
+        """A strategy may choose it from now on."""
+        self.attached = True
+
+    def leave_targets(self) -> None:
+        """No strategy may choose it any more."""
+        self.attached = False
+
+    def leave(self) -> None:
+        """Its endpoint is being disconnected."""
+        self.leaving = True
+
     # -- lent, and given back --
 
     @property

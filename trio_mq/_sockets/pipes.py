@@ -39,13 +39,13 @@ class Pipes:
     def attach(self, pipe: Pipe) -> None:
         """Let the pattern choose the pipe, unless it may already, or the endpoint is leaving."""
         if not (pipe.attached or pipe.leaving):
-            pipe.attached = True
+            pipe.join_targets()
             self._pattern.attach(pipe)
 
     def detach(self, pipe: Pipe) -> None:
         """Let the pattern choose it no longer."""
         if pipe.attached:
-            pipe.attached = False
+            pipe.leave_targets()
             self._pattern.detach(pipe)
             pipe.outbound.unblock()
 
@@ -57,7 +57,7 @@ class Pipes:
 
     def leave(self, pipe: Pipe) -> None:
         """A connected endpoint goes; it may connect once more to write what waits, and no more."""
-        pipe.leaving = True
+        pipe.leave()
         self.detach(pipe)
 
     def remove(self, pipe: Pipe) -> None:

@@ -95,7 +95,7 @@ class FairQueue:
                 continue
             self.current = pipe
             if self._tentative:
-                inbound.reserved = 1
+                inbound.reserve()
             message = inbound.take()
             self.source = inbound.source
             # Taking may have let new messages in, so the count decides, and comes last.
@@ -115,11 +115,7 @@ class FairQueue:
         self._tentative = False
         inbound = self.current.inbound if self.current is not None else None
         if inbound is not None and inbound.reserved:
-            inbound.reserved = 0
-            if not inbound.count:
-                inbound.refill()
-            else:
-                inbound.look_for_room()
+            inbound.release()
 
     def put_back(self, message: Message) -> None:
         """Make the message that was taken last the next one again."""

@@ -1,17 +1,15 @@
 """The grammar of each transport's endpoints, read once and strictly; `schemes` chooses among them.
 
-It is libzmq's (zmq_tcp(7), zmq_ipc(7), zmq_inproc(7)), but for tls, which it has not::
+It is that of libzmq (zmq_tcp(7), zmq_ipc(7), zmq_inproc(7)), except for tls, which libzmq lacks::
 
     tcp://host:port                 host: a name, an IPv4 or [IPv6] address, an interface; bind: *
     tcp://source:port;host:port     connect only: where the connection starts; source port 0 is any
-    tls://host:port                 as tcp; whom the certificate must be for is the host
-    ipc://path                      a file; relative to the working directory
-    ipc://@name                     an abstract name (Linux), which needs no file
-    ipc://*                         bind only: a fresh private path
-    inproc://name
+    tls://host:port as tcp; the certificate must be for the host ipc://path a file; relative to the
+    working directory ipc://@name an abstract name (Linux), which needs no file ipc://* bind only: a
+    fresh private path inproc://name
 
-We refuse what libzmq reads as something else than was written (``80x`` and ``65616`` are port 80
-to it), or accepts and never connects (port 0). Nothing here touches the network: whether a name
+We refuse what libzmq reads as something other than what was written (``80x`` and ``65616`` are port
+80 to it), or accepts and never connects (port 0). Nothing here touches the network: whether a name
 exists is found out at each dial.
 """
 
@@ -35,7 +33,7 @@ _SOURCE_PORT: Final = "a source port is a number from 0 to 65535 (0 lets the sys
 
 # Characters of no host name or interface; ':' is dealt with before, as part of IPv6 addresses.
 _NOT_IN_A_NAME: Final = re.compile(r"[\s\x00-\x1f\x7f/\\@;:%*?#\[\]<>\"']")
-# What the resolver never asks anybody about; an interface may be called eth0.100.
+# What the resolver would never look up; an interface may be called eth0.100.
 _NUMERIC_HOST: Final = re.compile(r"(\d+|0[xX][0-9a-fA-F]*)(\.(\d+|0[xX][0-9a-fA-F]*))*")
 
 
@@ -169,7 +167,7 @@ def _form(endpoint: str) -> str:
 
 
 def _split_host_and_port(endpoint: str, address: str) -> tuple[str, str]:
-    """Split at the last colon; brackets around the host are allowed around any, needed by none."""
+    """Split at the last colon; any host may stand in brackets, and none must."""
     host, colon, port = address.rpartition(":")
     if not colon or port.endswith("]"):
         refuse(endpoint, f"the port is missing in {address!r}; write {_form(endpoint)}")

@@ -4,7 +4,7 @@ There are no bytes here and no tasks. A connector is introduced to the binder of
 if there is one, and otherwise when the name is bound. What the two do with each other is the
 business of the connection layer.
 
-Messages can't go from one trio run to another in this way, and whoever connected to a name of
+Messages can't go from one trio run to another in this way: a socket that connected to a name of
 another run would wait for ever. So that is an error, if the two runs share a context, or if both
 use the default contexts of their runs. Contexts that a program makes keep names apart.
 """
@@ -53,7 +53,7 @@ class _Pending:
     run: trio.lowlevel.TrioToken
 
 
-#: The names of the contexts that belong to runs, for what one says of another; and its lock.
+#: The namespaces of contexts that belong to runs, so that one can tell of another; and their lock.
 _of_runs: Final[WeakSet[Namespace]] = WeakSet()
 _of_runs_lock: Final = threading.Lock()
 

@@ -1,17 +1,17 @@
-"""ipc: Unix-domain sockets, on files that we never take from anybody.
+"""ipc: Unix-domain sockets, on files that we never take away from another program.
 
-A socket file outlives its listener. So a bind that finds one asks by connecting whether somebody
-is there: refused means that nobody is, and the file is removed; anything else means that the path
-is in use. (libzmq removes whatever lies there and so steals live endpoints.) What is no socket,
-a symbolic link included, is never touched.
+A socket file outlives its listener. So a bind that finds one connects to it, to see whether anybody
+is there. If the connection is refused, nobody is, and the file is removed. Anything else means that
+the path is in use. (libzmq removes whatever lies there and so steals live endpoints.) What is no
+socket, a symbolic link included, is never touched.
 
 Two binds could both find the same stale file, and the slower one would remove the socket that the
 faster one has just bound. From look to listen each therefore holds a lock, on a file beside the
 path that exists for that moment only.
 
 Closing needs no lock: as long as we listen nobody takes the path, so we look whether it is still
-our file, remove it, and only then close. (Its number cannot be another's: the kernel keeps our
-inode while the socket is open.)
+our file, remove it, and only then close. (No other file can have its inode number, because the
+kernel keeps our inode while the socket is open.)
 """
 
 from __future__ import annotations

@@ -68,8 +68,8 @@ class TcpView:
     def unanswered(self) -> bool:
         """What was sent last has had no answer yet.
 
-        A kernel whose buffers are full drops what comes, and says so: then something is in flight
-        for long, and sent again at ever longer intervals, and each time there is an answer.
+        A kernel whose buffers are full drops what comes, and says so. Then something is in flight
+        for long and is sent again at ever longer intervals, but each time there is an answer.
         """
         if self.in_flight:
             return self.since_last_ack > self.since_last_sent
@@ -168,6 +168,7 @@ class Patience:
             self._lifted = shut
             with contextlib.suppress(OSError):
                 set_user_timeout(sock, 0 if shut else self.seconds)
-        # A probe that was sent just now is no silence: only one that is unanswered at two looks.
+        # A probe that was sent just now proves no silence; one that is unanswered at two looks
+        # does.
         before, self._doubtful = self._doubtful, shut and view.unanswered
         return before and self._doubtful and view.since_last_ack > self.seconds

@@ -1,4 +1,4 @@
-"""Listening sockets: who knocks is let in, and errors of one visitor are nobody else's."""
+"""Listening sockets: they let everybody in, and an error of one visitor affects nobody else."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class Listener:
     Args:
         sock: Bound and listening; made non-blocking.
         wrap: An `OSError` in it costs that connection alone.
-        on_close: Called once, before the socket closes, to take away what was left in the world.
+        on_close: Called once, before the socket closes, to remove what it left behind, such as a
+        file.
     """
 
     __slots__ = ("_closed", "_in_a_row", "_on_close", "_socket", "_wrap")
@@ -93,10 +94,10 @@ class Listener:
                     return stream
 
     async def _expect(self) -> None:
-        """Wait for a visitor; but after one it is worth a look for the next, who often comes along.
+        """Wait for a visitor, unless one has just come: then the next one is often there too.
 
-        That look can be wrong: there may be nobody, and the system says that it has run out of
-        descriptors whether anybody is there or not.
+        A look without waiting can be wrong: there may be nobody, and the system says that it has
+        run out of descriptors whether anybody is there or not.
         """
         self._check_open()
         if 0 < self._in_a_row < _MOST_IN_A_ROW:
@@ -146,7 +147,7 @@ _Acceptor_co = TypeVar("_Acceptor_co", bound=Acceptor, covariant=True)
 
 @attrs.frozen(eq=False, repr=False)
 class Listening(Generic[_Acceptor_co]):
-    """What a bind brought about: one endpoint, on one or several sockets."""
+    """What a bind has made: one endpoint, on one or several sockets."""
 
     #: The endpoint with everything decided, which other programs can connect to.
     endpoint: str

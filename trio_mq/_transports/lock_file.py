@@ -13,7 +13,7 @@ import trio
 
 # Seconds between two tries.
 _PAUSE: Final = 0.01
-# Seconds after which a lock that should take a moment must be a mistake.
+# Seconds after which a lock that should be held for a moment must be a mistake.
 _PATIENCE: Final = 5.0
 
 
@@ -21,9 +21,9 @@ _PATIENCE: Final = 5.0
 async def lock_file(path: Path) -> AsyncIterator[None]:
     """Hold the lock of ``path`` in the body, which should be short.
 
-    The holder removes the file before it lets go. Who opened it earlier gets a lock on a file that
-    has no name any more, notices that, and starts again. A program that dies inside leaves the
-    file but not the lock.
+    The holder removes the file before it lets go. A program that opened it earlier gets a lock on a
+    file that has no name any more, notices that, and starts again. A program that dies inside
+    leaves the file but not the lock.
 
     Raises:
         OSError: The file cannot be made, or the lock was held for too long (``EADDRINUSE``).

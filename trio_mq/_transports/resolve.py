@@ -1,7 +1,7 @@
 """From names to addresses: the resolver, interface names, and addresses as text.
 
-Names are resolved anew at every call, in trio's worker thread; a call that is cancelled returns
-at once and leaves the thread to finish by itself.
+Names are resolved again in every call, in a worker thread of trio's; a call that is cancelled
+returns at once and leaves the thread to finish by itself.
 """
 
 from __future__ import annotations

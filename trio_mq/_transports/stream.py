@@ -218,8 +218,9 @@ class SocketStream(PollableStream):
         self._recv = sock.recv
         self._send = sock.send
         self._sendmsg = system.gather(sock)
-        # A number is what trio wants in the end. It is -1 from the close on: the system gives the
-        # old one to the next connection, which nobody may wait on in our name.
+        # The descriptor's number, which is what trio uses in the end. It is -1 after the close: the
+        # system gives the old number to the next connection, and nobody may wait for that by
+        # mistake.
         self._fileno = sock.fileno()
 
     def __repr__(self) -> str:
@@ -271,7 +272,7 @@ class SocketStream(PollableStream):
         try:
             await wait_writable(self._fileno)
         except trio.ClosedResourceError:
-            # Or it was meant for the task that reads.
+            # Or the task that reads was meant.
             if self._fileno < 0:
                 raise
 

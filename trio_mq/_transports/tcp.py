@@ -37,7 +37,7 @@ _PORT_ATTEMPTS: Final = 32
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
 # Seconds of silence before the first keep-alive probe; macOS has another name for it.
 _TCP_KEEPIDLE: Final[int] = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", 4))
-# The kernel refuses larger ones (tcp(7)); nobody waits longer than nine hours for a dead peer.
+# The kernel refuses larger numbers (tcp(7)), and nine hours are enough to wait for a dead peer.
 _LONGEST_KEEPALIVE: Final = 32767
 _MOST_KEEPALIVES: Final = 127
 # What is set on a listening socket holds for those that it accepts, so it costs nothing for each.
@@ -191,7 +191,7 @@ def _listen_on(addresses: Sequence[Address], options: Options) -> list[socket.so
     sockets: list[socket.socket] = []
     try:
         _bind_all(addresses, options, sockets)
-        # Only now, so that nobody is let in by half of a bind that fails.
+        # Only now, so that nobody gets in through the one half of a bind whose other half fails.
         for sock in sockets:
             kernel_socket.listen(sock, options)
     except BaseException:

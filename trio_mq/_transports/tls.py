@@ -1,4 +1,4 @@
-"""tls: what tcp does, inside TLS, so that even NULL is read and changed by nobody on the way.
+"""tls: what tcp does, inside TLS, so that nobody on the way can read or change even NULL.
 
 The handshake of TLS is the first part of the link's own (`ByteStream.begin`): it has the same
 deadline, counts as half open, and its failure is told in the same places.
@@ -211,7 +211,7 @@ class TlsStream(ByteStream):
         if isinstance(fault, ssl.SSLZeroReturnError):
             return True
         if isinstance(fault, ssl.SSLEOFError) and self._said_goodbye:
-            return True  # nothing that was cut off there would have been of interest
+            return True  # whatever was cut off there does not matter any more
         self._tell_now()
         raise self._failure(fault) from fault
 

@@ -1,7 +1,7 @@
 """The boxes of CURVE: what PyNaCl does for us, loaded when the first key is made.
 
-A *box* is bytes that only the holders of two keys can make and open; whoever changes one bit of it
-makes it worthless. PyNaCl reports that by an exception. Its traceback would keep frames, and the
+A *box* is bytes that only the holders of two keys can make and open; if one bit of it is changed,
+it no longer opens. PyNaCl reports that by an exception. Its traceback would keep frames, and the
 keys in them, alive; so here it becomes ``None``.
 """
 

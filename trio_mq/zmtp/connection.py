@@ -331,7 +331,7 @@ class Connection:
         return self._our_greeting.withholds_version
 
     def say_version(self) -> None:
-        """Say our version first, in case something in between has joined two connecting ends."""
+        """Say our version first: something in between may have joined two connecting ends."""
         self._our_greeting.version_first = True
         self._outgoing.append(self._our_greeting.due())
 

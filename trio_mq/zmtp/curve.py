@@ -21,8 +21,8 @@ marks a key of the connection::
     MESSAGE    a box of flags and a frame       either way, for every frame from then on
 
 Boxes on one key need nonces that never repeat: a count of the boxes of each direction, or chance.
-We take a count that is not exactly one more than the last for an attack: TCP loses nothing, so
-somebody on the way has dropped, doubled or moved a frame.
+A count that is not exactly one more than the last is taken for an attack: TCP loses nothing, so
+somebody on the way has dropped, repeated or moved a frame.
 
 Python cannot wipe keys from memory. We drop them as soon as they are not needed any more.
 """

@@ -30,8 +30,9 @@ class PeerProperties:
     """The name by which a Router is to know it; empty: the Router invents one."""
 
     correlates: bool = False
-    """It says that its replies repeat whatever stood before the empty frame of their request, so
-    that an id put there tells which request a reply answers."""
+    """It says that its replies repeat what stood before the empty frame of their request. An id put
+    there then tells which request a reply answers.
+    """
 
     metadata: Mapping[str, bytes] = _NOTHING
     """Further properties as the peer spelled them, unproven."""

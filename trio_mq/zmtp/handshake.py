@@ -148,7 +148,7 @@ class Handshake:
 
     @property
     def introduced(self) -> bool:
-        """Whether the peer has said who it is, for nothing is missing but a verdict on that."""
+        """Whether the peer has said who it is, so that nothing is missing but a verdict on it."""
         follows = self.table.get(self.state, {}).get(Decision.AUTHENTICATE)
         return follows is not None and follows.state is State.JUDGING
 

@@ -40,7 +40,8 @@ class Counter:
     """Counts the boxes of one direction, so that no nonce is used or believed twice.
 
     Args:
-        strict: A gap in the counts is an attack too, not only a count that comes twice or too late.
+        strict: A gap in the counts is an attack too, not only a count that is repeated or comes too
+        late.
     """
 
     _next: int | None = None

@@ -22,7 +22,8 @@ from .socket_types import SocketType
 from .traffic import traffic_limits
 
 #: Introductions that are remembered, since thousands of peers may send the same one, and the bytes
-#: that one has at most. Nothing is forgotten: who fills the memory costs others a little time.
+#: that one has at most. Nothing is forgotten: once the memory is full, others take a little more
+#: time.
 _REMEMBERED: Final = 64
 _SHORT: Final = 256
 

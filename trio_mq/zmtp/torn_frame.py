@@ -7,8 +7,8 @@ but it is spread over many steps: to join 64 MiB at once takes 26 ms, and nothin
 program runs in that time. It also means that a peer which sends a frame byte by byte costs no more
 memory than its bytes.
 
-Receiving straight into the buffer would save the copy, and was no faster; and a view of such a
-buffer that outlives its connection crashes Python 3.12 when both are collected.
+To receive straight into the buffer would save the copy, but was no faster. Besides, a view of such
+a buffer that outlives its connection crashes Python 3.12 when both are collected.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class TornFrame:
         if self._buffer is None:
             return b"".join(self._pieces)
         self._move_on()
-        # It gives away what it holds without a copy, because nobody writes to it again.
+        # It hands out its buffer without a copy, because nobody writes to it again.
         return self._buffer.getvalue()
 
     def _move_on(self) -> None:
