@@ -17,6 +17,27 @@ With such partners a Req without ids keeps to two rules, which `Turns` carries o
 request is out among them, no other is. And once one was left without its answer, which may still
 come anywhere, there is no plain request to them any more: services that dialled us get ids, and
 Routers are not told our name again, so that what they owe to it reaches nobody.
+
+What becomes of a request depends on how far it has come, and with whom. Until it is wholly written
+it is ours alone: given up, it is taken back; if its connection ends, it waits, goes to another
+service, or gets the form that the next service there needs. After that::
+
+    partner      its reply is told by     it is given up               its connection ends
+    -----------  -----------------------  ---------------------------  -------------------------
+    NUMBERED     its id                   the id is known as late      the same
+    CORRELATES   being the only plain     others have ids until the    the new one owes nothing
+                 one, or its id           plain reply has come
+    SETTLED      being the only one       its connection is ended      the new one owes nothing
+    RETURNING    being the only plain     all who return get ids       all who return get ids
+                 one among those who      from now on                  from now on
+                 roam, or its id
+    ADDRESSING   being the only one       its connection is ended,     nobody is told our name
+                 among those who roam     nobody is told our name      from now on
+
+In the last column the request fails with `PeerLost`. A SETTLED partner that was told our name (a
+REP) makes it unusable too. ``tests/property/services.py`` has these partners as a model, and
+``test_which_reply.py`` beside it takes steps in any order: requests, replies, connections lost and
+made, endpoints given up, services replaced by others.
 """
 
 from __future__ import annotations

@@ -180,14 +180,12 @@ class ReqPattern(BalancedPattern):
         # It may have been told our name while that became unusable.
         doomed = partner is Partner.ADDRESSING and self.turns.astray
         if not fits:
-            for exchange in self._waiting_in(pipe):
-                self._renew(exchange, pipe, stays=not doomed)
+            self._renew(self._waiting_in(pipe), pipe, stay=not doomed)
+        self.turns.arrive(pipe)
         if doomed:
             self.turns.take_name_back(pipe)
-            return
-        if self.options.probe:
+        elif self.options.probe:
             pipe.outbound.put_first(PROBE)
-        self.turns.arrive(pipe)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Fail the exchanges whose request was wholly written to this connection."""
@@ -314,19 +312,24 @@ class ReqPattern(BalancedPattern):
         request = self._assign(exchange, exchange.body, pipe)
         return PartlyWritten(request) if isinstance(item, PartlyWritten) else request
 
-    def _renew(self, exchange: Exchange, pipe: Pipe, *, stays: bool) -> None:
-        """The peer is of another kind than the request was made for; it is not written yet."""
-        body = exchange.body
-        # Tell drains first: otherwise they would take what leaves the pipe for written.
-        self.ledger.drains.handed_back(1)
-        pipe.outbound.take_back(exchange.request)
-        self._close(exchange, free=stays)
-        if not stays or self.turns.is_out(pipe):
-            self._lodge(exchange)
-            self.balance.reclaim([exchange.request])
-        else:
-            pipe.outbound.put(self._assign(exchange, body, pipe))
-            self.ledger.drains.dispatched(pipe)
+    def _renew(self, exchanges: list[Exchange], pipe: Pipe, *, stay: bool) -> None:
+        """The peer is of another kind than these requests were made for; none is written yet.
+
+        All are taken out before the first is put in again: a plain one may stand behind others.
+        """
+        bodies = [exchange.body for exchange in exchanges]
+        for exchange in exchanges:
+            # Tell drains first: otherwise they would take what leaves the pipe for written.
+            self.ledger.drains.handed_back(1)
+            pipe.outbound.take_back(exchange.request)
+            self._close(exchange, free=stay)
+        for exchange, body in zip(exchanges, bodies, strict=True):
+            if not stay or self.turns.is_out(pipe):
+                self._lodge(exchange)
+                self.balance.reclaim([exchange.request])
+            else:
+                pipe.outbound.put(self._assign(exchange, body, pipe))
+                self.ledger.drains.dispatched(pipe)
 
     def _lodge(self, exchange: Exchange) -> None:
         """The request waits in the return queue."""
