@@ -158,7 +158,7 @@ class Connection:
     def deliver(self, reply: Frames) -> None:
         """A reply has arrived."""
         message = to_message(reply)
-        self.world.members.deliver(self, self._pipe, [message], size_of(message))
+        self.world.pattern.deliver(self, self._pipe, [message], size_of(message))
 
     def lose(self) -> None:
         """The connection is over."""
