@@ -35,11 +35,15 @@ class RepPattern(ServicePattern):
     socket_type = SocketType.REP
     correlates = True
     per_connection = True
+    #: A request to a Rep always has an envelope (RFC 28).
+    split = staticmethod(split_envelope)
     plain_queue = False
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.requester = LastRequester()
+        #: A task is in ``receive``.
+        self.is_received_from: bool = False
         #: Where a task waits for a request by watching the only connection.
         self._stand_in = StandIn()
         self._closing = False
@@ -78,9 +82,11 @@ class RepPattern(ServicePattern):
 
     def take(self) -> Message:
         """Return the body of the next request, and keep its envelope for the reply."""
-        request = self.take_request()
-        self.requester.asked(Requester(request.peer, request.envelope))
-        return request.message
+        if self.requester.pending:
+            raise _answer_first()
+        peer, envelope, body = self.take_opened()
+        self.requester.asked(Requester(peer, envelope))
+        return body
 
     def put_back(self, message: Message) -> None:
         """Make the request that was taken last the next one again, with its envelope."""
@@ -101,21 +107,22 @@ class RepPattern(ServicePattern):
     def take_request(self) -> InHand:
         """Return the next request, unless one has to be answered by `send` first."""
         if self.requester.pending:
-            raise StateError(
-                "a Rep answers a request before it receives the next: send a reply, or discard()"
-            )
+            raise _answer_first()
         return super().take_request()
-
-    def split(self, message: Message) -> tuple[Frames, Message] | None:
-        """Take off the envelope, which a request to a Rep always has (RFC 28)."""
-        return split_envelope(message)
 
     def give(self, peer: Peer, frames: Frames) -> None:
         """Queue a reply; it never waits, since a client that reads nothing must not stop others."""
-        pipe = self.pipe_to(peer)
+        link = self.ledger.links.get(peer)
+        pipe = link.pipe if link is not None else None
         if pipe is None:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
         elif pipe.outbound.has_room():
             pipe.outbound.put(frames)
         else:
             pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)
+
+
+def _answer_first() -> StateError:
+    return StateError(
+        "a Rep answers a request before it receives the next: send a reply, or discard()"
+    )

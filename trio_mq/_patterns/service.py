@@ -68,6 +68,10 @@ class ServicePattern(Pattern):
 
     def take_request(self) -> InHand:
         """Return the next request, or raise `trio.WouldBlock`."""
+        return InHand(self, *self.take_opened())
+
+    def take_opened(self) -> tuple[Peer, Frames, Message]:
+        """Take the next request, and return whose it is, its envelope and its body."""
         queue = self.queue
         while True:
             message = queue.take()
@@ -75,7 +79,7 @@ class ServicePattern(Pattern):
             if opened is not None:
                 peer = queue.source
                 assert peer is not None  # noqa: S101  # every message has come from somebody
-                return InHand(self, peer, *opened)
+                return peer, *opened
             pipe = queue.current
             assert pipe is not None  # noqa: S101  # it is where the message came from
             pipe.inbound.drop_taken(self.no_request)

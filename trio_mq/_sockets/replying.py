@@ -37,9 +37,6 @@ class Rep(Service[RepPattern]):
 
         def __init__(self, **keywords: Unpack[SocketKeywords]) -> None: ...
 
-    #: A task is in ``receive``.
-    _receiving = False
-
     @enable_ki_protection
     async def receive(self) -> Message:
         """Wait for the next request and return its body.
@@ -54,17 +51,17 @@ class Rep(Service[RepPattern]):
         """
         await checkpoint_if_cancelled()
         self._check_may_receive()
-        self._receiving = True
+        self._pattern.is_received_from = True
         try:
             return await super().receive()
         finally:
-            self._receiving = False
+            self._pattern.is_received_from = False
 
     @enable_ki_protection
     def receive_nowait(self) -> Message:
         """Return the next request, or raise `trio.WouldBlock` if none is there."""
         self._guard()
-        if self._receiving:
+        if self._pattern.is_received_from:
             raise trio.WouldBlock
         self._check_may_receive()
         return super().receive_nowait()
@@ -74,14 +71,14 @@ class Rep(Service[RepPattern]):
         """Wait for the next request, and return it with its peer; otherwise as `receive`."""
         await checkpoint_if_cancelled()
         self._check_may_receive()
-        self._receiving = True
+        self._pattern.is_received_from = True
         try:
             return await super().receive_from()
         finally:
-            self._receiving = False
+            self._pattern.is_received_from = False
 
     def _check_may_receive(self) -> None:
-        if self._receiving:
+        if self._pattern.is_received_from:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
         if self._serving or self._pattern.tasks_receiving:
             raise trio.BusyResourceError(
@@ -90,7 +87,7 @@ class Rep(Service[RepPattern]):
             )
 
     def _check_may_serve(self) -> None:
-        if self._receiving:
+        if self._pattern.is_received_from:
             raise trio.BusyResourceError(
                 "another task is receiving from this Rep: let it end first, or take requests() "
                 "there too"
