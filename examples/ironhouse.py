@@ -16,7 +16,7 @@ async def main(clients: Path) -> None:
     server = trio_mq.Pull(
         mechanism=auth.CurveServer(keys),
         authenticator=auth.KeyFolder(clients),
-        limits=trio_mq.Limits.hardened(),
+        **trio_mq.Options.hardened(),
     )
     client = trio_mq.Push(mechanism=auth.CurveClient(alice, server=keys.public))
     async with server as pull, client as push:

@@ -253,6 +253,7 @@ HOUSES = {
     "woodhouse.py": ["alice: it is me", "refused with 400"],
     "stonehouse.py": ["sealed"],
     "ironhouse.py": ["alice: sealed, by me"],
+    "own_user.py": ["True: from here"],
 }
 
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from trio_mq._message import BytesLike as BytesLike, Message as Message, Sendable as Sendable
     from trio_mq._options import (
         ConnectionOptions as ConnectionOptions,
+        HardenedOptions as HardenedOptions,
         OnFull as OnFull,
         Options as Options,
         Verbosity as Verbosity,
@@ -140,7 +141,13 @@ EXPORTS: Final = Exports(
         ],
         "trio_mq._limits": ["Limits"],
         "trio_mq._message": ["BytesLike", "Message", "Sendable"],
-        "trio_mq._options": ["ConnectionOptions", "OnFull", "Options", "Verbosity"],
+        "trio_mq._options": [
+            "ConnectionOptions",
+            "HardenedOptions",
+            "OnFull",
+            "Options",
+            "Verbosity",
+        ],
         "trio_mq._peer": ["Peer", "PeerStatistics"],
         "trio_mq._proxy": ["proxy"],
         "trio_mq._sockets.by_type": ["open_socket"],

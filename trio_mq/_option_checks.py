@@ -91,6 +91,15 @@ def _named(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
+def file_mode(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{field.name} is a file mode such as 0o600, or None, not {value!r}")
+    if not 0 <= value <= 0o777:
+        raise ValueError(f"{field.name}={value:#o} is not allowed: give a mode up to 0o777")
+
+
 def tls_context(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Check that it is a context of the standard library."""
     if value is not None and not isinstance(value, ssl.SSLContext):

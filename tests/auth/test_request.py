@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+from pathlib import Path
 
+import pytest
+import trio
+
+import trio_mq
 from trio_mq import auth
 from trio_mq.auth.request import bare_address
 from trio_mq.zmtp import PeerProperties, SocketType
@@ -137,3 +142,37 @@ async def test_allow_any_lets_everybody_in_and_knows_nobody() -> None:
     request = auth.Request(mechanism="PLAIN", username="root", password="x")  # noqa: S106  # a test's
     assert await auth.ALLOW_ANY(request) == auth.Granted()
     assert repr(auth.ALLOW_ANY) == "trio_mq.auth.ALLOW_ANY"
+
+
+async def test_a_peer_over_ipc_is_known_by_its_process(tmp_path: Path) -> None:
+    """The kernel says who it is, and only our own user gets in."""
+    asked: list[auth.Process | None] = []
+
+    async def own_user(request: auth.Request) -> auth.Granted | auth.Refused:
+        asked.append(request.process)
+        mine = request.process is not None and request.process.uid == os.getuid()
+        return auth.Granted(f"uid {os.getuid()}") if mine else auth.Refused()
+
+    with trio.fail_after(10):
+        async with trio_mq.Pull(authenticator=own_user) as pull, trio_mq.Push() as push:
+            await push.connect(await pull.bind(f"ipc://{tmp_path}/s"), wait=True)
+            await push.send(b"hello")
+            _, peer = await pull.receive_from()
+    assert peer.user_id == f"uid {os.getuid()}"
+    assert asked == [auth.Process(uid=os.getuid(), gid=os.getgid(), pid=os.getpid())]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "127.0.0.1:5",
+        "uid=1 gid=2",
+        "uid=1 gid=2 pid=3 ",
+        "xuid=1 gid=2 pid=3",
+        "uid=-1 gid=2 pid=3",
+    ],
+)
+def test_other_addresses_are_no_process(address: str) -> None:
+    """Not even those that look like one."""
+    assert auth.Process.at(address) is None

@@ -19,7 +19,7 @@ from tests.hostile.secured import (
     PLAIN_SERVER,
     counterpart,
 )
-from tests.hostile.wire import GREETING, SIGNATURE, command, greeting, message, ready
+from tests.hostile.wire import GREETING, SIGNATURE, command, greeting, message, prop, ready
 from trio_mq import HandshakeFailed, Pull, Push, auth
 from trio_mq.zmtp import (
     Connection,
@@ -340,3 +340,49 @@ async def test_b75_who_is_no_peer_gets_no_message(mechanism: MechanismFactory | 
             with trio.fail_after(PATIENCE):
                 received = [int(bytes(await pull.receive())) for _ in range(100)]
         assert received == list(range(100))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (OLD, "version"),
+        (OLDEST, "not-zmtp"),
+        (PLAIN + HELLO, "mechanism"),
+        (CURVE, "mechanism"),
+    ],
+)
+async def test_b14_no_old_version_passes_by_the_authenticator_of_null(
+    said: bytes, reason: str, place: Place
+) -> None:
+    """The program sees nothing, and nobody is asked about who can't be asked about."""
+    asked = []
+
+    async def note(request: auth.Request) -> auth.Granted:
+        asked.append(request.mechanism)
+        return auth.Granted()
+
+    outcome = await play(Pull(linger=0, authenticator=note), place, said)
+    assert (outcome.reason, outcome.delivered) == (reason, [])
+    # The good peers that `play` brings along are asked about.
+    assert set(asked) <= {"NULL"}
+    assert len(asked) <= 2
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_b15_who_is_refused_under_null_delivers_nothing(place: Place) -> None:
+    """Whatever comes in the same segment; we ask about those who come to us."""
+    bad = b"bad"
+
+    async def refuse_bad(request: auth.Request) -> auth.Granted | auth.Refused:
+        return auth.Refused() if request.metadata.get("X-who") == bad else auth.Granted()
+
+    said = GREETING + ready(b"PUSH", prop(b"X-who", bad)) + message(b"hello")
+    if place == "connecting":
+        outcome = await play(Pull(linger=0, authenticator=refuse_bad), place, said)
+        assert (outcome.reason, outcome.delivered) == ("authentication", [])
+        assert outcome.said.endswith(command(b"ERROR", b"\x03400"))
+    else:
+        ours = Pull(linger=0, authenticator=refuse_bad)
+        outcome = await play(ours, place, said, leave=True)
+        assert (outcome.reason, outcome.delivered) == ("eof", [(b"hello",)])

@@ -36,6 +36,31 @@ async def test_a_path_is_listened_on_and_removed_at_the_end(written: str, folder
     assert in_folder(folder) == set()
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o777, 0])
+async def test_a_file_has_the_mode_that_was_asked_for(mode: int, folder: Path) -> None:
+    """Whatever the umask says."""
+    async with listening(f"ipc://{folder}/sock", Options(ipc_mode=mode)):
+        assert stat.S_IMODE((folder / "sock").stat().st_mode) == mode
+
+
+async def test_a_file_has_the_mode_of_the_umask_otherwise(folder: Path) -> None:
+    """As with every program."""
+    async with listening(f"ipc://{folder}/sock"):
+        (folder / "other").touch()
+        # A plain file is not made executable, a socket is.
+        others = stat.S_IMODE((folder / "other").stat().st_mode)
+        assert stat.S_IMODE((folder / "sock").stat().st_mode) & ~0o111 == others
+
+
+async def test_a_mode_goes_with_a_wildcard_too(folder: Path) -> None:
+    """The folder is private anyway, and an abstract name has no file."""
+    async with listening("ipc://*", Options(ipc_mode=0o600)) as place:
+        path = trio.Path(place.endpoint.removeprefix("ipc://"))
+        assert stat.S_IMODE((await path.stat()).st_mode) == 0o600
+    async with listening(f"ipc://@{uuid.uuid4()}", Options(ipc_mode=0o600)):
+        pass
+
+
 async def test_an_abstract_name_needs_no_file(folder: Path) -> None:
     """Linux only, as the parser says elsewhere."""
     async with listening(f"ipc://@{uuid.uuid4()}") as place, connected(place) as (ours, theirs):

@@ -90,7 +90,7 @@ async def listen(endpoint: IpcEndpoint, options: Options) -> Listening[Listener]
 
     Args:
         endpoint: From `parse_bind`.
-        options: Of these, buffers and ``backlog``.
+        options: Of these, buffers, ``backlog`` and ``ipc_mode``.
 
     Raises:
         OSError: Somebody listens there, or a file that is no socket is in the way
@@ -142,7 +142,11 @@ def _listen_on(
         kernel_socket.set_buffers(sock, options)
         sock.bind(_address(endpoint))
         if endpoint.path is not None and not endpoint.abstract:
-            clean_up = _OwnFile.at(Path(endpoint.path), directory).remove
+            path = Path(endpoint.path)
+            clean_up = _OwnFile.at(path, directory).remove
+            if options.ipc_mode is not None:
+                # Nobody can have connected: the socket does not listen yet.
+                path.chmod(options.ipc_mode)
         kernel_socket.listen(sock, options)
     except BaseException:
         clean_up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, Self, TypeAlias, runtime_checkable
@@ -16,8 +17,35 @@ from trio_mq.zmtp.z85 import z85_encode
 _NO_METADATA: Final[Mapping[str, bytes]] = MappingProxyType({})
 _STATUSES: Final = (300, 400, 500)
 _LONGEST: Final = 255
+_PROCESS: Final = re.compile(r"uid=(\d+) gid=(\d+) pid=(\d+)", re.ASCII)
 _RESERVED: Final = frozenset({"socket-type", "identity", "user-id", "peer-address"})
 """Names that say something else of a peer than what an authenticator knows."""
+
+
+@attrs.frozen(kw_only=True)
+class Process:
+    """The program at the other end of an ipc connection, as the kernel knows it (``SO_PEERCRED``).
+
+    It is what the peer was when it connected: it may have handed its connection on since.
+    """
+
+    uid: int
+    """Its user."""
+
+    gid: int
+    """Its group."""
+
+    pid: int
+    """Its process; 0 if it is in a container whose processes we can't see."""
+
+    @classmethod
+    def at(cls, address: str) -> Self | None:
+        """Return the program of an address of ipc; ``None`` for other addresses."""
+        found = _PROCESS.fullmatch(address)
+        if found is None:
+            return None
+        uid, gid, pid = map(int, found.groups())
+        return cls(uid=uid, gid=gid, pid=pid)
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +64,9 @@ class Request:
 
     address: str = ""
     """The peer's IP address without its port; over ipc its ``uid=… gid=… pid=…``."""
+
+    process: Process | None = None
+    """Over ipc: the user, group and process of the peer, which the kernel vouches for."""
 
     endpoint: str = ""
     """The endpoint of ours that the peer came through."""
@@ -82,6 +113,7 @@ class Request:
             mechanism=mechanism,
             domain=domain,
             address=bare_address(address),
+            process=Process.at(address),
             endpoint=endpoint,
             routing_id=claimed.routing_id if claimed is not None else b"",
             public_key=key,

@@ -15,7 +15,7 @@ from typing import Final
 
 from trio_mq._errors import RemoteProtocolError
 from trio_mq._limits import Limits
-from trio_mq.auth.request import Granted, Refused, Request, Verdict
+from trio_mq.auth.request import Granted, Process, Refused, Request, Verdict
 from trio_mq.zmtp.metadata import parse_metadata
 from trio_mq.zmtp.z85 import z85_decode
 
@@ -39,9 +39,8 @@ def encode_request(request: Request, request_id: bytes) -> list[bytes]:
 
 def _address(address: str) -> str:
     """Return the address as libzmq writes it: an ipc peer is ``localhost:uid:gid:pid``."""
-    if not address.startswith("uid="):
-        return address
-    return ":".join(["localhost", *(part.partition("=")[2] for part in address.split())])
+    peer = Process.at(address)
+    return address if peer is None else f"localhost:{peer.uid}:{peer.gid}:{peer.pid}"
 
 
 def _credentials(request: Request) -> list[bytes]:
