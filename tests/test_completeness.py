@@ -237,6 +237,7 @@ def test_the_mechanisms_are_all_here() -> None:
 #: Source files without a test file of their name, and where their tests are.
 TESTED_ELSEWHERE: Final = {
     "_chance.py": "testing/test_repeatable.py",
+    "_hardened.py": "test_limits.py",
     "_pytest.py": "testing/test_fixture.py",
     "_connections/binder.py": "sockets/test_endpoints.py, connections/test_gate.py",
     "_connections/connected.py": "sockets/test_waited_connects.py, sockets/test_endpoints.py",

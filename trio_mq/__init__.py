@@ -21,7 +21,7 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _context _telling             who shares inproc names and limits; what the log says of events
     _events _statistics _endpoint_status _transports    what there is to see; streams of bytes
     _peer _options                one handshaken connection; what can be set
-    auth _option_checks           who may talk to a socket; what an option may be
+    auth _hardened _option_checks    who may talk to a socket; what an option may be
     zmtp                          the protocol without I/O: bytes in, events out
     _limits _tally _waiting _chance _pyzmq_names    bounds, figures, waiting, chance, old names
     _log                          every line of the log

@@ -54,11 +54,11 @@ if TYPE_CHECKING:
         SubscriptionRemoved as SubscriptionRemoved,
         Undelivered as Undelivered,
     )
+    from trio_mq._hardened import HardenedOptions as HardenedOptions
     from trio_mq._limits import Limits as Limits
     from trio_mq._message import BytesLike as BytesLike, Message as Message, Sendable as Sendable
     from trio_mq._options import (
         ConnectionOptions as ConnectionOptions,
-        HardenedOptions as HardenedOptions,
         OnFull as OnFull,
         Options as Options,
         Verbosity as Verbosity,
@@ -139,11 +139,11 @@ EXPORTS: Final = Exports(
             "SubscriptionRemoved",
             "Undelivered",
         ],
+        "trio_mq._hardened": ["HardenedOptions"],
         "trio_mq._limits": ["Limits"],
         "trio_mq._message": ["BytesLike", "Message", "Sendable"],
         "trio_mq._options": [
             "ConnectionOptions",
-            "HardenedOptions",
             "OnFull",
             "Options",
             "Verbosity",
