@@ -10,7 +10,7 @@ import attrs
 
 from fuzz.programs.chance import number_of
 from fuzz.programs.trace import Trace
-from trio_mq import DropReason, Peer, Socket, TrafficStatistics
+from trio_mq import DropReason, Peer, Request, Socket, TrafficStatistics
 
 #: Types of which each message goes to one peer, and which accept by ``send`` alone.
 _ACCEPTS_WHAT_IS_SENT: Final = {"Push", "Dealer", "Pair"}
@@ -30,6 +30,8 @@ class Account:
     sent: int = 0
     unsure: int = 0
     received: int = 0
+    #: Requests that it has taken and not answered, with their numbers.
+    in_hand: list[tuple[Request, int]] = attrs.field(factory=list)
     #: Those of its peers that were there when somebody looked.
     peers: set[Peer] = attrs.field(factory=set)
     #: For a Rep: the number of the request that it has to answer.
@@ -48,6 +50,7 @@ class Story:
     _kinds: dict[int, str] = attrs.field(factory=dict)
     _cancelled: set[int] = attrs.field(factory=set)
     _arrived: Counter[int] = attrs.field(factory=Counter)
+    _asked_again: set[int] = attrs.field(factory=set)
 
     def fault(self, text: str) -> None:
         """Note a broken promise."""
@@ -71,6 +74,10 @@ class Story:
             if self._arrived[number]:
                 self.fault(f"message {number} had arrived when its send was cancelled")
 
+    def asked_again(self, number: int) -> None:
+        """This request may be made several times, and so arrive as often."""
+        self._asked_again.add(number)
+
     def arrived(self, frames: Sequence[bytes]) -> int | None:
         """A message was received; return its number."""
         number = number_of(frames)
@@ -79,7 +86,8 @@ class Story:
         self._arrived[number] += 1
         if number in self._cancelled:
             self.fault(f"message {number} of a {self._kinds[number]} arrived, and was not sent")
-        if self._arrived[number] > 1 and self._kinds[number] not in _TO_MANY:
+        once = self._kinds[number] not in _TO_MANY and number not in self._asked_again
+        if once and self._arrived[number] > 1:
             self.fault(f"message {number} of a {self._kinds[number]} arrived again")
         return number
 

@@ -1,4 +1,7 @@
-"""A task of a random program: it calls a socket in every way, in cancel scopes of every kind."""
+"""A task of a random program: it calls a socket in every way, in cancel scopes of every kind.
+
+This file is longer than most: all that a program may call is here, on one object.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ _ALLOWED: Final = (
     trio.WouldBlock,
     trio_mq.HandshakeError,
     trio_mq.PeerLost,
+    trio_mq.RequestFailed,
     trio_mq.StateError,
     trio_mq.Unroutable,
     trio_mq.zmtp.RemoteProtocolError,
@@ -222,11 +226,21 @@ class User:
 
     async def request(self) -> None:
         """Ask, and look whether the reply is to that."""
+        await self._ask(None)
+
+    async def request_again(self) -> None:
+        """Ask up to three times."""
+        choose = self.chance.random.choice
+        await self._ask(trio_mq.Retry(attempts=3, patience=choose((0.001, 0.01)), pause=0.001))
+
+    async def _ask(self, retry: trio_mq.Retry | None) -> None:
         number, frames = self._message()
+        if retry is not None:
+            self.story.asked_again(number)
         self.account.unsure += 1
         req = self.account.socket
         assert isinstance(req, trio_mq.Req)  # calls_of has looked
-        reply = await req.request(frames)
+        reply = await req.request(frames, retry=retry)
         self.account.received += 1
         self.story.note(self.account, f"gets the reply {reply[0]!r} to {number}")
         if bytes(reply[0]) != b"re:%d" % number:
@@ -251,6 +265,45 @@ class User:
         if number is not None and b"" in message:
             envelope = message[: message.index(b"") + 1]
             await self._sender.send([*envelope, b"re:%d" % number])
+
+    async def take_requests(self) -> None:
+        """Take one in hand, or one that is there already; answer it, decline it or keep it."""
+        in_hand = self.account.in_hand
+        if not in_hand or self.chance.percent(60):
+            async for request in self._service.requests():
+                in_hand.append((request, self._received(request.message) or 0))
+                break
+        if self.chance.percent(30):
+            return
+        index = self.chance.random.randrange(len(in_hand))
+        request, number = in_hand.pop(index)
+        if self.chance.percent(20):
+            request.decline()
+            return
+        try:
+            await request.reply(b"re:%d" % number)
+        except trio.Cancelled:
+            in_hand.append((request, number))
+            raise
+
+    async def serve_with_a_function(self) -> None:
+        """Answer some requests, in any order."""
+
+        async def answer(request: trio_mq.Request) -> bytes | None:
+            number = self._received(request.message) or 0
+            if self.chance.percent(30):
+                await trio.sleep(self.chance.random.choice((0, 0.001)))
+            return None if self.chance.percent(20) else b"re:%d" % number
+
+        with trio.move_on_after(self.chance.random.choice((0.001, 0.005))):
+            most = self.chance.random.choice((1, 3, 100))
+            await self._service.serve(answer, max_concurrent=most)
+
+    @property
+    def _service(self) -> trio_mq.Rep | trio_mq.Router:
+        service = self.account.socket
+        assert isinstance(service, (trio_mq.Rep, trio_mq.Router))  # calls_of has looked
+        return service
 
     # -- subscriptions --
 
@@ -351,16 +404,20 @@ _OF_TYPE: Final[dict[str, tuple[str, ...]]] = {
     "XPub": (*_SENDING, *_RECEIVING, "wait_for_subscribers"),
     "Sub": (*_RECEIVING, "subscribe", "unsubscribe"),
     "XSub": (*_SENDING, *_RECEIVING, "subscribe", "unsubscribe"),
-    "Req": ("request",) * 6,
-    "Rep": ("serve",) * 6,
+    "Req": (*("request",) * 5, "request_again"),
+    "Rep": (*("serve",) * 4, "take_requests", "take_requests", "serve_with_a_function"),
 }
+#: It says nothing but replies, each once: whoever sends others can't complain.
+_ROUTER_OF_REQS: Final = (
+    *("answer",) * 4,
+    *("take_requests", "take_requests", "serve_with_a_function"),
+)
 
 
 def calls_of(kind: str, partner: str) -> Sequence[str]:
     """Return the names of what a user of a socket may do, some of them several times."""
     if kind == "Router" and partner == "Req":
-        # It says nothing but replies, each once: whoever sends others can't complain.
-        return ("answer",) * 6 + _ALWAYS
+        return _ROUTER_OF_REQS + _ALWAYS
     return _OF_TYPE[kind] + _ALWAYS
 
 
