@@ -32,6 +32,7 @@ REFUSED: list[tuple[str, Any, type[Exception]]] = [
     ("routing_id", b"\x00x", ValueError),
     ("routing_id", bytes(256), ValueError),
     ("on_full", "explode", ValueError),
+    ("balance", "fairly", ValueError),
     ("verbose", "loudly", ValueError),
     ("metadata", {"Identity": b"x"}, ValueError),
     ("metadata", {"X-a b": b"x"}, ValueError),
@@ -56,6 +57,7 @@ ALLOWED: list[tuple[str, Any]] = [
     ("routing_id", b"x" * 255),
     ("routing_id", b""),
     ("on_full", "disconnect"),
+    ("balance", "least_queued"),
 ]
 
 

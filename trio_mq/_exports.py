@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from trio_mq._limits import Limits as Limits
     from trio_mq._message import BytesLike as BytesLike, Message as Message, Sendable as Sendable
     from trio_mq._options import (
+        Balance as Balance,
         ConnectionOptions as ConnectionOptions,
         OnFull as OnFull,
         Options as Options,
@@ -143,6 +144,7 @@ EXPORTS: Final = Exports(
         "trio_mq._limits": ["Limits"],
         "trio_mq._message": ["BytesLike", "Message", "Sendable"],
         "trio_mq._options": [
+            "Balance",
             "ConnectionOptions",
             "OnFull",
             "Options",

@@ -24,6 +24,9 @@ from trio_mq.zmtp import MechanismFactory
 OnFull: TypeAlias = Literal["drop_newest", "drop_oldest", "block", "disconnect"]
 """What Pub, XPub and Router do with a message for a peer whose queue is full."""
 
+Balance: TypeAlias = Literal["turns", "least_queued"]
+"""Which peer gets the next message of a Push or Dealer, among those with room."""
+
 Verbosity: TypeAlias = Literal["none", "subscribe", "all"]
 """Which subscriptions an XPub reports: changes of the whole set, every subscribe, or everything."""
 
@@ -191,6 +194,11 @@ class Options:
 
     requeue: bool = attrs.field(default=True, validator=checks.flag)
     """Push, Dealer: give what a lost peer did not get to another one."""
+
+    balance: Balance = attrs.field(default="turns", validator=checks.one_of(get_args(Balance)))
+    """Push, Dealer: who gets the next message: each in turn, or the one with the shortest queue,
+    which looks at all of them. What the kernel has taken is not in the queue; ``send_buffer`` and
+    the peer's ``receive_hwm`` bound that."""
 
     invert_matching: bool = attrs.field(default=False, validator=checks.flag)
     """Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends."""

@@ -56,10 +56,15 @@ _BY_TYPE: Final[dict[str, dict[str, tuple[int, Sequence[object]]]]] = {
     "Dealer": {
         "routing_id": (30, NAMES[:2]),
         "requeue": (30, (False,)),
+        "balance": (30, ("least_queued",)),
         "conflate": (10, (True,)),
         "probe": (10, (True,)),
     },
-    "Push": {"requeue": (30, (False,)), "conflate": (10, (True,))},
+    "Push": {
+        "requeue": (30, (False,)),
+        "balance": (30, ("least_queued",)),
+        "conflate": (10, (True,)),
+    },
     "Pull": {"conflate": (10, (True,))},
     "Pub": {
         "on_full": (100, ("drop_newest", "drop_oldest", "block", "disconnect")),

@@ -7,6 +7,7 @@ from trio_mq._options import Options
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._pipes.item import Item
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._strategies.least_queued import LeastQueued
 from trio_mq._strategies.load_balance import LoadBalance
 from trio_mq._tally import DropReason, Waiting
 
@@ -16,7 +17,8 @@ class BalancedPattern(Pattern):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self.balance = self.sole_pipes = LoadBalance(self._give_returned)
+        kind = LeastQueued if options.balance == "least_queued" else LoadBalance
+        self.balance = self.sole_pipes = kind(self._give_returned)
 
     def attach(self, pipe: Pipe) -> None:
         """Make the pipe a target."""

@@ -7,6 +7,7 @@ from typing import TypeAlias, TypedDict
 
 from trio_mq._context import Context
 from trio_mq._options import (
+    Balance,
     ConnectionOptions,
     OnFull,
     Options,
@@ -53,6 +54,10 @@ class PushOptions(SocketOptions, total=False):
     requeue: bool
     """Push, Dealer: give what a lost peer did not get to another one."""
 
+    balance: Balance
+    """Push, Dealer: who gets the next message: each in turn, or the one with the shortest queue,
+    which looks at all of them."""
+
 
 class DealerOptions(SocketOptions, total=False):
     """What Dealer takes."""
@@ -62,6 +67,10 @@ class DealerOptions(SocketOptions, total=False):
 
     requeue: bool
     """Push, Dealer: give what a lost peer did not get to another one."""
+
+    balance: Balance
+    """Push, Dealer: who gets the next message: each in turn, or the one with the shortest queue,
+    which looks at all of them."""
 
     probe: bool
     """Req, Dealer, Router: send one empty message on each new connection."""
