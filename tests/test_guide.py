@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import runpy
 from pathlib import Path
 from typing import Final
 
 import pytest
 import trio.testing
+import zmq
+from zmq.log.handlers import PUBHandler
 
 GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
 PAGES: Final = "\n".join(
@@ -39,6 +42,12 @@ PRINTED: Final[dict[str, list[str] | set[str]]] = {
     "last_value.py": ["ada sees apples at 5", "grace sees pears at 4"],
     "suicidal_snail.py": ["the quick one is still there", "the slow one has ended itself"],
     "clone.py": [SAME, SAME],
+    "event_replay.py": {f"{who} {number}" for who in ("early", "late") for number in range(6)},
+    "streaming.py": ["[0, 1, 2]", "0", "1", "2", "service: the client has left"],
+    "log_hub.py": {
+        *("ada.WARNING is not sure of this", "ada.ERROR has lost that"),
+        *("grace.WARNING is not sure of this", "grace.ERROR has lost that"),
+    },
 }
 
 
@@ -62,6 +71,29 @@ async def test_a_file_arrives_whole(capsys: pytest.CaptureFixture[str]) -> None:
     with trio.fail_after(60):
         await runpy.run_path(str(GUIDE / "send_file.py"))["main"]()
     assert capsys.readouterr().out == "the same: True\n"
+
+
+@pytest.mark.interop
+async def test_the_hub_reads_the_logs_of_pyzmq(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The topic and the text are where its handler puts them."""
+    endpoint = f"ipc://{tmp_path}/logs"
+
+    def log() -> None:
+        with zmq.Context() as context, context.socket(zmq.XPUB) as xpub:
+            xpub.rcvtimeo = 60_000
+            xpub.connect(endpoint)
+            assert xpub.recv() == b"\x01"  # the hub has subscribed
+            handler = PUBHandler(xpub, root_topic="mary")
+            handler.emit(logging.LogRecord("it", logging.INFO, "", 0, "hello", None, None))
+
+    hub = runpy.run_path(str(GUIDE / "log_hub.py"))["hub"]
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hub, endpoint, 1)
+            await trio.to_thread.run_sync(log)
+    assert capsys.readouterr().out == "mary.INFO hello\n"
 
 
 @pytest.mark.parametrize("path", sorted(GUIDE.glob("*.py")), ids=lambda path: str(path.name))
