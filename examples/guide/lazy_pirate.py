@@ -24,11 +24,11 @@ async def serve(numbers: "itertools.count[int]") -> None:
 
 
 async def keep_serving() -> None:
-    """Start it again five seconds after each crash."""
+    """Start it again four seconds after each crash."""
     numbers = itertools.count()
     while True:
         await serve(numbers)
-        await trio.sleep(5)
+        await trio.sleep(4)
 
 
 async def main() -> None:

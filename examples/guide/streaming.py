@@ -47,7 +47,7 @@ async def main() -> None:
                 print(piece)
                 if piece == 2:
                     break
-        await trio.sleep(1)
+        await trio.sleep(1.5)
         nursery.cancel_scope.cancel()
 
 
