@@ -174,7 +174,10 @@ def fuzz(session: nox.Session) -> None:
     Where atheris can't be installed, chance has no guide; the log says so.
     """
     feed_chance(session, FUZZ_SECONDS)
-    session.run("pytest", "-m", "fuzz", "--hypothesis-profile=thorough", *session.posargs)
+    # Thousands of examples take longer than the guard of ordinary tests lets one take.
+    patient = ("-o", "faulthandler_timeout=1800")
+    thorough = ("-m", "fuzz", "--hypothesis-profile=thorough")
+    session.run("pytest", *patient, *thorough, *session.posargs)
 
 
 @nox.session(requires=["build"])
