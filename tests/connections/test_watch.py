@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -12,6 +14,8 @@ import trio.testing
 from tests.connections.test_link import next_of
 from tests.hostile import wire
 from trio_mq import Disconnected, EndpointState, PeerLost, Rep, Req, StateError
+from trio_mq._patterns.stand_in import StandIn
+from trio_mq._pipes.pipe import Pipe
 from trio_mq.zmtp import RemoteProtocolError
 
 REPLY = wire.message(b"", b"reply")
@@ -316,3 +320,47 @@ async def test_nobody_overtakes_the_task_that_watches() -> None:
             await trio.lowlevel.checkpoint()
         assert got == [(b"request",)]
         await Service(stream).hear(REPLY)
+
+
+@attrs.define(eq=False)
+class Connection:
+    """What a pipe offers: a place to wait, until `recall`, or until the connection ends."""
+
+    vacant: bool = True
+    over: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def watched(self) -> Connection:
+        """Stand for the pipe too."""
+        return self
+
+    async def stand_in(self, over: Callable[[], bool]) -> None:
+        """Wait."""
+        await self.over.wait()
+
+    def recall(self) -> None:
+        """Let who waits look again."""
+        self.over.set()
+
+
+async def test_nobody_else_stands_in_before_the_last_one_has_gone() -> None:
+    """Its going would be taken for that of the other, which nobody would recall then."""
+    place, first, second = StandIn(), Connection(), Connection()
+
+    async def stand_in_at(connection: Connection) -> bool:
+        return await place.stand_in(cast("Pipe", connection), lambda: False)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stand_in_at, first)
+        await trio.testing.wait_all_tasks_blocked()
+        first.over.set()
+        # The first one is woken, and has not run yet.
+        stood_in = True
+        with trio.move_on_after(0):
+            stood_in = await stand_in_at(second)
+        assert not stood_in
+        await trio.testing.wait_all_tasks_blocked()
+        assert place.watched is None
+        nursery.start_soon(stand_in_at, second)
+        await trio.testing.wait_all_tasks_blocked()
+        place.recall()

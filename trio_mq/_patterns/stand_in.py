@@ -35,7 +35,8 @@ class StandIn:
         Cancelled: nothing was handed over.
         """
         watched = pipe.watched if pipe is not None else None
-        if watched is None or not watched.vacant:
+        # One task has just been woken elsewhere, perhaps: two would forget each other's place.
+        if watched is None or self.watched is not None or not watched.vacant:
             return False
         self.watched = watched
         try:
