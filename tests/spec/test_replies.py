@@ -203,6 +203,22 @@ async def test_a_service_that_comes_back_gets_ids_if_it_may_owe_a_reply() -> Non
             assert await req.receive() == (b"to 2",)
 
 
+async def test_a_malformed_reply_settles_nothing(place: str) -> None:
+    """It may be the reply to anything; the one to this request may come over another connection."""
+    async with Req(routing_id=b"A") as req, Router(connect=await req.bind(place)) as router:
+        await req.send(b"1")
+        await router.receive()
+        await router.send((b"A", b"no delimiter"))
+        with pytest.raises(PeerLost):
+            await req.receive()
+        await req.send(b"2")
+        *envelope, body = await router.receive()
+        assert body == b"2"
+        await router.send((b"A", b"", b"to 1"))
+        await router.send((*envelope, b"to 2"))
+        assert await req.receive() == (b"to 2",)
+
+
 async def test_an_abandoned_request_does_not_cost_the_connection_of_a_service_that_dialled() -> (
     None
 ):

@@ -38,7 +38,6 @@ import trio
 
 from trio_mq._chance import current_chance
 from trio_mq._contract import AnyLink, Ending
-from trio_mq._errors import ProtocolFault
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.balanced import BalancedPattern
@@ -193,8 +192,7 @@ class ReqPattern(BalancedPattern):
         waiting = set(self._waiting_in(pipe))
         for exchange in self._exchanges_of(pipe):
             if exchange not in waiting:
-                # A malformed reply is a reply: the peer owes nothing any more.
-                if not exchange.request_id and end.reason != ProtocolFault.ENVELOPE.value:
+                if not exchange.request_id:
                     self.turns.left_unanswered(exchange, pipe)
                 self._close(exchange)
                 exchange.fail(peer_lost(pipe, end))
