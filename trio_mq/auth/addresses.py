@@ -15,8 +15,8 @@ class Addresses:
     """Let in peers by their IP addresses, and nobody by name: combine it with `every`.
 
     A peer is refused if its address is in ``deny``, or if there is an ``allow`` and it is not in
-    that. A peer without an IP address, such as one over ipc, is in neither. An address can be
-    forged by whoever is on the way; it says nothing about who a peer is.
+    that. A peer without an IP address, such as one over ipc, is in neither. Somebody on the way can
+    forge an address, and it says nothing about who a peer is.
 
     Args:
         allow: Networks such as ``"10.0.0.0/8"``, or single addresses; left out, all of them.

@@ -26,7 +26,7 @@ class _Combined:
         return f"{name}({', '.join(map(repr, self._members))})"
 
     async def watch(self) -> None:
-        """Let those watch who have something to watch; sockets run this."""
+        """Run those that have something to watch; sockets run this."""
         async with trio.open_nursery() as nursery:
             for member in self._members:
                 if isinstance(member, Watching):
@@ -71,8 +71,9 @@ class _Either(_Combined):
 def every(*authenticators: Authenticator) -> Authenticator:
     """Return an authenticator that lets in whom all of these let in.
 
-    They are asked in turn up to the first that refuses. The user is who the first of them names
-    that names anybody; their metadata come together, the later over the earlier.
+    They are asked in turn up to the first that refuses. The user is the one that the first of them
+    names, if it names any. Their metadata are merged; later ones replace earlier ones of the same
+    name.
 
     Raises:
         ValueError: There are none.

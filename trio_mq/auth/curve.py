@@ -48,7 +48,7 @@ def _decoded(what: str, text: str) -> bytes:
         return z85_decode(text)
     except ValueError as error:
         why = str(error)
-    # Out of reach of the error above, whose traceback holds the text.
+    # Raised outside of the handler above, whose error has a traceback that holds the text.
     raise ValueError(f"{what} is no key: {why}")
 
 
@@ -100,7 +100,7 @@ class HasKeys(Protocol):
 
 
 def _keys_of(given: CurveKeys | HasKeys) -> CurveKeys:
-    # Whatever has none is left for the validator to refuse.
+    # What has no keys is left for the validator to refuse.
     keys = getattr(given, "keys", None)
     return keys if isinstance(keys, CurveKeys) else cast("CurveKeys", given)
 

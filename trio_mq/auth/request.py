@@ -131,7 +131,7 @@ def bare_address(address: str) -> str:
         ip = ipaddress.ip_address(host)
     except ValueError:
         return address
-    # Else an IPv4 address could pass a rule about itself in its other form.
+    # Otherwise an IPv4 address in its other form could slip past a rule about it.
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     return str(mapped or ip)
 
@@ -152,7 +152,7 @@ class Revocation:
         self._listeners: dict[Callable[[], None], None] = {}
 
     def revoke(self) -> None:
-        """End the connections of now; a grant under this one is worth nothing from now on."""
+        """End the connections that there are; a later grant under this one is worth nothing."""
         self.revoked = True
         listeners, self._listeners = self._listeners, {}
         for listener in listeners:

@@ -1,4 +1,4 @@
-"""Who may come in, by what they show: a list that can be replaced while its people are here."""
+"""Who may come in, by what they show: a list that can be replaced while sockets use it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Roll(Generic[Shown, Known]):
         return len(self._known)
 
     def replace(self, known: Mapping[Shown, Known]) -> None:
-        """Let these people in from now on; end the connections of those who are others now."""
+        """Let these people in from now on; end the connections of those who changed or left."""
         before, self._known = self._known, {}
         for shown, about in known.items():
             old = before.get(shown)

@@ -33,7 +33,7 @@ def assert_nothing_lost(
             XPub and XSub, to which subscriptions are messages.
 
     Raises:
-        AssertionError: One of it does not hold; the text has the figures, and every reason.
+        AssertionError: One of these does not hold; the text has the figures, and every reason.
     """
     faults = [fault for socket in sockets for fault in _faults_of(socket, allow)]
     if among_themselves:

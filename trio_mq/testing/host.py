@@ -61,8 +61,8 @@ class Host(Context):
     def restart(self) -> None:
         """Be up again after a crash.
 
-        What `keep_running` ran begins anew. A socket that is still open listens again where it is
-        bound. Who sends something over a connection from before the crash gets a reset.
+        What `keep_running` ran begins again. A socket that is still open listens again where it is
+        bound. Whoever sends something over a connection from before the crash gets a reset.
         """
         if self._stack.machine.down:
             self._stack.machine.note(f"{self.name} restarts")
@@ -78,7 +78,7 @@ class Host(Context):
         return as_default(self)
 
     async def keep_running(self, program: Callable[..., Awaitable[object]], *args: object) -> None:
-        """Run a program on this host: a crash ends it, a restart begins it anew.
+        """Run a program on this host: a crash ends it, a restart starts it again.
 
         Its sockets, where they are given no context, are on this host, as under `as_default`.
 

@@ -1,4 +1,4 @@
-"""Who listens, and how a connection comes about: the three packets of a TCP greeting.
+"""Who listens, and how a connection is made: the three packets of TCP's handshake.
 
 A greeting that is lost is sent again after 1, 2, 4 … seconds, as Linux does, until whoever dials
 has no patience left. Where nobody listens, the answer is a refusal.
@@ -106,7 +106,7 @@ class Knock:
     here: Place
     there: Place
     options: Options
-    #: Finds who listens there.
+    #: Finds what listens there.
     find: Callable[[], Ear | None]
     #: Every connection that there is.
     wires: dict[Wire, None]

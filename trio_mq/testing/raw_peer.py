@@ -26,7 +26,8 @@ class RawPeer:
     """A scripted peer on the wire, for what no well-behaved socket does.
 
     It can connect or listen, on a host of a `Network` as well as on the kernel's network. What it
-    says is up to you: `greet` and `send_message` are for where the script is meant to be good.
+    says is up to you: `greet` and `send_message` are for the parts of the script in which it
+    behaves well.
 
     Args:
         connect: An endpoint to connect to, once.
@@ -119,7 +120,7 @@ class RawPeer:
         await stream.write_all(data)
 
     async def receive(self, count: int) -> bytes:
-        """Wait for so many bytes, and return them.
+        """Wait for ``count`` bytes, and return them.
 
         Raises:
             EOFError: The connection ended before, with what had come until then in the text.
@@ -157,7 +158,7 @@ class RawPeer:
             pass
 
     async def send_end(self) -> None:
-        """Say that nothing follows; to read goes on."""
+        """Say that nothing follows; reading goes on."""
         stream = await self._connected()
         await stream.shutdown_write()
 

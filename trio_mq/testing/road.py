@@ -33,7 +33,7 @@ class Road:
         return self.cut or self.silent
 
     def arrival(self, now: float, size: int, chance: random.Random) -> float:
-        """Send so many bytes, and return when the last of them arrives."""
+        """Send ``size`` bytes, and return when the last of them arrives."""
         if self.rate is not None:
             now = self._busy_until = max(now, self._busy_until) + size / self.rate
         return now + self.delay + (self.jitter * chance.random() if self.jitter else 0.0)

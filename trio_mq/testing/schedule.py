@@ -1,4 +1,4 @@
-"""One seed for everything that is left to chance in a trio run, and a clock that nobody winds.
+"""One seed for everything that is left to chance in a trio run, and for the clock of time slices.
 
 trio runs the tasks that are ready in an order by chance, on purpose. Under a seed it has to be the
 same order each time, and another one under another seed: that finds races, and finds them again.
@@ -18,7 +18,8 @@ import trio
 from trio_mq._chance import current_chance, set_chance
 from trio_mq._waiting import current_slice
 
-#: Seconds by which one look moves the clock: so that the count of messages alone ends a time slice.
+#: Seconds by which one look moves the clock: so few that only the count of messages ends a time
+#: slice.
 _PER_LOOK: Final = 10e-6
 
 

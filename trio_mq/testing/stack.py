@@ -22,7 +22,7 @@ from trio_mq.testing.knock import Ear, Knock, Place
 from trio_mq.testing.machine import Machine
 from trio_mq.testing.wire import End, Wire, os_error
 
-#: The first port that is chosen for who asks for any (RFC 6335).
+#: The first port that is chosen when a program asks for any (RFC 6335).
 _FIRST_PORT: Final = 49152
 _LAST_PORT: Final = 65535
 _ANY: Final = "0.0.0.0"  # noqa: S104  # nothing leaves this process
@@ -206,7 +206,7 @@ class Stack:
         return bool(names & self._refused)
 
     def read_at(self, rate: float | None) -> None:
-        """Let the programs here read so many bytes per second."""
+        """Let the programs here read ``rate`` bytes per second."""
         self.machine.reading_rate = rate
         for end in self._ends():
             end.wake_reader()

@@ -14,7 +14,7 @@ Happening: TypeAlias = Callable[[], None]
 
 
 class Timetable:
-    """Happenings by their time on trio's clock; those of one moment, as they were entered."""
+    """Happenings by their time on trio's clock; those of one moment in the order of their entry."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Happening]] = []
@@ -22,7 +22,7 @@ class Timetable:
         self._changed = trio.Event()
 
     def after(self, seconds: float, happening: Happening) -> None:
-        """Enter what is to happen so many seconds from now."""
+        """Enter what is to happen after some seconds."""
         self.at(trio.current_time() + seconds, happening)
 
     def at(self, time: float, happening: Happening) -> None:

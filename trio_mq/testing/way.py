@@ -95,7 +95,7 @@ class Way:
         #: Changes with each loss: what was on the way before it is lost too.
         self._generation = 0
         self._last_arrival = 0.0
-        #: A retry is in the timetable, so many seconds after the last one.
+        #: A retry is in the timetable, and this many seconds lie between it and the last one.
         self._retrying = False
         self._retry_after = _FIRST_RETRY
         #: Since when nothing has been acknowledged, while something should have been.
@@ -128,7 +128,7 @@ class Way:
 
     @property
     def settled(self) -> bool:
-        """Nothing will come of it any more."""
+        """Nothing more will happen on it."""
         return self.dead or (self._shut and self._acked == self._accepted)
 
     def write(self, buffers: Sequence[bytes | memoryview]) -> int:

@@ -301,7 +301,7 @@ class End(PollableStream):
         return self._error is None and not self.over
 
     def probe_later(self) -> None:
-        """The road is blocked: keep-alive will find that out, unless it opens again before."""
+        """The road is blocked: keep-alive will find that out, unless the road opens before."""
         if self._keepalive < math.inf and self.alive:
             wire, count = self.wire, self.wire.openings
 
@@ -329,7 +329,7 @@ class Wire:
 
     ends: tuple[End, End]
     roads: tuple[Road, Road]
-    #: All wires there are, until it is over at both ends.
+    #: All wires that there are; this one leaves them when it is over at both ends.
     others: dict[Wire, None] = attrs.field(repr=False)
     #: How often the roads were opened again.
     openings: int = 0
