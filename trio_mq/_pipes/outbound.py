@@ -343,13 +343,11 @@ class Outbound(Generic[PipeT]):
         self.in_hand = len(batch)
         return batch
 
-    def lone_written(self, payload: int) -> None:
-        """The kernel has taken the only message, which nobody had in hand."""
-        self.in_hand = 1
-        self.written(1, payload)
-
     def written(self, count: int, payload: int) -> None:
-        """The kernel has taken the last byte of the first ``count`` messages."""
+        """The kernel has taken the last byte of the first ``count`` messages.
+
+        They were in hand, or it was a lone message that was written without a batch.
+        """
         self.count_put()
         queue = self.queue
         if count == len(queue):
@@ -357,7 +355,8 @@ class Outbound(Generic[PipeT]):
         else:
             for _ in range(count):
                 queue.popleft()
-        self.in_hand -= count
+        if self.in_hand:
+            self.in_hand -= count
         self.size -= payload
         tally, total = self._tally, self._ledger.total
         tally.written += count
