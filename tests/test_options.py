@@ -42,6 +42,8 @@ REFUSED: list[tuple[str, Any, type[Exception]]] = [
     ("max_peers", 0, ValueError),
     ("backlog", 0, ValueError),
     ("welcome_message", "text", TypeError),
+    ("hello_message", "text", TypeError),
+    ("disconnect_message", "text", TypeError),
 ]
 
 ALLOWED: list[tuple[str, Any]] = [

@@ -130,3 +130,16 @@ def or_default_max_peers(value: int | None) -> int:
     if soft == resource.RLIM_INFINITY:
         return 4096
     return max(16, min(4096, soft - 64))
+
+
+def hello_message(options: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Check the first message of each connection: there can only be one."""
+    if value is None:
+        return
+    if not isinstance(value, bytes):
+        raise TypeError(f"{field.name} is bytes or None, not {value!r}")
+    if getattr(options, "probe", False):
+        raise ValueError(
+            f"{field.name}={value!r} is not allowed beside probe=True: either is the first message "
+            "of a connection, so leave probe out"
+        )

@@ -215,6 +215,17 @@ class Options:
     )
     """XPub: the first message that every new subscriber gets."""
 
+    hello_message: bytes | None = attrs.field(default=None, validator=checks.hello_message)
+    """Dealer, Router: the first message on each new connection, so that a login, say, is made again
+    after each reconnection. Not beside ``probe``, which is such a message too."""
+
+    disconnect_message: bytes | None = attrs.field(
+        default=None,
+        validator=attrs.validators.optional(attrs.validators.instance_of(bytes)),
+    )
+    """Router: what is received in the name of a peer that has connected to us and is gone, after
+    all that it sent. It counts as a message of that peer."""
+
     @staticmethod
     def hardened() -> HardenedOptions:
         """Return tight options for sockets that face strangers, to give as keywords.

@@ -90,6 +90,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "batch": UNREAD,
         "_batch_bytes": UNREAD,
         "source": UNREAD,
+        "_last": UNREAD,
         "_announce": UNREAD,
         "_announced": UNREAD,
         "_later": UNREAD,

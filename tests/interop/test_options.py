@@ -334,3 +334,13 @@ async def test_the_monitor_of_a_connecting_libzmq_sees_us_come_and_go(libzmq: Li
         "DISCONNECTED",
         "CONNECT_RETRIED",
     ]
+
+
+async def test_libzmq_hears_the_hello(libzmq: Libzmq) -> None:
+    """It is an ordinary message on the wire, and the first."""
+    router = await libzmq.open("ROUTER")
+    endpoint = await router.bind("tcp://127.0.0.1:*")
+    async with trio_mq.Dealer(hello_message=b"hello", routing_id=b"ada") as dealer:
+        await dealer.connect(endpoint)
+        await dealer.send(b"first")
+        assert await router.receive_many(2) == [(b"ada", b"hello"), (b"ada", b"first")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trio_mq._contract import AnyLink
 from trio_mq._patterns.balanced import BalancedPattern
-from trio_mq._patterns.pattern import PROBE
+from trio_mq._patterns.pattern import greet
 from trio_mq._pipes.pipe import Pipe
 from trio_mq.zmtp import SocketType
 
@@ -15,6 +15,5 @@ class DealerPattern(BalancedPattern):
     socket_type = SocketType.DEALER
 
     def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
-        """Send the probe, if one is wanted."""
-        if self.options.probe:
-            pipe.outbound.put_first(PROBE)
+        """Send the hello message or the probe, if one is wanted."""
+        greet(pipe, self.options)

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 PROBE: Final[Frames] = (b"",)
 
 
+def greet(pipe: Pipe, options: Options) -> None:
+    """Begin a new connection with what the options want: a message, a probe, or nothing."""
+    if options.hello_message is not None:
+        pipe.outbound.put_first((options.hello_message,))
+    elif options.probe:
+        pipe.outbound.put_first(PROBE)
+
+
 class Contested(Exception):  # a verdict, not an error
     """A newcomer wants what another connection holds: a routing id, or the only place."""
 

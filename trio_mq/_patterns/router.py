@@ -13,7 +13,7 @@ from trio_mq._errors import Unroutable
 from trio_mq._message import Frames, Message, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.addressing import AddressingPattern
-from trio_mq._patterns.pattern import PROBE, Contested
+from trio_mq._patterns.pattern import PROBE, Contested, greet
 from trio_mq._patterns.service import ServicePattern
 from trio_mq._pipes.outbound import Hold
 from trio_mq._pipes.pipe import Pipe
@@ -41,6 +41,10 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self._table = RoutingTable(current_chance().getrandbits(32))
         #: For each pipe, the line of sends that wait for room in it (``on_full="block"``).
         self._blocked: dict[Pipe, WaitList[None]] = {}
+        #: Received in the name of a peer that is gone, and the pipes of those who can go.
+        self._last_word = options.disconnect_message
+        self._accepted: set[Pipe] = set()
+        self._closed = False
 
     # -- pipes come and go --
 
@@ -76,10 +80,11 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self._table.remove(pipe)
         self._serve_blocked(pipe)
 
-    def connected(self, link: AnyLink, pipe: Pipe) -> None:  # noqa: ARG002  # every link
-        """Send the probe, if one is wanted."""
-        if self.options.probe:
-            pipe.outbound.put_first(PROBE)
+    def connected(self, link: AnyLink, pipe: Pipe) -> None:
+        """Send the hello message or the probe, if one is wanted."""
+        greet(pipe, self.options)
+        if link.own_pipe is None and self._last_word is not None:
+            self._accepted.add(pipe)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Forget an invented name, which nobody will claim, and that of a failed handshake."""
@@ -88,9 +93,18 @@ class RouterPattern(ServicePattern, AddressingPattern):
         elif self._table.invented(pipe.routing_id):
             self._forget_name(pipe, DropReason.PEER_LEFT)
         super().disconnected(pipe, end)
+        if pipe in self._accepted:
+            self._accepted.discard(pipe)
+            self._say_that_it_left(pipe)
         if pipe in self._blocked:
             # Who waits to send by name goes on; who waits for this connection waits in vain.
             self._blocked[pipe].serve_all()
+
+    def _say_that_it_left(self, pipe: Pipe) -> None:
+        """Let the peer say a last word, which we were told for it."""
+        assert self._last_word is not None and pipe.peer is not None  # noqa: S101, PT018  # it was noted
+        if not self._closed:
+            pipe.inbound.deliver_last(pipe.peer, self._last_word)
 
     def _forget_name(self, pipe: Pipe, reason: DropReason) -> None:
         """The peer that had this name is gone for good, and so is what waits for it."""
@@ -258,5 +272,6 @@ class RouterPattern(ServicePattern, AddressingPattern):
     def close(self, make_error: Callable[[], BaseException]) -> None:
         """Let every waiting task raise."""
         super().close(make_error)
+        self._closed = True
         for line in self._blocked.values():
             line.fail(make_error)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 import attrs
 import trio
 
-from trio_mq._message import Message, size_of
+from trio_mq._message import Message, size_of, to_message
 from trio_mq._pipes.budget import DEPARTED, ReceiveBudget, Tail, cost_of
 from trio_mq._pipes.owner import PipeLedger, PipeOwner, PipeT
 from trio_mq._tally import DropReason, Tally
@@ -75,6 +75,8 @@ class Inbound(Generic[PipeT]):
     _on_room: Callable[[], None] | None = attrs.field(init=False, default=None)
     #: What a connection that is gone has left undecoded; ``None``: nothing.
     tail: Tail | None = attrs.field(init=False, default=None)
+    #: What comes after that in the name of its peer; see `deliver_last`.
+    _last: tuple[Peer, bytes] | None = attrs.field(init=False, default=None)
     #: Messages that the pattern keeps for those who asked for them, and their payload bytes: they
     #: have left the queue, or never were in it, and nobody has received them.
     kept: int = attrs.field(init=False, default=0)
@@ -184,9 +186,19 @@ class Inbound(Generic[PipeT]):
             self.tail.end()
             self.tail = None
             self.link_ended()
+            if self._last is not None:
+                self.deliver_last(*self._last)
             if not self.count:
                 # The last message was taken before, and there was no room to look for more.
                 self._owner.emptied(self._pipe)
+
+    def deliver_last(self, peer: Peer, last: bytes) -> None:
+        """Queue what a peer is taken to have said in the end, after all that it has sent."""
+        if self.tail is not None:
+            self._last = peer, last
+        else:
+            self._last = None
+            self.deliver(peer, [to_message((last,))], len(last))
 
     def deliver(self, peer: Peer, messages: list[Message], payload: int) -> None:
         """Queue what a link decoded; the link has seen the room for it."""
@@ -328,6 +340,7 @@ class Inbound(Generic[PipeT]):
     def drop_all(self, reason: DropReason) -> int:
         """Drop every unread message, and return how many that was."""
         self.count_taken()
+        self._last = None
         count = self.count
         while self._later:
             self._next_batch()

@@ -75,6 +75,10 @@ class DealerOptions(SocketOptions, total=False):
     probe: bool
     """Req, Dealer, Router: send one empty message on each new connection."""
 
+    hello_message: bytes | None
+    """Dealer, Router: the first message on each new connection, so that a login, say, is made again
+    after each reconnection."""
+
 
 class RouterOptions(SocketOptions, total=False):
     """What Router takes."""
@@ -91,6 +95,14 @@ class RouterOptions(SocketOptions, total=False):
 
     on_full: OnFull
     """Pub, XPub, Router: what to do when a peer's queue is full."""
+
+    hello_message: bytes | None
+    """Dealer, Router: the first message on each new connection, so that a login, say, is made again
+    after each reconnection."""
+
+    disconnect_message: bytes | None
+    """Router: what is received in the name of a peer that has connected to us and is gone, after
+    all that it sent."""
 
 
 class ReqOptions(SocketOptions, total=False):
