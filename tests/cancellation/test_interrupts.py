@@ -8,6 +8,7 @@ the library that runs, for many n, and then everything must add up.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import linecache
 import signal
@@ -20,6 +21,7 @@ import trio
 import trio.testing
 
 from trio_mq import Context, Pub, Pull, Push, Rep, Req, Socket, Sub, proxy
+from trio_mq._waiting import Conditions
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -201,9 +203,11 @@ def test_an_interrupt_of_a_proxy_leaves_it_bare() -> None:
 
 def test_an_interrupt_of_a_waiting_call_leaves_nothing_behind() -> None:
     """The next wait of that task is not ended by what the interrupted one waited for."""
+    line = "self._waiting[waiter] = "
+    assert line in inspect.getsource(Conditions.wait_until)  # or the signal would never come
 
     def strike(frame: FrameType, event: str, _: object) -> TraceFunction:
-        if event == "line" and "self._watching[watcher] = " in source_line(frame):
+        if event == "line" and line in source_line(frame):
             sys.settrace(None)
             signal.raise_signal(signal.SIGINT)
         return strike
