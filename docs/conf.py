@@ -204,6 +204,26 @@ def show_log_records() -> None:
     (ROOT / "docs" / "_generated" / "log_records.rst").write_text("\n".join(lines) + "\n", "utf-8")
 
 
+def show_commands() -> None:
+    """Write what the command says of itself: its formats, its exit codes, and the help of verbs."""
+    click = importlib.import_module("click")
+    group = importlib.import_module("trio_mq._cli.commands").group
+    codes = importlib.import_module("trio_mq._cli.outcome").CODES
+    table = importlib.import_module("trio_mq._cli.formats").__doc__ or ""
+    verbs: list[str] = []
+    for name, command in sorted(group.commands.items()):
+        context = click.Context(command, info_name=f"trio-mq {name}", terminal_width=96)
+        shown = [f"   {line}".rstrip() for line in command.get_help(context).splitlines()]
+        verbs += [name, "~" * len(name), "", ".. code-block:: text", "", *shown, ""]
+    pages = {
+        "formats": table.partition("\n\n")[2],
+        "exit_codes": "\n\n".join(f"``{code.value}``\n   {text}" for code, text in codes.items()),
+        "verbs": "\n".join(verbs),
+    }
+    for name, text in pages.items():
+        (ROOT / "docs" / "_generated" / f"{name}.rst").write_text(f"{text}\n", "utf-8")
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks above."""
     find_source_modules()
@@ -214,6 +234,7 @@ def setup(app: Sphinx) -> None:
     generated = importlib.import_module("generated")
     generated.write(ROOT / "docs" / "_generated")
     importlib.import_module("inventory").write(ROOT / "docs" / "_generated" / "trio.inv")
+    show_commands()
     app.connect("doctree-read", qualify_methods)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-docstring", put_comment_aside, priority=100)

@@ -236,6 +236,21 @@ def test_the_mechanisms_are_all_here() -> None:
 
 #: Source files without a test file of their name, and where their tests are.
 TESTED_ELSEWHERE: Final = {
+    "__main__.py": "cli/test_commands.py",
+    "_cli/arguments.py": "cli/test_verbs.py",
+    "_cli/bench_peers.py": "cli/test_benching.py",
+    "_cli/cheat.py": "cli/test_commands.py",
+    "_cli/keys.py": "cli/test_commands.py",
+    "_cli/outcome.py": "cli/test_verbs.py, cli/test_probe.py",
+    "_cli/picture.py": "cli/test_relay.py",
+    "_cli/plan.py": "cli/test_verbs.py",
+    "_cli/probing.py": "cli/test_probe.py",
+    "_cli/recording.py": "cli/test_relay.py",
+    "_cli/security.py": "cli/test_verbs.py",
+    "_cli/streams.py": "cli/test_verbs.py",
+    "_cli/talking.py": "cli/test_verbs.py",
+    "_cli/tape.py": "cli/test_relay.py",
+    "_cli/watching.py": "cli/test_relay.py",
     "_chance.py": "testing/test_repeatable.py",
     "_hardened.py": "test_limits.py",
     "_pytest.py": "testing/test_fixture.py",

@@ -3,6 +3,8 @@
 The house, floor by floor, from your code down to the ground. A module imports from the floors
 below its own, never from its neighbours; `tests/test_layering.py` reads this very picture::
 
+    __main__                      the command `trio-mq`
+    _cli                          its verbs
     __init__                      what you import, loaded when it is first asked for
     _pytest                       the fixture `mq_network`
     testing                       a network in memory, for tests of programs

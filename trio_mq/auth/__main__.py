@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     asked = _parser().parse_args(arguments)
     try:
-        said = _make(asked.name, asked.folder, overwrite=asked.overwrite)
+        said = make_keys(asked.name, asked.folder, overwrite=asked.overwrite)
     except (ImportError, OSError, ValueError) as error:
         sys.stderr.write(f"trio_mq.auth: {error}\n")
         return 1
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _make(name: str, folder: Path | None, *, overwrite: bool) -> dict[str, str]:
-    """Make keys; return what to print."""
+def make_keys(name: str, folder: Path | None, *, overwrite: bool) -> dict[str, str]:
+    """Make keys, and write them into a folder if one is given; return what to print."""
     keys = CurveKeys.generate()
     if folder is None:
         return {"public": keys.public, "secret": keys.secret}
