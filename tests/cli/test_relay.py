@@ -31,7 +31,7 @@ def test_a_queue_joins_clients_and_services(places: tuple[str, str]) -> None:
         running("proxy", front, back, "--stats", "0.1") as proxy,
         running("rep", "-c", back, "--exec", "tr a-z A-Z", "-n", "1") as rep,
     ):
-        assert run("req", "-c", front, "-D", "hello", "-t", "20")[:2] == (0, b"HELLO\n")
+        assert run("req", "-c", front, "-D", "hello")[:2] == (0, b"HELLO\n")
         assert finish(rep)[0] == 0
         assert proxy.stderr is not None
         assert re.match(
@@ -47,7 +47,7 @@ def test_a_streamer_writes_a_copy_into_a_file(places: tuple[str, str], tmp_path:
         running("pull", "-b", back, "-n", "3") as pull,
         running("proxy", "--kind", "streamer", front, f">{back}", "--capture", str(file)),
     ):
-        assert run("push", "-c", front, "-t", "20", stdin="1\n2\n3\n")[0] == 0
+        assert run("push", "-c", front, stdin="1\n2\n3\n")[0] == 0
         assert finish(pull)[:2] == (0, b"1\n2\n3\n")
         wait_for_lines(file, 3)
     assert [recorded.frames for recorded in read_all(file)] == [[b"1"], [b"2"], [b"3"]]
@@ -65,7 +65,7 @@ def test_what_was_recorded_is_played_again(places: tuple[str, str], tmp_path: Pa
     file = tmp_path / "work.jsonl"
     lines = '["a", "b"]\n[{"base64": "/w=="}]\n'
     with running("record", str(file), "-b", place, "--type", "PULL", "-n", "2") as recording:
-        assert run("push", "-c", place, "-J", "-t", "20", stdin=lines)[0] == 0
+        assert run("push", "-c", place, "-J", stdin=lines)[0] == 0
         assert finish(recording)[0] == 0
     with running("pull", "-b", again, "-n", "2", "-J") as pull:
         assert run("replay", str(file), "-c", again, "--type", "PUSH", "--speed", "0")[0] == 0
