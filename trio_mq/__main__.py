@@ -16,7 +16,10 @@ def main() -> None:
             "pip install 'trio-mq[cli]'\n"
         )
         sys.exit(1)
-    importlib.import_module("trio_mq._cli.commands").main()
+    try:
+        importlib.import_module("trio_mq._cli.commands").main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # before a verb has begun, which knows that for itself
 
 
 if __name__ == "__main__":
