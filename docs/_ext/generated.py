@@ -71,7 +71,8 @@ def faq() -> list[str]:
     for topic, asked in groupby(questions(), key=lambda question: question["topic"]):
         lines += [topic, "-" * len(topic), ""]
         for question in asked:
-            lines += [f"**{question['ask']}**", "", *question["answer"].strip().splitlines(), ""]
+            ask = question["ask"]
+            lines += [ask, "~" * len(ask), "", *question["answer"].strip().splitlines(), ""]
             target = f"{question['page']}:{question['section']}"
             lines += [f"→ :ref:`{question['section']} <{target}>`", ""]
     return lines
