@@ -196,6 +196,12 @@ def test_processes_share_the_work() -> None:
     assert run("processes.py") == ["285"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the last one gets all connections")
+def test_processes_share_a_port() -> None:
+    """Each gets some of the connections."""
+    assert run("shared_port.py") == ["2 processes have answered"]
+
+
 def test_log_events_tells_who_came_and_went(endpoint: str) -> None:
     """In words."""
     with running("push.py", endpoint):
