@@ -23,7 +23,7 @@ from trio_mq import ConnectionOptions
 _OPTIONS: Final = ConnectionOptions(send_hwm=50, send_buffer=8192, linger=20)
 _PADDING: Final = 400
 #: Seconds in which what waits must have gone when everything works again.
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 120.0
 
 
 @attrs.frozen

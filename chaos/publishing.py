@@ -14,7 +14,7 @@ from chaos.processes import Crowd, Worker
 from chaos.records import publications
 
 #: Seconds in which every subscriber must have heard of a publisher's new life.
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 120.0
 
 
 def faults(records: Iterable[bytes], topic: int) -> Iterable[str]:

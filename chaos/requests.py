@@ -22,7 +22,7 @@ SOON: Final = ConnectionOptions(
 _TASKS: Final = 12
 #: Requests that must succeed, each in this many seconds, when everything works again.
 _AFTERWARDS: Final = 30
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 120.0
 
 
 @attrs.define
