@@ -154,6 +154,35 @@ async def test_conditions_that_compete_for_nothing_are_served_out_of_order() -> 
         nursery.cancel_scope.cancel()
 
 
+async def test_who_was_moved_to_another_line_waits_and_leaves_there() -> None:
+    """At its end, and a cancelled task is not looked for in the line where it began to wait."""
+    first, second = WaitList[str](), WaitList[str]()
+    served: list[str] = []
+    ready = False
+
+    async def wait(line: WaitList[str], name: str) -> None:
+        def operation() -> str:
+            if not ready:
+                raise trio.WouldBlock
+            return name
+
+        served.append(await line.wait(operation))
+
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as leaves:
+            async with trio.open_nursery() as leaving:
+                nursery.start_soon(wait, second, "was there")
+                nursery.start_soon(wait, first, "comes")
+                leaving.start_soon(wait, first, "leaves")
+                await trio.testing.wait_all_tasks_blocked()
+                first.move_to(second)
+                leaves.cancel()
+        assert (len(first), len(second)) == (0, 2)
+        ready = True
+        second.serve()
+    assert sorted(served) == ["comes", "was there"]
+
+
 async def test_closing_completes_every_waiter_with_an_error_of_its_own() -> None:
     """Each gets a new object, so that tracebacks don't mix."""
     shop, errors = Shop(), list[BaseException]()

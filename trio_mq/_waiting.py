@@ -63,6 +63,7 @@ _SLICE_SECONDS: Final = 0.001
 class _Waiter(Generic[Result]):
     task: trio.lowlevel.Task
     operation: Callable[[], Result]
+    line: WaitList[Result]
     result: Result | None = None
     error: BaseException | None = None
 
@@ -88,15 +89,16 @@ class WaitList(Generic[Result]):
         The caller has found that the operation would block now, or that others wait already.
         Cancelled: the operation has not happened.
         """
-        waiter = _Waiter(trio.lowlevel.current_task(), operation)
+        waiter = _Waiter(trio.lowlevel.current_task(), operation, self)
         self.waiters.append(waiter)
 
         def leave(_: object) -> trio.lowlevel.Abort:
-            was_oldest = self.waiters[0] is waiter
-            self.waiters.remove(waiter)
+            line = waiter.line
+            was_oldest = line.waiters[0] is waiter
+            line.waiters.remove(waiter)
             if was_oldest:
                 # The next one may wait for less, such as the room of another subscriber.
-                self.serve()
+                line.serve()
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
@@ -136,6 +138,13 @@ class WaitList(Generic[Result]):
         """Complete whatever can be completed, for operations that don't compete for anything."""
         for waiter in tuple(self.waiters):
             self._complete(waiter)
+
+    def move_to(self, line: WaitList[Result]) -> None:
+        """Let everybody wait at the end of another line, in their order."""
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            waiter.line = line
+            line.waiters.append(waiter)
 
     def fail(self, make_error: Callable[[], BaseException]) -> None:
         """Complete every waiter with an error of its own: how closing is delivered."""

@@ -147,3 +147,59 @@ async def test_an_endpoint_whose_peer_left_has_none(place: str) -> None:
         await connection.wait_closed()
         await trio.testing.wait_all_tasks_blocked()
         assert dealer.endpoints[0].peers == 0
+
+
+async def test_what_waits_for_an_endpoint_goes_to_nobody_else_when_its_name_is_handed_over(
+    place: str,
+) -> None:
+    """Neither to the new holder of the name, nor to who is at the endpoint next."""
+    async with Router(connect=place, bind="inproc://other-way", handover=True) as router:
+        async with Dealer(bind=place, routing_id=b"it"):
+            await router.wait_for_peers()
+            (connection,) = router.peers
+        await connection.wait_closed()
+        await router.send([b"it", b"for the first"])
+        async with Dealer(connect="inproc://other-way", routing_id=b"it") as second:
+            await router.send([b"it", b"for the second"])
+            assert await second.receive() == (b"for the second",)
+            async with Dealer(bind=place, routing_id=b"another") as third:
+                await router.wait_for_peers(2)
+                await router.send([b"another", b"for the third"])
+                assert await third.receive() == (b"for the third",)
+        assert router.statistics().dropped == {DropReason.PEER_LEFT: 1}
+
+
+async def test_what_waits_for_a_connection_goes_to_no_later_one_when_its_name_is_handed_over() -> (
+    None
+):
+    """The same while the first holder is there, and reads nothing."""
+    async with Router(bind="inproc://here", handover=True) as router:
+        async with Dealer(bind="inproc://there", routing_id=b"it", receive_hwm=1):
+            await router.connect("inproc://there", wait=True)
+            for body in (b"arrives", b"waits", b"waits"):
+                await router.send([b"it", body])
+            async with Dealer(connect="inproc://here", routing_id=b"it"):
+                assert router.statistics().dropped == {DropReason.PEER_LEFT: 2}
+        async with Dealer(bind="inproc://there", routing_id=b"another") as third:
+            await third.wait_for_peers()
+            await router.send([b"another", b"hello"])
+            assert await third.receive() == (b"hello",)
+
+
+async def test_sends_that_wait_for_a_name_go_on_to_who_gets_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """All of them, in their order, though the new holder has not room for all at once."""
+    async with (
+        Router(bind="inproc://name", handover=True, on_full="block", send_hwm=1) as router,
+        Dealer(connect="inproc://name", routing_id=b"it", receive_hwm=1),
+        trio.open_nursery() as nursery,
+    ):
+        for number in range(8):
+            nursery.start_soon(router.send, [b"it", b"%d" % number])
+            await trio.testing.wait_all_tasks_blocked()
+        assert router.statistics().tasks_waiting_send == 6
+        async with Dealer(connect="inproc://name", routing_id=b"it", receive_hwm=1) as second:
+            received = [bytes(await second.receive()) for _ in range(6)]
+        assert received == [b"2", b"3", b"4", b"5", b"6", b"7"]
+        assert router.statistics().dropped == {DropReason.PEER_LEFT: 1}

@@ -41,6 +41,8 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self._table = RoutingTable(current_chance().getrandbits(32))
         #: For each pipe, the line of sends that wait for room in it (``on_full="block"``).
         self._blocked: dict[Pipe, WaitList[None]] = {}
+        #: The names that were handed over from pipes whose connections are just being ended.
+        self._handed_over: dict[Pipe, bytes] = {}
         #: Received in the name of a peer that is gone, and the pipes of those who can go.
         self._last_word = options.disconnect_message
         self._accepted: set[Pipe] = set()
@@ -55,20 +57,25 @@ class RouterPattern(ServicePattern, AddressingPattern):
         """
         routing_id = pipe.given_id or properties.routing_id
         holder = self._table.find(routing_id) if routing_id else None
-        if holder is not None and holder is not pipe:
-            self._contest(holder, routing_id)
+        if holder is pipe:
+            holder = None
+        if holder is not None and not self.options.handover:
+            text = f"another peer has the routing id {routing_id!r}: give each its own, or handover"
+            raise Contested(holder, Refusal("routing-id-in-use", text))
         if pipe.routing_id and pipe.routing_id != routing_id:
             self._forget_name(pipe, DropReason.UNROUTABLE)
         self._table.add(pipe, routing_id)
+        if holder is not None:
+            self._hand_over(holder)
 
-    def _contest(self, holder: Pipe, routing_id: bytes) -> None:
-        if not self.options.handover:
-            text = f"another peer has the routing id {routing_id!r}: give each its own, or handover"
-            raise Contested(holder, Refusal("routing-id-in-use", text))
-        self._table.remove(holder)
+    def _hand_over(self, holder: Pipe) -> None:
+        """Another pipe has the name now: what waits for this one is for nobody else."""
+        self._handed_over[holder] = holder.routing_id
         holder.routing_id = b""
-        if holder.peer is not None:
+        if holder.hold is Hold.LENT and holder.peer is not None:
             holder.peer.disconnect("its routing id was handed over")
+        else:
+            self._forget_name(holder, DropReason.PEER_LEFT)
 
     def attach(self, pipe: Pipe) -> None:
         """Make a connected endpoint that was given a name reachable under it."""
@@ -90,15 +97,14 @@ class RouterPattern(ServicePattern, AddressingPattern):
         """Forget an invented name, which nobody will claim, and that of a failed handshake."""
         if end.established is None and not pipe.attached:
             self._table.remove(pipe)
-        elif self._table.invented(pipe.routing_id):
+        elif not pipe.routing_id or self._table.invented(pipe.routing_id):
             self._forget_name(pipe, DropReason.PEER_LEFT)
         super().disconnected(pipe, end)
         if pipe in self._accepted:
             self._accepted.discard(pipe)
             self._say_that_it_left(pipe)
-        if pipe in self._blocked:
-            # Who waits to send by name goes on; who waits for this connection waits in vain.
-            self._blocked[pipe].serve_all()
+        # Who waits to send by name goes on; who waits for this connection waits in vain.
+        self._serve_all_blocked(pipe)
 
     def _say_that_it_left(self, pipe: Pipe) -> None:
         """Let the peer say a last word, which we were told for it."""
@@ -111,7 +117,17 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self._table.remove(pipe)
         pipe.routing_id = b""
         pipe.outbound.drop_all(reason)
-        self._serve_blocked(pipe)
+        self._serve_all_blocked(pipe)
+
+    def _serve_all_blocked(self, pipe: Pipe) -> None:
+        """Its connection has ended: whoever has to wait on waits for another pipe of that name."""
+        name = self._handed_over.pop(pipe, b"")
+        line = self._blocked.get(pipe)
+        if line is not None:
+            line.serve_all()
+            heir = self._table.find(name)
+            if heir is not None:
+                line.move_to(self._line_of(heir))
 
     def room_opened(self, pipe: Pipe) -> None:
         """Complete the sends that wait for this peer."""
