@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.spec.meeting import eventually
 from trio_mq import Dealer, DropReason, Router
 from trio_mq.testing import assert_nothing_lost
 
@@ -26,8 +25,9 @@ async def test_a_dealer_says_hello_on_each_connection(place: str) -> None:
             (b"ada", b"hello"),
             (b"ada", b"first"),
         ]
-        router.peers[0].disconnect("a test")
-        await eventually(lambda: not router.peers)
+        (peer,) = router.peers
+        peer.disconnect("a test")
+        await peer.wait_closed()
         assert await router.receive() == (b"ada", b"hello")
         await dealer.send(b"second")
         assert await router.receive() == (b"ada", b"second")
