@@ -87,6 +87,8 @@ GOALS: Final = (
     _against("req-rep/one", "pyzmq_blocking", 0.7, 1.0),
     _against("req-rep/one", "pyzmq_asyncio", 2, 3),
     _against("req-rep/one", "bare_trio", 0.55, 0.85),
+    _against("serve/100-clients", "pyzmq_blocking", 0.6, 1.0),
+    _against("serve/100-requests", "pyzmq_blocking", 0.6, 1.0),
     _against("pub-sub/all/10", "pyzmq_blocking", 0.7, 1.2),
     _against("pub-sub/all/100", "pyzmq_blocking", 0.7, 1.2),
     _against("push-pull/inproc/16", "bare_trio", 2, 6),
