@@ -332,3 +332,25 @@ async def test_b75_peers_without_a_handshake_are_given_no_work() -> None:
 async def _send_all(ours: Push, messages: list[bytes]) -> None:
     for each in messages:
         await ours.send(each)
+
+
+async def test_commands_without_a_meaning_leave_others_their_turns() -> None:
+    """Tens of thousands in a few reads: other tasks run again after every few hundred of them."""
+    commands, turns = 20_000, 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with arena(Pull(linger=0), "connecting") as stage, stage.bad_peer() as bad:
+        await bad.say(PUSH)
+        await stage.ours.wait_for_peers(2)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take_turns)
+            await bad.say(command(b"JOIN", b"g") * commands + message(b"last"))
+            assert await stage.ours.receive() == (b"last",)
+            nursery.cancel_scope.cancel()
+        await bad.leave()
+    assert turns >= commands // 1000

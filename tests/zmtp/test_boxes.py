@@ -53,3 +53,11 @@ def test_the_protocol_needs_neither_pynacl_nor_trio() -> None:
         "sys.exit(bool({'nacl', 'trio'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("size", [0, 15, 16, 40, 40_000])
+def test_what_is_no_box_does_not_open(size: int) -> None:
+    """However short or long it is."""
+    boxes, key = load_boxes(), b"k" * 32
+    assert boxes.open(bytes(size), bytes(24), key) is None
+    assert boxes.open(boxes.seal(bytes(size), bytes(24), key), bytes(24), key) == bytes(size)

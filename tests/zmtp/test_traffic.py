@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.zmtp.pair import GREETING, ConnectionPair, established, events_of, feed
+from tests.zmtp.secured import curve_client, curve_server, establish, pair_of
 from trio_mq import Limits
 from trio_mq.zmtp import (
     Cancel,
@@ -15,6 +16,7 @@ from trio_mq.zmtp import (
     ProtocolFault,
     RemoteProtocolError,
     Role,
+    Skipped,
     SocketType,
     Subscribe,
     encode_message,
@@ -251,3 +253,19 @@ def test_a_pong_repeats_the_context_of_its_ping() -> None:
     assert ping == Ping(0.5, b"\0ctx\xff")
     pair.connecting.receive_data(pair.accepting.pong(ping.context))
     assert events_of(pair.connecting) == [Pong(b"\0ctx\xff")]
+
+
+@pytest.mark.parametrize("socket_type", [T.PULL, T.PUB])
+def test_passing_over_commands_has_pauses(socket_type: SocketType) -> None:
+    """Else one read of them would keep everybody waiting for a tenth of a second."""
+    said = command(b"LEAVE", b"g") * 1200 + b"\0\1a"
+    told = feed(established(socket_type), [said])
+    assert told == [Skipped(500), Skipped(500), one(b"a")]
+
+
+def test_passing_over_sealed_commands_has_pauses_too() -> None:
+    """Under CURVE each takes longer."""
+    pair = establish(pair_of(curve_client(), curve_server()))
+    pieces = [pair.connecting._writer.command(b"LEAVE", b"g") for _ in range(1200)]
+    told = feed(pair.accepting, [b"".join([*pieces, *pair.connecting.encode([b"a"])])])
+    assert told == [Skipped(500), Skipped(500), one(b"a")]

@@ -43,7 +43,7 @@ from trio_mq._pipes.budget import SMALL_READ, Share, Tail
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream, PollableStream
-from trio_mq.zmtp import Connection, Event, Messages
+from trio_mq.zmtp import Connection, Event, Messages, Skipped
 
 #: What one read asks the kernel for where much comes. Every read costs a turn of the scheduler:
 #: with this, messages of 64 KiB pass half again as fast as with reads of 256 KiB.
@@ -334,6 +334,8 @@ class Reader:
                 self._deliver(event.messages, event.payload)
                 if connection.exhausted:
                     return _Stop.NO_DATA
+            elif event.__class__ is Skipped:
+                return _Stop.BREAK
             else:
                 left -= 1
                 self._handle(event)

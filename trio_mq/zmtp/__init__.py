@@ -20,6 +20,7 @@ from .events import (
     PeerReady,
     Ping,
     Pong,
+    Skipped,
     Subscribe,
 )
 from .frames import encode_message
@@ -45,6 +46,7 @@ __all__ = [
     "ProtocolFault",
     "RemoteProtocolError",
     "Role",
+    "Skipped",
     "SocketType",
     "Subscribe",
     "encode_message",

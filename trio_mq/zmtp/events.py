@@ -108,6 +108,18 @@ class Pong:
 
 
 @attrs.frozen
+class Skipped:
+    """Many commands in a row meant nothing here, and were passed over.
+
+    It is told so that this work, too, has pauses: do something else before you call
+    `Connection.next_event` again, which has more.
+    """
+
+    count: int
+    """How many they were."""
+
+
+@attrs.frozen
 class Subscribe:
     """The peer wants every message that begins with the topic."""
 
@@ -123,4 +135,6 @@ class Cancel:
     """As it subscribed to it."""
 
 
-Event: TypeAlias = CredentialsReceived | PeerReady | Messages | Ping | Pong | Subscribe | Cancel
+Event: TypeAlias = (
+    CredentialsReceived | PeerReady | Messages | Ping | Pong | Skipped | Subscribe | Cancel
+)

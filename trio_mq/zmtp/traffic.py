@@ -26,7 +26,7 @@ from .commands import (
     unexpected,
 )
 from .decoder import FrameDecoder, FrameLimits
-from .events import Cancel, Event, Messages, Ping, Pong, Subscribe
+from .events import Cancel, Event, Messages, Ping, Pong, Skipped, Subscribe
 from .frames import COMMAND, MORE, encode_frame, encode_messages, frame_header, join_small
 from .mechanism import INNER_COMMAND, INNER_MORE, Mechanism
 from .socket_types import SocketType
@@ -35,6 +35,10 @@ _LONGEST_COMMAND: Final = 262
 """The longest command that is no subscription: ERROR with a reason of 255 bytes."""
 
 _SUBSCRIBE_SIZE: Final = 10
+
+_MOST_SKIPPED: Final = 500
+"""Commands without a meaning that are passed over in a row: about a millisecond's worth."""
+
 _new = tuple.__new__
 _HANDSHAKE_COMMANDS: Final = frozenset(command.value for command in Command)
 
@@ -114,12 +118,15 @@ class TrafficReader:
         self, run: list[Message], max_messages: int, max_bytes: int
     ) -> tuple[int, Event | RemoteProtocolError | None]:
         """Read commands up to one that is an event, or else the messages after them."""
-        payload: int = 0
+        payload, skipped = 0, 0
         error: RemoteProtocolError | None = None
         while not run and error is None and (body := self._decoder.next_command()) is not None:
             event = self._read_command(body)
             if event is not None:
                 return 0, event
+            skipped += 1
+            if skipped == _MOST_SKIPPED:
+                return 0, Skipped(skipped)
             payload, error = self._decoder.next_messages(run, max_messages, max_bytes)
         return payload, error
 
@@ -141,17 +148,20 @@ class TrafficReader:
         return payload, None
 
     def _next_item(self) -> Frames | Event | None:
-        while (frame := self._decoder.next_frame()) is not None:
+        for _ in range(_MOST_SKIPPED):
+            frame = self._decoder.next_frame()
+            if frame is None:
+                return None
             flags, body = frame
             item = self._read(body, more=bool(flags & MORE), command=bool(flags & COMMAND))
             if item is not None:
                 return item
-        return None
+        return Skipped(_MOST_SKIPPED)
 
     def _next_sealed(
         self, run: list[Message], max_messages: int, max_bytes: int
     ) -> tuple[int, Event | RemoteProtocolError | None]:
-        payload, unseal = 0, self._mechanism.open
+        payload, skipped, unseal = 0, 0, self._mechanism.open
         lone = self._expects_lone_frames()
         try:
             # No seal protects the outer flags, so nobody asks what they say.
@@ -169,6 +179,10 @@ class TrafficReader:
                         payload += size_of(item)
                     elif item is not None:
                         return payload, item
+                    else:
+                        skipped += 1
+                        if skipped == _MOST_SKIPPED:
+                            return payload, Skipped(skipped)
                 if len(run) >= max_messages or payload >= max_bytes:
                     break
         except RemoteProtocolError as error:
