@@ -47,8 +47,8 @@ class Walk:
     def __str__(self) -> str:
         return f"{self.together}, {self.options}, seed {self.seed}"
 
-    def go(self) -> None:
-        """Take them, and look after each; a failure says which led to it."""
+    def go(self) -> list[str]:
+        """Take them, and look after each; return their names. A failure says which led to it."""
         chance = random.Random(f"{self}")
         world = World(list(TOGETHER[self.together]), OPTIONS[self.options])
         taken: list[str] = []
@@ -64,6 +64,7 @@ class Walk:
             assert not world.asking, f"{world.asking} are not answered"
         except Exception as error:
             raise AssertionError(f"{self}: {error!r} after {', '.join(taken)}") from error
+        return taken
 
 
 def walks(config: pytest.Config, together: str, options: str) -> Iterator[Walk]:
@@ -81,6 +82,14 @@ async def test_whatever_happens_a_reply_is_to_what_was_asked(
     """Requests, replies, connections and endpoints come and go by chance."""
     for walk in walks(pytestconfig, together, options):
         walk.go()
+
+
+@pytest.mark.parametrize("options", ["plain", "named"])
+async def test_the_same_walk_is_the_same_again(options: str) -> None:
+    """What a Req does next hangs on no order by chance: so a failure can be repeated."""
+    for together in TOGETHER:
+        one, other = (Walk(together, options, 0).go() for _ in range(2))
+        assert one == other
 
 
 async def test_a_plain_request_may_wait_behind_others_for_another_kind_of_service() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ import trio.testing
 
 from tests.spec.meeting import eventually, reserved_tcp
 from trio_mq import PeerLost, Rep, Req, Request, RequestFailed, Retry, Router
+from trio_mq._chance import set_chance
 from trio_mq.testing import assert_nothing_lost
 
 Service: TypeAlias = Rep | Router
@@ -320,3 +322,22 @@ async def test_the_reply_may_come_with_its_peer(
         assert reply == b"0: work"
         assert peer.endpoint == "inproc://1"
         assert autojump_clock.current_time() == pytest.approx(2.0, abs=0.5)
+
+
+async def test_nothing_is_asked_again_of_a_socket_that_was_closed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It was closed between two attempts, or still writes what waits."""
+    retry = Retry(attempts=2, patience=1.0, pause=1000.0, pause_max=1000.0)
+    set_chance(random.Random(0))  # so that the pause is no tiny one
+    async with Req(connect="inproc://nobody", linger=5000) as req, trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await req.request(b"work", retry=retry)
+
+        nursery.start_soon(ask)
+        await trio.sleep(2)
+        nursery.start_soon(req.aclose)
+    assert 2 < autojump_clock.current_time() < 1002
+    assert req.statistics().accepted == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import trio
@@ -80,3 +81,22 @@ async def test_a_subscriber_that_does_not_read_holds_up_nobody(place: str) -> No
         }
         assert by_type == {True, False}
         assert (await stuck.receive())[0] == b"0"
+
+
+@pytest.mark.parametrize("on_full", ["drop_newest", "block"])
+async def test_what_waits_for_a_slow_peer_learns_that_the_socket_was_closed(
+    on_full: Literal["drop_newest", "block"],
+) -> None:
+    """It has accepted nothing, and does not wait for a room that nobody makes any more."""
+    async with (
+        Pub(bind="inproc://place", on_full=on_full, send_hwm=1, linger=0) as pub,
+        Sub(connect="inproc://place", topics="", receive_hwm=1),
+        trio.open_nursery() as nursery,
+    ):
+        await pub.wait_for_subscribers()
+        for _ in range(2):
+            await pub.send(b"one here, one there")
+        nursery.start_soon(pub.aclose)
+        with pytest.raises(trio.ClosedResourceError):
+            await pub.send_many([b"more"])
+        assert pub.statistics().accepted == 2

@@ -66,7 +66,7 @@ class EndpointRegistry:
         self._bound: dict[str, _Bound] = {}
         self._connected: dict[str, Connected] = {}
         #: Endpoints that were taken away and still write what waits.
-        self._ending: set[AnyBound | AnyConnected] = set()
+        self._ending: dict[AnyBound | AnyConnected, None] = {}
         self._calls = WaitingCalls()
         self._vigil = Vigil(scope, self.everything)
 
@@ -317,7 +317,7 @@ class EndpointRegistry:
 
         Either way it has ended, and has given back every pipe, when this returns or raises.
         """
-        self._ending.add(ending)
+        self._ending[ending] = None
         try:
             ending.finish()
             if ending.options.linger:
@@ -327,7 +327,7 @@ class EndpointRegistry:
             try:
                 await self._stop(ending)
             finally:
-                self._ending.discard(ending)
+                self._ending.pop(ending, None)
 
     async def _stop(self, ending: AnyBound | AnyConnected) -> None:
         """End it at once, and wait until its links have given back their pipes.

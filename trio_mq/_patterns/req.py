@@ -100,6 +100,9 @@ class ReqPattern(BalancedPattern):
             frames: The request.
             avoid: Whom to ask only if nobody else can be asked now.
         """
+        if self._closed:
+            # A call that asks again, or waited, may find that: nobody would end what it began now.
+            raise self._make_closed()
         if self.balance.returned:
             raise trio.WouldBlock
         balance = self.balance
@@ -251,6 +254,8 @@ class ReqPattern(BalancedPattern):
             yield "a request is out that has its reply, or no pipe"
         if self._load != Counter(exchange.pipe for exchange in self._by_id.values()):
             yield "the requests of each pipe are not counted right"
+        if self._closed and (out or self._homeless):
+            yield "a request is out whose socket was closed"
         if any(exchange.pipe is not None for exchange in self._homeless.values()):
             yield "a request waits in the return queue and has a pipe"
 

@@ -61,9 +61,9 @@ class Turns:
         self._busy: set[Pipe] = set()
         #: Pipes whose peer owes the reply to a plain request, and gets ids until then.
         self._owing: set[Pipe] = set()
-        self._resting: set[Pipe] = set()
+        self._resting: dict[Pipe, None] = {}
         #: Pipes whose Router knows our name.
-        self._addressing: set[Pipe] = set()
+        self._addressing: dict[Pipe, None] = {}
         #: The plain request that is out with a partner that roams; no other such may be.
         self.roaming: Exchange | None = None
         #: Such a request was left without its reply, which may come at any time, on any connection.
@@ -111,8 +111,8 @@ class Turns:
     def detach(self, pipe: Pipe) -> None:
         """It can't be chosen any more."""
         self.emptied(pipe)
-        self._resting.discard(pipe)
-        self._addressing.discard(pipe)
+        self._resting.pop(pipe, None)
+        self._addressing.pop(pipe, None)
         self._reach.detach(pipe)
 
     def emptied(self, pipe: Pipe) -> None:
@@ -156,7 +156,7 @@ class Turns:
         self._balance.take_out(pipe)
         if partner.roams:
             self.roaming = exchange
-            for other in self._addressing - self._busy:
+            for other in [each for each in self._addressing if each not in self._busy]:
                 self._rest(other)
 
     def stop_roaming(self, exchange: Exchange) -> None:
@@ -178,7 +178,7 @@ class Turns:
 
     def _come_back(self, pipe: Pipe) -> None:
         self._busy.discard(pipe)
-        self._resting.discard(pipe)
+        self._resting.pop(pipe, None)
         if not pipe.attached or self._reach.is_away(pipe):
             return
         if self.roaming is not None and pipe in self._addressing:
@@ -219,7 +219,7 @@ class Turns:
 
     def take_name_back(self, pipe: Pipe) -> None:
         """End the connection with a Router that was told our name; the next one is told none."""
-        self._resting.discard(pipe)
+        self._resting.pop(pipe, None)
         self._busy.add(pipe)
         self._balance.remove(pipe)
         self._redial(pipe)
@@ -228,27 +228,27 @@ class Turns:
 
     def _look_at_name(self, pipe: Pipe) -> None:
         if pipe.attached and self._partners.get(pipe) is Partner.ADDRESSING:
-            self._addressing.add(pipe)
+            self._addressing[pipe] = None
             if self.roaming is not None and pipe not in self._busy:
                 self._rest(pipe)
         else:
-            self._addressing.discard(pipe)
+            self._addressing.pop(pipe, None)
             if pipe in self._resting:
                 self._come_back(pipe)
 
     def _rest(self, pipe: Pipe) -> None:
-        self._resting.add(pipe)
+        self._resting[pipe] = None
         self._balance.remove(pipe)
 
     def faults(self) -> Iterator[str]:
         """Say what does not agree; the debug mode asks."""
         yield from self._reach.faults()
-        if self._busy & (self._resting | self._owing):
+        if self._busy & (self._resting.keys() | self._owing):
             yield "a pipe is out of the rotation for two reasons"
         for pipe in self._balance.targets():
             if self.is_out(pipe):
                 yield f"{pipe!r} may be chosen, though it owes a reply, has to rest, or is away"
         if self._resting and self.roaming is None:
             yield f"{len(self._resting)} pipes rest for nobody"
-        if self._resting - self._addressing:
+        if self._resting.keys() - self._addressing:
             yield "a pipe rests whose peer does not know our name"

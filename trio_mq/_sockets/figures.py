@@ -27,7 +27,9 @@ def _look(pattern: Pattern) -> Waiting:
     for pipe in pattern.queue.readable():
         pipe.catch_up()
     total = Waiting()
-    for pipe in {*pattern.ledger.sending(), *pattern.queue.readable(), *pattern.keeping()}:
+    # In order, for what moves may depend on what has moved before: a seed has to repeat it.
+    looked_at = (*pattern.ledger.sending(), *pattern.queue.readable(), *pattern.keeping())
+    for pipe in dict.fromkeys(looked_at):
         pipe.figures()
         total += pipe.waiting()
     return total

@@ -164,7 +164,10 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return 0
         first = frames_of(batch[0])
-        slow = await self._peers_that_lag(batch) if self._pattern.may_drop else ()
+        slow: Collection[Pipe] = ()
+        if self._pattern.may_drop:
+            slow = await self._peers_that_lag(batch)
+            self._guard()  # it may have been closed meanwhile
         if self._waiting or not self._try(first):
             await self._wait_to_send(first)
         count = 1 if self._life is not Life.OPEN else 1 + self._send_what_fits(batch, slow)
