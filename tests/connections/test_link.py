@@ -65,6 +65,34 @@ async def test_a_peer_that_resets_right_after_its_handshake_harms_nobody() -> No
         assert sum(push.statistics().handshake_failures.values()) == 1
 
 
+async def test_a_link_that_never_wrote_ends_with_its_heartbeat() -> None:
+    """Its tasks are told to end, all of them: a link without a writer's task has one less."""
+    async with Pull(heartbeat_interval=60) as pull, Push(connect=()) as push:
+        await push.connect(await pull.bind("tcp://127.0.0.1:*"))
+        await pull.wait_for_peers(1)
+        (peer,) = pull.peers
+        peer.disconnect()
+        await peer.wait_closed()
+        assert peer.closed
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_the_first_message_may_come_at_any_step_of_the_end(steps: int) -> None:
+    """Nothing is started for a connection that ends; the message may be lost with it."""
+    async with Pull() as pull, Push(reconnect_interval=0.001, linger=0) as push:
+        await join(pull, push, "memory")
+        await push.wait_for_peers(1)
+        push.peers[0].disconnect()
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        await push.send(b"perhaps")
+        await pull.wait_for_peers(1)
+        await push.send(b"next")
+        while await pull.receive() != b"next":
+            pass
+        assert push.endpoints[0].state is EndpointState.CONNECTED
+
+
 async def test_a_silent_stranger_is_sent_away_after_the_handshake_timeout(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -76,6 +76,9 @@ class NoLink:
     def queued_for_many(self) -> None:
         """Leave it there."""
 
+    def wake(self) -> None:
+        """There is no task."""
+
     def make_room(self) -> None:
         """There is none to make."""
 

@@ -113,11 +113,15 @@ class Connection:
 
     def queued(self) -> None:
         """Something waits: it is written in a step of its own."""
-        self._pipe.outbound.announce()
+        self._pipe.outbound.writer_is_busy()
 
     def queued_for_many(self) -> None:
         """Something waits, as above."""
-        self._pipe.outbound.announce()
+        self._pipe.outbound.writer_is_busy()
+
+    def wake(self) -> None:
+        """Something may wait that is no message; here it never does."""
+        self._pipe.outbound.writer_is_busy()
 
     def make_room(self) -> None:
         """There is room."""

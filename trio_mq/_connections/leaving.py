@@ -68,19 +68,20 @@ async def say_why(stream: ByteStream, data: bytes) -> None:
             pass
 
 
-def stop_at_rest(nursery: trio.Nursery, known: int, reader: Reader, writer: Writer) -> bool:
+def stop_at_rest(nursery: trio.Nursery, ending: int, reader: Reader, writer: Writer) -> bool:
     """Let the reader and the writer return, where both are at rest, as they mostly are.
 
     To cancel them costs several times as much, which matters when thousands of connections end at
     once: trio makes an exception with a traceback for each task and each nursery.
 
     Args:
-        nursery: Where the writer runs.
-        known: How many tasks it has that end with these two.
+        nursery: Where the writer runs, once it has begun.
+        ending: How many other tasks it has that end with these two.
         reader: It waits for bytes, or it does not rest.
         writer: It waits for messages, or it does not rest.
 
     Returns:
         False if they are not at rest, or there are other tasks: then all are to be cancelled.
     """
-    return len(nursery.child_tasks) <= known and reader.stop() and writer.stop()
+    others = len(nursery.child_tasks) - writer.running - ending
+    return others <= 0 and reader.stop() and writer.stop()

@@ -4,8 +4,9 @@ Theory of operation
 -------------------
 
 A link borrows a pipe for as long as its stream lives. Two tasks do the work: the one that runs the
-link does the handshake and then reads (`reader`); its child writes (`writer`). A third, the
-`heartbeat`, exists only where somebody asked for PINGs. Each of the first two lets a task of the
+link does the handshake and then reads (`reader`); its child writes (`writer`), and begins with the
+first thing that is not written at once. A third, the `heartbeat`, exists only where somebody asked
+for PINGs. Each of the first two lets a task of the
 program do its work at times: ``send`` writes a lone message at once, and a task that waits for what
 only this connection can bring reads it itself (`watch`).
 
@@ -26,6 +27,7 @@ in it, and tells the socket. A Push gives that message to another peer, whole, a
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Final
 
@@ -33,11 +35,12 @@ import attrs
 import trio
 
 from trio_mq._connections.gate import Gate
+from trio_mq._connections.handshake import flush, shake_hands
 from trio_mq._connections.handshake_failure import Attempt
 from trio_mq._connections.heartbeat import Heartbeat, Pulse
 from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
 from trio_mq._connections.origin import LinkOrigin
-from trio_mq._connections.reader import FEW_BYTES, Reader
+from trio_mq._connections.reader import Reader
 from trio_mq._connections.scope import Task
 from trio_mq._connections.wire_log import overheard
 from trio_mq._connections.writer import Writer
@@ -49,16 +52,12 @@ from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import (
     Connection,
-    CredentialsReceived,
     Event,
     PeerProperties,
-    PeerReady,
     Ping,
     Pong,
 )
 
-#: Seconds after which we tell our version to a peer that has not told its own.
-_VERSION_SECONDS: Final = 0.1
 #: Errors of a handshake about which the peer may be told something.
 _EXPLAINED: Final = (HandshakeError, RemoteProtocolError)
 
@@ -89,7 +88,6 @@ class Link:
         "_owner",
         "_pulse",
         "_reader",
-        "_scope",
         "_stream",
         "_writer",
         "_written_before",
@@ -138,13 +136,12 @@ class Link:
         self._writer: Writer | None = None
         self._pulse = Pulse()
         self._nursery: trio.Nursery | None = None
-        self._scope = trio.CancelScope()
         self._hung_up: str | None = None
         self._established: float | None = None
         self._error: Exception | None = None
-        #: Whether its tasks were told to end, and how many beside ours end when told.
+        #: Whether its tasks were told to end, and how many beside ours and the writer's do then.
         self._ending = False
-        self._ending_tasks = 1
+        self._ending_tasks = 0
         #: All was written, and nothing follows.
         self._written_out = False
         #: What had been written through this pipe before this link had it.
@@ -168,8 +165,10 @@ class Link:
         """
         end: Ending | None = None
         try:
-            with self._scope:
-                end = await self._live()
+            if self._hung_up is None:
+                async with trio.open_nursery() as self._nursery:
+                    end = await self._live(self._nursery)
+                end = self._how_it_ended() if end is None else end
         finally:
             if end is None:
                 end = Ending(self._hung_up or "closed", None, self._established)
@@ -186,8 +185,8 @@ class Link:
         """End the connection now."""
         if self._hung_up is None:
             self._hung_up = reason
-            if not self._stop_tasks():
-                self._scope.cancel()
+            if self._nursery is not None and not self._stop_tasks():
+                self._nursery.cancel_scope.cancel()
 
     def redial(self, reason: str) -> None:
         """End the connection now; if we dialled it, dial again at once."""
@@ -233,23 +232,41 @@ class Link:
 
     # -- its life --
 
-    async def _live(self) -> Ending:
+    async def _live(self, nursery: trio.Nursery) -> Ending | None:
+        """Move messages until the end, or return the end of a handshake that failed."""
+        scope = nursery.cancel_scope
+        scope.deadline = trio.current_time() + self.options.handshake_timeout
         try:
-            with trio.fail_after(self.options.handshake_timeout):
-                reader, writer = await self._handshake()
+            properties, pipe = await self._handshake()
+            if scope.cancel_called:
+                return self._how_it_ended()
+            scope.deadline = math.inf
+            reader, writer = self._begin(nursery, properties, pipe)
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
+            scope.deadline = math.inf
             if isinstance(error, _EXPLAINED) and (data := self._connection.data_to_send()):
                 await say_why(self._stream, data)
-            return Ending.by(self._attempt().explain(error), None)
-        async with trio.open_nursery() as self._nursery:
-            self._nursery.start_soon(writer.run, name=f"trio_mq writer {self.address}")
-            if self.options.heartbeat_interval is not None:
-                self._keep_heartbeat()
+            return self._failed(error)
+        if self.options.heartbeat_interval is not None:
+            self._keep_heartbeat()
+        try:
             self._end(await reader.run())
-        self._nursery = None
+        finally:
+            # The nursery may close at any moment from here on.
+            self._nursery = None
+            writer.begin_no_more()
+        return None
+
+    def _how_it_ended(self) -> Ending:
+        """Return the end of a link whose tasks have ended, or were cancelled."""
         if self._hung_up is not None:
             return Ending(self._hung_up, None, self._established)
+        if self._reader is None:
+            return self._failed(trio.TooSlowError())
         return Ending.by(self._error, self._established)
+
+    def _failed(self, error: Exception) -> Ending:
+        return Ending.by(self._attempt().explain(error), None)
 
     def _attempt(self) -> Attempt:
         return Attempt(
@@ -262,7 +279,7 @@ class Link:
 
     def _end(self, error: Exception | None) -> None:
         """Stop the tasks of this link; the first of them to stop says why."""
-        if self._nursery is not None and not self._ending:
+        if self._nursery is not None and self._reader is not None and not self._ending:
             self._ending = True
             self._error = error
             if not self._stop_tasks():
@@ -280,41 +297,17 @@ class Link:
         if self._nursery is not None and self._hung_up is None and not self._ending:
             self._nursery.start_soon(task, name=f"trio_mq {name} {self.address}")
 
-    async def _handshake(self) -> tuple[Reader, Writer]:
-        connection = self._connection
-        await self._stream.begin()
-        while not isinstance(event := connection.next_event(), PeerReady):
-            if isinstance(event, CredentialsReceived):
-                await self._gate.judge(event.credentials, event.properties, event.mechanism)
-                continue
-            await self._flush_handshake()
-            data = await self._receive_in_handshake()
-            if not data:
-                raise connection.handshake_ended()
-            await self._gate.wait_in_line(len(data))
-            connection.receive_data(data)
-        await self._flush_handshake()
-        await self._gate.judge_unasked(event.properties)
-        properties = connection.peer or event.properties
+    async def _handshake(self) -> tuple[PeerProperties, Pipe]:
+        stream, connection = self._stream, self._connection
+        properties = await shake_hands(stream, connection, self._gate)
         self.pipe = await self._owner.admit(properties, self)
         connection.accept()
-        await self._flush_handshake()
-        return self._begin(properties, self.pipe)
+        await flush(stream, connection)
+        return properties, self.pipe
 
-    async def _receive_in_handshake(self) -> bytes:
-        if self._connection.withholds_version:
-            with trio.move_on_after(_VERSION_SECONDS):
-                return await self._stream.receive_some(FEW_BYTES)
-            self._connection.say_version()
-            await self._flush_handshake()
-        return await self._stream.receive_some(FEW_BYTES)
-
-    async def _flush_handshake(self) -> None:
-        data = self._connection.data_to_send()
-        if data:
-            await self._stream.write_all(data)
-
-    def _begin(self, properties: PeerProperties, pipe: Pipe) -> tuple[Reader, Writer]:
+    def _begin(
+        self, nursery: trio.Nursery, properties: PeerProperties, pipe: Pipe
+    ) -> tuple[Reader, Writer]:
         """The handshake is done: from here on the pipe is ours."""
         stream, connection = self._stream, self._connection
         reader = Reader(
@@ -329,6 +322,7 @@ class Link:
         )
         # It tries the stream, which may be broken by now. Up to here, that is a failed handshake.
         writer = Writer(
+            nursery,
             stream,
             connection,
             pipe.outbound,
@@ -344,7 +338,8 @@ class Link:
         self._written_before = pipe.tally.written
         self._origin.established(self)
         self._owner.connected(self, peer)
-        pipe.outbound.wake_writer()
+        if pipe.outbound.queue:
+            writer.wake()
         return reader, writer
 
     def _release(self) -> None:

@@ -46,6 +46,9 @@ class Writer:
     """Writes what waits in one pipe to one stream (a `Borrower`).
 
     Args:
+        nursery: Where its task runs, from the first time on that there is something to write which
+            is not written at once: most of the peers of a large server are never written to, or
+            only now and then.
         stream: Where to.
         connection: Encodes.
         outbound: Where messages wait.
@@ -57,12 +60,15 @@ class Writer:
 
     __slots__ = (
         "_all_written",
+        "_asleep",
         "_at_work",
+        "_begun",
         "_clock",
         "_fail",
         "_failed",
         "_finishing",
         "_last_write",
+        "_nursery",
         "_one_by_one",
         "_outbound",
         "_outbox",
@@ -70,10 +76,12 @@ class Writer:
         "_slice",
         "_stopped",
         "_stream",
+        "running",
     )
 
     def __init__(
         self,
+        nursery: trio.Nursery,
         stream: ByteStream,
         connection: Connection,
         outbound: Outbound[Pipe],
@@ -82,6 +90,7 @@ class Writer:
         fail: Callable[[Exception], None],
         all_written: Callable[[bool], None],
     ) -> None:
+        self._nursery = nursery
         self._stream = stream
         self._outbound = outbound
         self._pulse = pulse
@@ -97,8 +106,12 @@ class Writer:
         self._failed = False
         self._finishing = False
         self._stopped = False
-        #: `run` is between an announcement and the end of what there was to write.
+        #: Its task has been started, or never will be; and has not ended.
+        self._begun = False
+        self.running: bool = False
+        #: It has something in hand; and the task, while it waits.
         self._at_work = False
+        self._asleep: trio.lowlevel.Task | None = None
 
     @property
     def partly_written(self) -> bool:
@@ -108,45 +121,81 @@ class Writer:
     def control(self, frame: bytes) -> None:
         """Send a control frame before the messages that wait."""
         self._outbox.control(frame)
-        self._outbound.wake_writer()
+        self.wake()
 
     def finish(self) -> None:
         """Shut our direction of the stream when nothing is left to write."""
         self._finishing = True
-        self._outbound.wake_writer()
+        self.wake()
 
     def stop(self) -> bool:
-        """Let `run` return soon, if it has nothing in hand; else False."""
+        """Let its task return soon, if it has nothing in hand; else False."""
         if not self._stopped:
-            if self._at_work or self._one_by_one:
+            if self._at_work or (self._one_by_one and self._begun):
                 return False
             self._stopped = True
-            self._outbound.wake_writer()
+            self._rouse()
         return True
 
+    def begin_no_more(self) -> None:
+        """Leave what comes from now on in the pipe, if the task has not been started."""
+        self._begun = True
+
+    # -- its task --
+
     @trio.lowlevel.enable_ki_protection
-    async def run(self) -> None:
+    async def _write_to_the_end(self) -> None:
         """Write until the connection fails or the task is cancelled; never raises for a peer."""
         try:
             while not self._stopped:
-                await self._outbound.announcements.receive()
-                self._at_work = True
-                if self._stopped:
-                    return
-                await self._gather()
-                while self._load():
-                    await self._write()
-                    await self._gather()
-                self._outbound.writer_is_idle()
-                all_written = self._finishing and self._outbox.empty
-                shut = all_written and await self._stream.shutdown_write()
-                self._at_work = False
-                if all_written:
-                    self._all_written(shut)
+                if self._outbound.announced:
+                    await self._write_what_waits()
+                else:
+                    await self._sleep()
         except _BROKEN:
             self._failed = True
+            self._at_work = False
         except Exception as error:  # noqa: BLE001  # a bug ends this link alone
             self._fail(error)
+        finally:
+            self.running = False
+
+    async def _write_what_waits(self) -> None:
+        self._at_work = True
+        await self._gather()
+        while self._load():
+            await self._write()
+            await self._gather()
+        self._outbound.writer_is_idle()
+        all_written = self._finishing and self._outbox.empty
+        shut = all_written and await self._stream.shutdown_write()
+        self._at_work = False
+        if all_written:
+            self._all_written(shut)
+
+    async def _sleep(self) -> None:
+        def leave(_: object) -> trio.lowlevel.Abort:
+            self._asleep = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._asleep = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    def _announce(self) -> None:
+        """Tell the task that something waits to be written; start it if this is the first time."""
+        self._outbound.writer_is_busy()
+        if self._begun:
+            self._rouse()
+        elif not self._stopped:
+            self._begun = self.running = True
+            self._nursery.start_soon(
+                self._write_to_the_end, name=f"trio_mq writer {self._stream.peer_address}"
+            )
+
+    def _rouse(self) -> None:
+        if self._asleep is not None:
+            trio.lowlevel.reschedule(self._asleep)
+            self._asleep = None
 
     async def _gather(self) -> None:
         """Let a flood fill the batch, as long as every turn brings more."""
@@ -186,17 +235,22 @@ class Writer:
         now = self._clock()
         pause = _PAUSE_IN_FLOOD if self._slice.flooded else _PAUSE
         if now - self._last_write < pause or self._one_by_one or self._failed:
-            self._outbound.announce()
+            self._announce()
             return
         self._last_write = now
         if self._try_write_lone():
             self._outbound.writer_is_idle()
         else:
-            self._outbound.announce()
+            self._announce()
 
     def queued_for_many(self) -> None:
         """Leave it to the task, which may find more to write with it."""
-        self._outbound.announce()
+        self._announce()
+
+    def wake(self) -> None:
+        """Let the task look for something to write, which need not be a message."""
+        if not self._outbound.announced:
+            self._announce()
 
     def make_room(self) -> None:
         """Only the kernel can, and it does so when the peer reads."""

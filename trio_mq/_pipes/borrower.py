@@ -18,6 +18,9 @@ class Borrower(Protocol):
         and message.
         """
 
+    def wake(self) -> None:
+        """There may be something to write that is no message."""
+
     def make_room(self) -> None:
         """The pipe is full: make room, if that is possible at once."""
 

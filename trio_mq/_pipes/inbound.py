@@ -8,10 +8,9 @@ when half of the room is free, not for each message, and from the stack of the r
 it.
 
 What one read decoded is a *batch*. The batch in hand is a deque, from which messages are received;
-later ones wait in a memory channel, unbounded and only used with ``send_nowait``. A batch that
-finds nothing before it is taken in hand at once. So what costs as much as several messages, a
-wake-up or a look at the room, is paid once per batch; and what was received is counted when its
-batch ends, or when somebody asks (`Inbound.count_taken`).
+later ones wait in another. A batch that finds nothing before it is taken in hand at once. So what
+costs as much as several messages, a wake-up or a look at the room, is paid once per batch; and what
+was received is counted when its batch ends, or when somebody asks (`Inbound.count_taken`).
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
 import attrs
-import trio
 
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._pipes.budget import DEPARTED, ReceiveBudget, Tail, cost_of
@@ -40,6 +38,11 @@ _UNLIMITED: Final = 1 << 62
 #: an object of a class would cost as much as making that message.
 Batch: TypeAlias = tuple["Peer", list[Message], int, int]
 
+#: What every queue begins with, and nobody appends to: an empty deque takes six hundred bytes, and
+#: most peers of a large socket have nothing to say at most times.
+_NO_MESSAGES: Final[deque[Message]] = deque()
+_NO_BATCHES: Final[deque[Batch]] = deque()
+
 
 @attrs.define(eq=False, repr=False)
 class Inbound(Generic[PipeT]):
@@ -54,7 +57,7 @@ class Inbound(Generic[PipeT]):
     _total: Tally = attrs.field(init=False)
     _ledger: PipeLedger[PipeT] = attrs.field(init=False)
     #: The batch that is being received, how long it was when it was last counted, and whose it is.
-    batch: deque[Message] = attrs.field(init=False, factory=deque)
+    batch: deque[Message] = attrs.field(init=False, default=_NO_MESSAGES)
     _counted: int = attrs.field(init=False, default=0)
     #: Its payload bytes when it was begun.
     _batch_bytes: int = attrs.field(init=False, default=0)
@@ -62,8 +65,7 @@ class Inbound(Generic[PipeT]):
     _batch_cost: int = attrs.field(init=False, default=0)
     source: Peer | None = attrs.field(init=False, default=None)
     #: Batches that come later, and the messages and bytes in them.
-    _announce: trio.MemorySendChannel[Batch] = attrs.field(init=False)
-    _announced: trio.MemoryReceiveChannel[Batch] = attrs.field(init=False)
+    _batches: deque[Batch] = attrs.field(init=False, default=_NO_BATCHES)
     _later: int = attrs.field(init=False, default=0)
     _later_bytes: int = attrs.field(init=False, default=0)
     _hwm: int = attrs.field(init=False)
@@ -96,7 +98,6 @@ class Inbound(Generic[PipeT]):
         self._part = (self._hwm + 3) // 4
         self._hwm_bytes = options.receive_hwm_bytes or _UNLIMITED
         self._conflate_all = options.conflate
-        self._announce, self._announced = trio.open_memory_channel[Batch](_UNLIMITED)
 
     # -- for the link --
 
@@ -210,14 +211,17 @@ class Inbound(Generic[PipeT]):
         budget.left -= cost
         if budget.left <= 0 and not budget.closed:
             budget.close()
+        if self.batch is _NO_MESSAGES:
+            self.batch = deque()
         if self.batch or self._later or peer is not self.source:
             self._later += len(messages)
             self._later_bytes += payload
-            self._announce.send_nowait((peer, messages, payload, cost))
+            if self._batches is _NO_BATCHES:
+                self._batches = deque()
+            self._batches.append((peer, messages, payload, cost))
         else:
-            # Nothing waits before it, so it becomes the batch in hand and needs no way through the
-            # channel. Not if it is another peer's: the last message of this one may be in the act
-            # of being taken.
+            # Nothing waits before it, so it becomes the batch in hand. Not if it is another peer's:
+            # the last message of this one may be in the act of being taken.
             self._begin(peer, messages, payload, cost)
         # The queue is longest now: the next line may let a task receive from it.
         waiting = len(self.batch) + self._later
@@ -361,7 +365,7 @@ class Inbound(Generic[PipeT]):
         self._counted = len(self.batch)
 
     def _next_batch(self) -> None:
-        peer, messages, payload, cost = self._announced.receive_nowait()
+        peer, messages, payload, cost = self._batches.popleft()
         self._end_batch()
         self._later -= len(messages)
         self._later_bytes -= payload

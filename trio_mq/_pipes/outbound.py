@@ -17,10 +17,9 @@ A message leaves the count when the kernel has taken its last byte, not when the
 The batch that is being written therefore *stays at the front of the deque*; `in_hand` says how many
 messages at the front can no longer be taken back or dropped.
 
-A memory channel joins the queue to the writer's task. It is unbounded and only used with
-``send_nowait``, because it limits nothing: it *announces*. One item tells the writer that something
-was queued since it last looked, however much that is by the time it looks. So a wake-up, which
-costs as much as several messages, is paid once per batch.
+The queue is *announced* to the writer's task: once for everything that was queued since that last
+looked, however much that is by the time it looks. So a wake-up, which costs as much as several
+messages, is paid once per batch.
 
 A message waits as a bare frame, or as a tuple of frames if there are several. Only what needs more
 has a form of its own: a message for many peers, which is encoded once (`Outgoing`), one that a
@@ -53,7 +52,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic
 
 import attrs
-import trio
 
 from trio_mq._errors import InternalError
 from trio_mq._message import Frames
@@ -126,9 +124,6 @@ class Outbound(Generic[PipeT]):
     gone: int = attrs.field(init=False, default=0)
     #: The writer knows that there is something to write: more may simply be appended.
     announced: bool = attrs.field(init=False, default=False)
-    _announce: trio.MemorySendChannel[None] = attrs.field(init=False)
-    #: Where the writer learns of batches.
-    announcements: trio.MemoryReceiveChannel[None] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
@@ -136,7 +131,6 @@ class Outbound(Generic[PipeT]):
         self.conflate = options.conflate
         self.hwm = options.send_hwm or _UNLIMITED
         self.hwm_bytes = options.send_hwm_bytes or _UNLIMITED
-        self._announce, self.announcements = trio.open_memory_channel[None](_UNLIMITED)
 
     # -- for strategies --
 
@@ -302,15 +296,10 @@ class Outbound(Generic[PipeT]):
 
     # -- for the link --
 
-    def announce(self) -> None:
-        """Tell the writer's task that a batch waits."""
-        self.writer_is_busy()
-        self._announce.send_nowait(None)
-
     def wake_writer(self) -> None:
         """Let the writer's task look for something to write, which need not be a message."""
-        if not self.announced:
-            self.announce()
+        if self._borrower is not None:
+            self._borrower.wake()
 
     def writer_is_busy(self) -> None:
         """The writer knows that there is something to write: more may simply be appended."""
@@ -388,11 +377,6 @@ class Outbound(Generic[PipeT]):
             self._keep_partly_written(self.queue[0])
         if self._has_ties:
             self._drop_what_was_for_it()
-        while True:
-            try:
-                self.announcements.receive_nowait()
-            except trio.WouldBlock:
-                return
 
     def _keep_partly_written(self, first: Item) -> None:
         """Keep a partly written message for one more try; drop it after the second."""

@@ -10,8 +10,7 @@ keeps it over all reconnections; an accepted peer has one from its handshake to 
 link ends is still here.
 
 The two queues are its halves. `Outbound` has what waits to be written, and decides what is
-admitted. `Inbound` has what was decoded and not received yet, and says how much more may be. Two
-trio memory channels join them to the tasks of the link; each half says what its own announces.
+admitted. `Inbound` has what was decoded and not received yet, and says how much more may be.
 
 A link must give the pipe back before the owner may decide about what is left. Otherwise a writer
 could still write what its owner has given to somebody else, and the message would go out twice. So
