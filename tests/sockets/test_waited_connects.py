@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import struct
 from functools import partial
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
 
-from trio_mq import HandshakeError, Pair, Pull, Push, Req
+from trio_mq import EndpointState, HandshakeError, Options, Pair, Pull, Push, Req
+from trio_mq._connections.connected import AnyConnected, Connected
+from trio_mq._connections.waiting_calls import WaitingCalls
 
 
 async def test_a_peer_that_resets_the_connection_is_an_os_error() -> None:
@@ -97,3 +100,24 @@ async def fail_to_connect(push: Push, endpoint: str) -> None:
     """Wait for a handshake that never comes."""
     with pytest.raises(ConnectionError):
         await push.connect(endpoint, wait=True)
+
+
+async def test_a_connection_that_was_lost_at_once_had_been_made() -> None:
+    """The waiting call may run after both, and what ended the connection is no error of its own."""
+
+    class Dial:
+        endpoint = "tcp://there:1"
+        options = Options()
+        tried = trio.Event()
+        done = trio.Event()
+        state = EndpointState.RETRYING
+        last_error = trio.BrokenResourceError("reset")
+        made = True
+
+    Dial.tried.set()
+    endpoint = Connected("tcp://there:1", cast("AnyConnected", Dial), {}, kept=False)
+    await endpoint.handshake(WaitingCalls())
+    assert endpoint.kept
+    Dial.made = False
+    with pytest.raises(trio.BrokenResourceError, match="reset"):
+        await endpoint.handshake(WaitingCalls())

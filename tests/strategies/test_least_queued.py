@@ -78,6 +78,9 @@ class _Nobody:
     def queued_for_many(self) -> None:
         """Write nothing."""
 
+    def wake(self) -> None:
+        """Sleep on."""
+
     def make_room(self) -> None:
         """Make none."""
 

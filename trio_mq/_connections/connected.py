@@ -76,8 +76,8 @@ class Connected:
         nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
         with calls.until_closed(), attempting(nobody, seconds=seconds):
             await dial.tried.wait()
-        if dial.last_error is not None:
-            raise dial.last_error
         # A connection that was lost again before this task ran had been made nevertheless.
+        if dial.last_error is not None and not dial.made:
+            raise dial.last_error
         if dial.state is not EndpointState.CONNECTED and dial.done.is_set():
             raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")

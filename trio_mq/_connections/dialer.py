@@ -62,6 +62,8 @@ class Dialer:
         self.link: Link | None = None
         #: The attempt that was asked for, first by ``connect``, has succeeded or failed.
         self.tried: trio.Event = trio.Event()
+        #: It has succeeded, whatever has become of its connection.
+        self.made: bool = False
         #: Which attempt that is, and how many have begun.
         self._asked_for = 1
         self._attempts = 0
@@ -157,6 +159,7 @@ class Dialer:
             return
         if self.tried.is_set():
             self.tried = trio.Event()
+            self.made = False
         self._asked_for = self._attempts + 1
         self._hurry.set()
 
@@ -174,6 +177,7 @@ class Dialer:
         self.last_error = None
         self._once = False
         self._hurry = trio.Event()
+        self.made = True
         self.tried.set()
         if self._finishing:
             link.finish()

@@ -113,6 +113,7 @@ class InprocDialer:
         self.last_error: BaseException | None = None
         self.link: InprocLink | None = None
         self.tried = trio.Event()
+        self.made = False
         self.done = trio.Event()
         self._owner = owner
         self._name = name
@@ -168,6 +169,7 @@ class InprocDialer:
         if self.link is None and not self._stopped:
             if self.tried.is_set():
                 self.tried = trio.Event()
+                self.made = False
             self._names.forget(self._name, self)
             self._pause.cancel()
             self.look()
@@ -199,6 +201,7 @@ class InprocDialer:
         else:
             if self.link is not None:
                 self.state, self.last_error = EndpointState.CONNECTED, None
+                self.made = True
             if self._finishing and self.link is not None:
                 self.finish()
         self.tried.set()
