@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -19,8 +20,10 @@ import trio_mq
 from tests.log_lines import log_lines
 from trio_mq import (
     Connected,
+    DropReason,
     HandshakeFailed,
     Listening,
+    OnFull,
     Pub,
     Pull,
     Push,
@@ -28,9 +31,11 @@ from trio_mq import (
     Req,
     Retrying,
     Sub,
+    XPub,
     auth,
 )
 from trio_mq._telling import Teller
+from trio_mq.testing import assert_nothing_lost
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 NOBODY = "tcp://127.0.0.1:9"
@@ -298,3 +303,40 @@ async def test_a_request_to_a_slow_service_says_nothing() -> None:
             await req.wait_for_peers()
             await give_up(req)
     assert lines.records == []
+
+
+class Publishing(logging.Handler):
+    """Sends the log to whoever subscribes to it, as programs do."""
+
+    def __init__(self, pub: Pub | XPub) -> None:
+        super().__init__()
+        self._pub = pub
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Publish a line."""
+        with contextlib.suppress(trio.WouldBlock):
+            self._pub.send_nowait((b"log", record.getMessage().encode()))
+
+
+@pytest.mark.parametrize("on_full", ["drop_newest", "drop_oldest", "block", "disconnect"])
+@pytest.mark.parametrize("kind", [Pub, XPub])
+async def test_the_log_may_be_sent_over_the_socket_that_it_tells_of(
+    kind: type[Pub | XPub], on_full: OnFull, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The line about a message that is dropped takes the place of that message."""
+    async with (
+        kind(bind="inproc://log", on_full=on_full, send_hwm=2, linger=0) as pub,
+        Sub(connect="inproc://log", topics="", receive_hwm=1),
+    ):
+        await pub.wait_for_subscribers()
+        handler = Publishing(pub)
+        logging.getLogger("trio_mq").addHandler(handler)
+        try:
+            for number in range(8):
+                with contextlib.suppress(trio.WouldBlock):
+                    pub.send_nowait(b"%d" % number)
+                await trio.sleep(0.6)  # so that not every drop is in the pause after a line
+            await trio.testing.wait_all_tasks_blocked()
+        finally:
+            logging.getLogger("trio_mq").removeHandler(handler)
+        assert_nothing_lost(pub, allow=tuple(DropReason))

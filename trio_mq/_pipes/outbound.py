@@ -347,6 +347,8 @@ class Outbound(Generic[PipeT]):
         if self.in_hand:
             self.in_hand -= count
         self.size -= payload
+        self._counted = len(queue)
+        self._counted_bytes = self.size
         tally, total = self._tally, self._ledger.total
         tally.written += count
         tally.written_bytes += payload
@@ -406,6 +408,7 @@ class Outbound(Generic[PipeT]):
             self.count_put()
             self.queue.clear()
             self.size = 0
+            self._close_books()
             self.gone += count
             self._count_dropped(reason, count)
             self._after_removing(count)
@@ -477,15 +480,24 @@ class Outbound(Generic[PipeT]):
         item = self.queue[index]
         del self.queue[index]
         self.size -= payload_of(item)
-        self._counted -= 1
-        self._counted_bytes = self.size
+        self._close_books()
         self.gone += 1
         self._count_dropped(reason, 1)
+
+    def _close_books(self) -> None:
+        """Messages have left after `count_put`: what is here now was counted.
+
+        It comes before anybody is told. The log may be read by who sends it through this very
+        queue, and what that puts is not counted yet.
+        """
+        self._counted = len(self.queue)
+        self._counted_bytes = self.size
 
     def _uncount(self, item: Item) -> None:
         """A message leaves as if it had never come."""
         size = payload_of(item)
         self.size -= size
+        self._close_books()
         for tally in (self._tally, self._ledger.total):
             tally.accepted -= 1
             tally.accepted_bytes -= size
@@ -496,9 +508,7 @@ class Outbound(Generic[PipeT]):
         self._ledger.dropped(self._pipe, reason, count)
 
     def _after_removing(self, count: int) -> None:
-        """Messages have left: the count of what was put starts from what is there now."""
-        self._counted = len(self.queue)
-        self._counted_bytes = self.size
+        """Messages have left, and are in the books as such: tell those whom that concerns."""
         if self.announced:
             self._limit_appending()
         if self.blocked and self.has_room():
