@@ -340,3 +340,19 @@ async def test_the_log_may_be_sent_over_the_socket_that_it_tells_of(
         finally:
             logging.getLogger("trio_mq").removeHandler(handler)
         assert_nothing_lost(pub, allow=tuple(DropReason))
+
+
+async def test_nothing_is_remembered_of_endpoints_that_are_gone() -> None:
+    """A program may bind and connect for years, each time elsewhere."""
+    async with Pull() as pull:
+        for number in range(3):
+            place = f"inproc://{number}"
+            async with Push(bind=place):
+                await pull.connect(place, wait=True)
+                await pull.disconnect(place)
+            await pull.bind(place)
+            async with Push(connect=place):
+                await pull.unbind(place)
+        teller = pull._members.ledger.teller
+        kept = {name: getattr(teller, name) for name in Teller.__slots__}
+        assert not any(kept.pop(name) for name in tuple(kept) if isinstance(kept[name], set | dict))

@@ -50,6 +50,7 @@ class Teller:
         "_lost",
         "_misbehaved",
         "_name",
+        "_reached",
         "_refused",
         "_trouble",
     )
@@ -58,7 +59,9 @@ class Teller:
         self._name = name
         #: Bound endpoints.
         self._listening: set[str] = set()
-        #: Connected endpoints whose connection has just ended, which was told.
+        #: Connected endpoints that were reached, and those whose connection has just ended, which
+        #: was told.
+        self._reached: set[str] = set()
         self._lost: set[str] = set()
         #: Connected endpoints that can't be reached, each with the time since when, and the reason
         #: that was told.
@@ -77,6 +80,7 @@ class Teller:
 
     def forget(self, endpoint: str) -> None:
         """A connected endpoint is gone."""
+        self._reached.discard(endpoint)
         self._lost.discard(endpoint)
         self._trouble.pop(endpoint, None)
         self._failing_since.pop(endpoint, None)
@@ -132,6 +136,8 @@ class Teller:
         self._trouble.pop(endpoint, None)
         self._failing_since.pop(endpoint, None)
         self._lost.discard(endpoint)
+        if event.dialled:
+            self._reached.add(endpoint)
         log.CONNECTED.tell(self._name, _who(event.peer), endpoint)
 
     def on_handshake_failed(self, event: HandshakeFailed) -> None:
@@ -158,7 +164,7 @@ class Teller:
         """Tell an end as what it was: a leave, misbehaviour, or a bug."""
         peer, reason = event.peer, event.reason
         endpoint = peer.endpoint
-        if endpoint not in self._listening:
+        if endpoint in self._reached:
             self._lost.add(endpoint)
         if event.unacknowledged and reason == "heartbeat":
             log.VANISHED.tell(self._name, peer.address or endpoint, event.unacknowledged)
