@@ -32,7 +32,7 @@ async def keep_serving() -> None:
 
 
 async def main() -> None:
-    """Ask three times at most, with patience for each: that is all of the pattern."""
+    """Ask ten times at most, with patience for each: that is all of the pattern."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keep_serving)
         async with trio_mq.Req(connect=SERVICE) as req:
