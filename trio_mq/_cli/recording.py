@@ -56,6 +56,7 @@ def read_all(path: Path) -> Iterator[Recorded]:
                 yield Recorded.read(line)
 
 
+@trio.lowlevel.enable_ki_protection
 async def record_into(
     path: str,
     kind: SocketType,

@@ -89,6 +89,7 @@ async def _open(socket: Socket, place: str) -> None:
         click.echo(f"{type(socket).__name__} listens on {bound}", err=True)
 
 
+@trio.lowlevel.enable_ki_protection
 async def _tell_rates(front: Socket, back: Socket, seconds: float) -> None:
     """Print what went which way, again and again."""
     before = (0, 0, 0)

@@ -63,6 +63,7 @@ async def _wait_for_peers(plan: Plan, socket: Socket) -> None:
                 await socket.wait_for_peers(plan.wait_peers)
 
 
+@trio.lowlevel.enable_ki_protection
 async def _watch(plan: Plan, events: trio.abc.ReceiveChannel[object]) -> None:
     """Print events if they are wanted, and give up where the two ends don't go together."""
     async for event in events:
@@ -109,6 +110,7 @@ async def _send_all(plan: Plan, socket: Socket) -> None:
         await sender.drain()
 
 
+@trio.lowlevel.enable_ki_protection
 async def _receive_all(plan: Plan, socket: Socket) -> None:
     receiver, output = _receiver(socket), Output(plan.format_)
     left = plan.count
@@ -127,18 +129,19 @@ async def _both(plan: Plan, socket: Socket) -> None:
     sent = trio.Event()
     async with trio.open_nursery() as nursery:
 
-        async def send() -> None:
+        @trio.lowlevel.enable_ki_protection
+        async def send_ours() -> None:
             await _send_all(sending, socket)
             sent.set()
 
         if plan.count is not None:
-            nursery.start_soon(send)
+            nursery.start_soon(send_ours)
             await _receive_all(plan, socket)
             if plan.payload is not None and plan.interval is None:
                 await sent.wait()  # what has come may be sooner than what was to go
         else:
             nursery.start_soon(_receive_all, receiving, socket)
-            await send()
+            await send_ours()
             # What answers to the last message is waited for as long as the user said.
             if plan.timeout is not None:
                 await _quiet(socket, plan.timeout)
