@@ -20,10 +20,10 @@ from typing import Final, TypeAlias
 import attrs
 import trio
 
-from trio_mq import Options, Peer
+from trio_mq import Message, Options, Peer
 from trio_mq._contract import Ending
 from trio_mq._debug import faults
-from trio_mq._message import Frames, Message, size_of, to_message
+from trio_mq._message import Frames, size_of, to_message
 from trio_mq._patterns.exchange import Exchange
 from trio_mq._patterns.req import ReqPattern
 from trio_mq._pipes.item import frames_of, payload_of
