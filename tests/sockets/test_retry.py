@@ -192,6 +192,28 @@ async def test_another_service_is_asked_next(
 
 
 @each_partner
+async def test_who_has_failed_is_not_asked_though_it_is_its_turn(
+    kind: type[Service], autojump_clock: trio.testing.MockClock, *, correlate: bool | None
+) -> None:
+    """Another request comes between the attempts, and so the turn comes to the first again."""
+    hangs, lives = Sleepy([math.inf] * 9), Sleepy([])
+    async with (
+        three(kind, hangs, lives, correlate=correlate) as req,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def come_between() -> None:
+            await trio.sleep(1)
+            assert await req.request(b"other") == b"0: other"
+
+        nursery.start_soon(come_between)
+        reply = await req.request(b"work", retry=Retry(attempts=5, patience=2.0))
+        assert reply == b"1: work"
+        assert hangs.asked == [b"work"]
+    assert autojump_clock.current_time() == pytest.approx(2, abs=0.5)
+
+
+@each_partner
 async def test_others_do_not_change_who_is_asked_next(
     kind: type[Service], autojump_clock: trio.testing.MockClock, *, correlate: bool | None
 ) -> None:

@@ -148,6 +148,34 @@ async def test_a_function_that_never_waits_answers_in_order(kind: type[Service],
 
 
 @each_service
+async def test_who_has_finished_overtakes_nobody(kind: type[Service]) -> None:
+    """A request is given to the task that waits while another one finishes: it is answered first.
+
+    Which of the two runs first is chance, so this is tried many times.
+    """
+    dealer, go = Dealer(linger=0), trio.Event()
+
+    async def echo(request: Request) -> Message:
+        if request.message == b"wait":
+            await go.wait()
+        return request.message
+
+    async with meeting(kind, dealer) as service, trio.open_nursery() as nursery:
+        nursery.start_soon(service.serve, echo)
+        for _ in range(20):
+            await ask(dealer, b"", b"wait")
+            await trio.testing.wait_all_tasks_blocked()
+            go.set()
+            dealer.send_nowait([b"", b"1"])
+            dealer.send_nowait([b"", b"2"])
+            received = [(await dealer.receive())[-1] for _ in range(3)]
+            received.remove(b"wait")
+            assert received == [b"1", b"2"]
+            go = trio.Event()
+        nursery.cancel_scope.cancel()
+
+
+@each_service
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
