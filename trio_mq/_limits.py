@@ -111,10 +111,10 @@ class Limits:
     """Connections that one endpoint accepts at once after a rest."""
 
     max_handshakes_per_second: float = attrs.field(default=500.0, validator=rate())
-    """Handshakes of CURVE that one endpoint may go on computing per second; more wait in line."""
+    """Handshakes of CURVE and TLS that one endpoint may go on computing per second; more wait."""
 
     max_handshake_burst: int = attrs.field(default=500, validator=count())
-    """Handshakes of CURVE that one endpoint computes at once after a rest."""
+    """Handshakes of CURVE and TLS that one endpoint computes at once after a rest."""
 
     max_half_open: int = attrs.field(default=256, validator=count())
     """Connections of one listener that have not finished their handshake."""

@@ -26,6 +26,7 @@ from trio_mq import (
     Sub,
     auth,
 )
+from trio_mq._connections.doorkeeper import Doorkeeper
 
 Kind = TypeVar("Kind")
 
@@ -322,3 +323,24 @@ def test_a_context_is_no_path() -> None:
     """The option says what it takes."""
     with pytest.raises(TypeError, match=r"tls_context is an ssl\.SSLContext"):
         Push(tls_context="server.pem")  # type: ignore[arg-type]
+
+
+async def test_handshakes_of_tls_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each visitor that has said something waits until it may make us compute, and nobody else."""
+    turns = 0
+    may_compute = Doorkeeper.may_compute
+
+    async def counting(keeper: Doorkeeper) -> None:
+        nonlocal turns
+        turns += 1
+        await may_compute(keeper)
+
+    monkeypatch.setattr(Doorkeeper, "may_compute", counting)
+    async with Pull(linger=0, tls_context=server_context()) as pull:
+        endpoint = await pull.bind(LOCAL)
+        host, port = endpoint.removeprefix("tls://").split(":")
+        async with await trio.open_tcp_stream(host, int(port)):
+            for known in (1, 2):
+                async with Push(tls_context=client_context()) as push:
+                    await push.connect(endpoint, wait=True)
+                assert turns == known

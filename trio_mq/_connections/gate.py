@@ -87,9 +87,13 @@ class Gate:
         # A client answers a greeting with its HELLO, a server a HELLO with its WELCOME.
         costly = GREETING_SIZE + mechanism.as_server
         if before < costly <= self._heard:
-            self.in_line = True
-            await self._keeper.may_compute()
-            self.in_line = False
+            await self.take_turn()
+
+    async def take_turn(self) -> None:
+        """Wait in line until a handshake may make us compute."""
+        self.in_line = True
+        await self._keeper.may_compute()
+        self.in_line = False
 
     async def judge(
         self, credentials: tuple[bytes, ...], claimed: PeerProperties | None, mechanism: str

@@ -8,7 +8,7 @@ is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from trio_mq._log import WIRE_IN, WIRE_OUT, Record
@@ -144,8 +144,8 @@ class _Overheard(ByteStream):
         self._heard = FrameLog(WIRE_IN, stream.peer_address)
         self._said = FrameLog(WIRE_OUT, stream.peer_address)
 
-    async def begin(self) -> None:
-        await self._inner.begin()
+    async def begin(self, take_turn: Callable[[], Awaitable[None]] | None = None) -> None:
+        await self._inner.begin(take_turn)
 
     async def receive_some(self, max_bytes: int) -> bytes:
         data = await self._inner.receive_some(max_bytes)

@@ -21,7 +21,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -56,8 +56,13 @@ class ByteStream(abc.ABC):
     #: Our own end, in the same form.
     local_address: str
 
-    async def begin(self) -> None:  # noqa: B027  # most have nothing to do
+    async def begin(  # noqa: B027  # most have nothing to do
+        self, take_turn: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Do what has to be done before the first byte, such as a handshake of the stream's own.
+
+        Args:
+            take_turn: Waits until a visitor may make us compute much; ``None``: it may now.
 
         Raises:
             trio.BrokenResourceError: The connection failed.

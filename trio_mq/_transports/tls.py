@@ -16,7 +16,7 @@ import contextlib
 import functools
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -142,14 +142,19 @@ class TlsStream(ByteStream):
         """Show the stream inside."""
         return f"<TlsStream on {self._carrier!r}>"
 
-    async def begin(self) -> None:
+    async def begin(self, take_turn: Callable[[], Awaitable[None]] | None = None) -> None:
         """See `ByteStream.begin`: shake hands, and look at the other end's certificate."""
+        wait = take_turn if self._tls.server_side else None
         while True:
             try:
                 self._tls.do_handshake()
             except ssl.SSLWantReadError:
                 await self._flush()
                 self._take_in(await self._carrier.receive_some(_FEW_BYTES))
+                if wait is not None:
+                    # What has come may be all of a greeting, whose answer costs a signature.
+                    await wait()
+                    wait = None
             except ssl.SSLError as error:
                 await self._tell(error)
                 raise self._failure(error) from error
