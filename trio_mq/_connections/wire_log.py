@@ -144,8 +144,8 @@ class _Overheard(ByteStream):
         self._heard = FrameLog(WIRE_IN, stream.peer_address)
         self._said = FrameLog(WIRE_OUT, stream.peer_address)
 
-    async def begin(self, take_turn: Callable[[], Awaitable[None]] | None = None) -> None:
-        await self._inner.begin(take_turn)
+    async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:
+        await self._inner.begin(turn)
 
     async def receive_some(self, max_bytes: int) -> bytes:
         data = await self._inner.receive_some(max_bytes)

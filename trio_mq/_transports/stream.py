@@ -56,13 +56,9 @@ class ByteStream(abc.ABC):
     #: Our own end, in the same form.
     local_address: str
 
-    async def begin(  # noqa: B027  # most have nothing to do
-        self, take_turn: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
-        """Do what has to be done before the first byte, such as a handshake of the stream's own.
-
-        Args:
-            take_turn: Waits until a visitor may make us compute much; ``None``: it may now.
+    # B027: most have nothing to do.
+    async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:  # noqa: B027
+        """Do what has to be done before the first byte; wait for a turn before it costs much.
 
         Raises:
             trio.BrokenResourceError: The connection failed.

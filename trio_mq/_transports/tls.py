@@ -142,9 +142,9 @@ class TlsStream(ByteStream):
         """Show the stream inside."""
         return f"<TlsStream on {self._carrier!r}>"
 
-    async def begin(self, take_turn: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:
         """See `ByteStream.begin`: shake hands, and look at the other end's certificate."""
-        wait = take_turn if self._tls.server_side else None
+        wait = turn if self._tls.server_side else None
         while True:
             try:
                 self._tls.do_handshake()
