@@ -56,9 +56,8 @@ class ByteStream(abc.ABC):
     #: Our own end, in the same form.
     local_address: str
 
-    # B027: most have nothing to do.
     async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:  # noqa: B027
-        """Do what has to be done before the first byte; wait for a turn before it costs much.
+        """Do what is to be done first, if anything; wait for a turn before it costs much.
 
         Raises:
             trio.BrokenResourceError: The connection failed.
