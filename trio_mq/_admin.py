@@ -85,9 +85,8 @@ async def serve(
     place = default_endpoint() if endpoint is None else endpoint
     if endpoint is None:
         _make_private(Path(place.removeprefix("ipc://")).parent)
-    async with Rep(linger=0) as rep:
+    async with Rep(linger=0, ipc_mode=0o600) as rep:
         bound = await rep.bind(place)
-        _let_nobody_else_in(bound)
         task_status.started(bound)
         async for request in rep:
             answer = _answer(described, bytes(request[-1]), but=rep)
@@ -121,12 +120,6 @@ def _make_private(folder: Path) -> None:
         raise PermissionError(
             f"{folder} is no folder of this user's alone: remove it, or give an endpoint"
         )
-
-
-def _let_nobody_else_in(endpoint: str) -> None:
-    """Make the file of an ipc endpoint ours alone; an abstract name has none."""
-    if endpoint.startswith("ipc://") and not endpoint.startswith("ipc://@"):
-        Path(endpoint.removeprefix("ipc://")).chmod(0o600)
 
 
 # -- in plain data --
