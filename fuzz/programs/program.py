@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,8 @@ class Program:
                 with stage.story.trace.listening(to_everything=self.trace):
                     self._play(stage)
             except Exception as error:
-                stage.story.fault(f"it raised {error!r}")
+                causes = "".join(f", because of {each!r}" for each in _causes_of(error))
+                stage.story.fault(f"it raised {error!r}{causes}")
                 raise self._broken(stage.story) from error
             stage.story.faults += [f"{path.name} was left" for path in folder.iterdir()]
         stage.story.faults += [f"{name} was left open" for name in _open_descriptors() - before]
@@ -196,6 +198,13 @@ async def _make(trouble: Trouble) -> None:
     """Make trouble, and stay, so that the tasks can be counted."""
     await trouble.make(_TROUBLE)
     await trio.sleep_forever()
+
+
+def _causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Return what lies behind an error, as behind trio's when the debug mode finds something."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        yield cause
+        error = cause
 
 
 async def _raise() -> None:
