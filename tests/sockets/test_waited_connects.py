@@ -102,22 +102,45 @@ async def fail_to_connect(push: Push, endpoint: str) -> None:
         await push.connect(endpoint, wait=True)
 
 
+class Dial:
+    """An endpoint whose connection was lost: before the attempt that is waited for, or after it."""
+
+    endpoint = "tcp://there:1"
+    options = Options()
+
+    def __init__(
+        self, *, made: bool = False, failure: Exception | None = None, done: bool = False
+    ) -> None:
+        self.state = EndpointState.RETRYING
+        self.last_error = trio.BrokenResourceError("reset")
+        self.made = made
+        self.failure = failure
+        self.tried = trio.Event()
+        self.tried.set()
+        self.done = trio.Event()
+        if done:
+            self.done.set()
+
+
+async def handshake(dial: Dial) -> Connected:
+    """Wait for the handshake of an endpoint."""
+    endpoint = Connected(dial.endpoint, cast("AnyConnected", dial), {}, kept=False)
+    await endpoint.handshake(WaitingCalls())
+    return endpoint
+
+
 async def test_a_connection_that_was_lost_at_once_had_been_made() -> None:
     """The waiting call may run after both, and what ended the connection is no error of its own."""
+    assert (await handshake(Dial(made=True))).kept
 
-    class Dial:
-        endpoint = "tcp://there:1"
-        options = Options()
-        tried = trio.Event()
-        done = trio.Event()
-        state = EndpointState.RETRYING
-        last_error = trio.BrokenResourceError("reset")
-        made = True
 
-    Dial.tried.set()
-    endpoint = Connected("tcp://there:1", cast("AnyConnected", Dial), {}, kept=False)
-    await endpoint.handshake(WaitingCalls())
-    assert endpoint.kept
-    Dial.made = False
-    with pytest.raises(trio.BrokenResourceError, match="reset"):
-        await endpoint.handshake(WaitingCalls())
+async def test_an_attempt_that_failed_says_why() -> None:
+    """What it met, and not what ended an earlier connection."""
+    with pytest.raises(ConnectionRefusedError, match="nobody"):
+        await handshake(Dial(failure=ConnectionRefusedError("nobody")))
+
+
+async def test_an_attempt_that_was_given_up_is_no_failure() -> None:
+    """Somebody has disconnected the endpoint while it paused after an earlier connection."""
+    with pytest.raises(trio.ClosedResourceError, match="disconnected meanwhile"):
+        await handshake(Dial(done=True))

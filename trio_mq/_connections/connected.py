@@ -76,8 +76,9 @@ class Connected:
         nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
         with calls.until_closed(), attempting(nobody, seconds=seconds):
             await dial.tried.wait()
-        # A connection that was lost again before this task ran had been made nevertheless.
-        if dial.last_error is not None and not dial.made:
-            raise dial.last_error
+        # Not the endpoint's last error: that may be of a connection that was made, and lost again,
+        # before this attempt or after it.
+        if dial.failure is not None:
+            raise dial.failure
         if dial.state is not EndpointState.CONNECTED and dial.done.is_set():
             raise trio.ClosedResourceError(f"{dial.endpoint} was disconnected meanwhile")

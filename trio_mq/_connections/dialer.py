@@ -64,6 +64,8 @@ class Dialer:
         self.tried: trio.Event = trio.Event()
         #: It has succeeded, whatever has become of its connection.
         self.made: bool = False
+        #: What it met, if it has failed. Neither: it was given up before its end.
+        self.failure: BaseException | None = None
         #: Which attempt that is, and how many have begun.
         self._asked_for = 1
         self._attempts = 0
@@ -110,7 +112,8 @@ class Dialer:
             with self._scope:
                 while not self._over():
                     delay = await self._once_through()
-                    if self._attempts >= self._asked_for:
+                    if self._attempts >= self._asked_for and not self.tried.is_set():
+                        self.failure = self.last_error
                         self.tried.set()
                     if not self._over():
                         await self._pause(delay)
@@ -159,7 +162,7 @@ class Dialer:
             return
         if self.tried.is_set():
             self.tried = trio.Event()
-            self.made = False
+            self.made, self.failure = False, None
         self._asked_for = self._attempts + 1
         self._hurry.set()
 

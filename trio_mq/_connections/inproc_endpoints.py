@@ -114,6 +114,7 @@ class InprocDialer:
         self.link: InprocLink | None = None
         self.tried = trio.Event()
         self.made = False
+        self.failure: BaseException | None = None
         self.done = trio.Event()
         self._owner = owner
         self._name = name
@@ -161,7 +162,7 @@ class InprocDialer:
         """Another trio run has bound the name, which can't be met: ours may bind it some day."""
         if not self._stopped and self.link is None:
             BOUND_ELSEWHERE.tell(self.endpoint, error)
-            self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
+            self._fail(error)
             self.tried.set()
 
     def try_again(self) -> None:
@@ -169,7 +170,7 @@ class InprocDialer:
         if self.link is None and not self._stopped:
             if self.tried.is_set():
                 self.tried = trio.Event()
-                self.made = False
+                self.made, self.failure = False, None
             self._names.forget(self._name, self)
             self._pause.cancel()
             self.look()
@@ -192,7 +193,7 @@ class InprocDialer:
         except HandshakeError as error:
             error.args = (f"cannot connect to {self.endpoint}: {error}", *error.args[1:])
             self.link = None
-            self.state, self.last_error = EndpointState.FAILED, error.with_traceback(None)
+            self._fail(error)
             theirs.refuse(theirs.misfit(ours) or error)
             ours.refuse(error)
             self._owner.pipes.unreachable(self.pipe)
@@ -205,6 +206,10 @@ class InprocDialer:
             if self._finishing and self.link is not None:
                 self.finish()
         self.tried.set()
+
+    def _fail(self, error: Exception) -> None:
+        self.state = EndpointState.FAILED
+        self.last_error = self.failure = error.with_traceback(None)
 
     def lost(self, link: InprocLink) -> None:
         """The connection has ended: wait for the name to be bound again, or for the binder."""
