@@ -152,7 +152,7 @@ def optimized(session: nox.Session) -> None:
     quiet = ("-W", "ignore::pytest.PytestConfigWarning")
     parts = ("tests/sockets", "tests/connections", "tests/chaos", "tests/test_debug.py")
     session.run(
-        "python", "-O", "-m", "pytest", *quiet, *"--slices=spent", *(session.posargs or parts)
+        "python", "-O", "-m", "pytest", *quiet, "--slices=spent", *(session.posargs or parts)
     )
 
 

@@ -13,6 +13,9 @@ HERE = Path(__file__).parent
 def outcome_of(source: str, folder: Path) -> str:
     """Run a test file under the guards of this folder, and return what pytest says about it."""
     shutil.copy(HERE / "conftest.py", folder)
+    # What that imports.
+    (folder / "tests").mkdir()
+    shutil.copy(HERE / "slices.py", folder / "tests")
     shutil.copy(HERE.parent / "pyproject.toml", folder)
     (folder / "test_bad.py").write_text(source, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", str(folder)]
