@@ -142,21 +142,25 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def optimized(session: nox.Session) -> None:
-    """Run the tests of sockets and calls under ``python -O``: nothing hangs on an assertion.
-
-    Every time slice is spent at once there, as on a busy machine: no test may hang on that either.
-    """
+    """Run the tests of sockets and calls under ``python -O``: nothing hangs on an assertion."""
     install(session, "tests")
     chdir_to_tests(session)
     # It warns that assertions are off; those of the tests and their helpers are rewritten, and on.
     quiet = ("-W", "ignore::pytest.PytestConfigWarning")
     parts = ("tests/sockets", "tests/connections", "tests/chaos", "tests/test_debug.py")
-    session.run(
-        "python", "-O", "-m", "pytest", *quiet, "--slices=spent", *(session.posargs or parts)
-    )
+    session.run("python", "-O", "-m", "pytest", *quiet, *(session.posargs or parts))
 
 
 # ------------------------------------------------------------------------------- parts and extras
+
+
+@nox.session(requires=["build"])
+def slices(session: nox.Session) -> None:
+    """Run the tests with every time slice spent at once, and with none ever: nothing depends on it."""
+    install(session, "tests")
+    chdir_to_tests(session)
+    for kind in ("spent", "endless"):
+        session.run("pytest", f"--slices={kind}", *(session.posargs or ["-n", "auto"]))
 
 
 @nox.session(requires=["build"])

@@ -21,6 +21,15 @@ def count_messages_only() -> None:
     set_clock(lambda: 0.0)
 
 
+def have_patience() -> None:
+    """Let ``send_many`` wait for peers that make room slowly for as long as they need.
+
+    It gives them a share of the processor's time. Under the debug mode, or with spent slices, that
+    may be too little for a peer that keeps up.
+    """
+    current_slice().processor = lambda: 0.0
+
+
 #: What the clock of every slice may do in a run of the tests, by the name of the option.
 CLOCKS: dict[str, Callable[[], float]] = {
     "as the clock says": perf_counter,

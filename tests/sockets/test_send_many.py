@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.slices import count_messages_only
+from tests.slices import count_messages_only, have_patience
 from trio_mq import Dealer, DropReason, Message, Pub, Router, Sub, XPub
 
 COUNT = 4000
@@ -45,6 +45,7 @@ async def test_a_subscriber_that_keeps_up_loses_nothing(
     """Though the batch is many times what its queue admits."""
     async with publisher(bind=place) as pub, Sub(connect=place, topics="") as sub:
         await pub.wait_for_subscribers()
+        have_patience()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(take_all, sub)
             await send_all(pub, [[b"%d" % number, bytes(size)] for number in range(COUNT)])
@@ -55,6 +56,7 @@ async def test_a_peer_of_a_router_that_keeps_up_loses_nothing(place: str) -> Non
     """A Router drops for a full queue as well."""
     async with Router(bind=place) as router, Dealer(connect=place, routing_id=b"d") as dealer:
         await router.wait_for_peers()
+        have_patience()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(take_all, dealer)
             await send_all(router, [[b"d", b"%d" % number] for number in range(COUNT)])
