@@ -156,7 +156,7 @@ def optimized(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def slices(session: nox.Session) -> None:
-    """Run the tests with every time slice spent at once, and with none ever: nothing depends on it."""
+    """Run the tests with every time slice spent at once, and with none ever spent."""
     install(session, "tests")
     chdir_to_tests(session)
     for kind in ("spent", "endless"):
