@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.ports import held_port
 from trio_mq import EndpointState, HandshakeError, Options, Pair, Pull, Push, Req
 from trio_mq._connections.connected import AnyConnected, Connected
 from trio_mq._connections.waiting_calls import WaitingCalls
@@ -100,6 +101,19 @@ async def fail_to_connect(push: Push, endpoint: str) -> None:
     """Wait for a handshake that never comes."""
     with pytest.raises(ConnectionError):
         await push.connect(endpoint, wait=True)
+
+
+async def test_what_an_attempt_met_is_past_when_a_later_one_succeeds() -> None:
+    """Who did not wait dials on, and who asks again then finds the connection."""
+    with held_port() as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        async with Push(linger=0, reconnect_interval=0.001) as push:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fail_to_connect, push, endpoint)
+                nursery.start_soon(push.connect, endpoint)
+            async with Pull(bind=endpoint):
+                await push.wait_for_peers()
+                assert await push.connect(endpoint, wait=True) == endpoint
 
 
 class Dial:

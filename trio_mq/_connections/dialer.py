@@ -180,7 +180,7 @@ class Dialer:
         self.last_error = None
         self._once = False
         self._hurry = trio.Event()
-        self.made = True
+        self.made, self.failure = True, None
         self.tried.set()
         if self._finishing:
             link.finish()

@@ -202,7 +202,7 @@ class InprocDialer:
         else:
             if self.link is not None:
                 self.state, self.last_error = EndpointState.CONNECTED, None
-                self.made = True
+                self.made, self.failure = True, None
             if self._finishing and self.link is not None:
                 self.finish()
         self.tried.set()
