@@ -43,15 +43,14 @@ _BATCH: Final = 1000
 async def talk(plan: Plan) -> None:
     """Do what a verb was asked to do, to its end."""
     async with plan.open() as socket, trio.open_nursery() as nursery:
-        with socket.events() as events:
-            nursery.start_soon(_watch, plan, events)
-            for endpoint in plan.binds:
-                await socket.bind(endpoint)
-            for endpoint in plan.connects:
-                await socket.connect(endpoint)
-            await _wait_for_peers(plan, socket)
-            await _ROLES[plan.kind](plan, socket)
-            nursery.cancel_scope.cancel()
+        await nursery.start(_watch, plan, socket)
+        for endpoint in plan.binds:
+            await socket.bind(endpoint)
+        for endpoint in plan.connects:
+            await socket.connect(endpoint)
+        await _wait_for_peers(plan, socket)
+        await _ROLES[plan.kind](plan, socket)
+        nursery.cancel_scope.cancel()
 
 
 async def _wait_for_peers(plan: Plan, socket: Socket) -> None:
@@ -64,15 +63,22 @@ async def _wait_for_peers(plan: Plan, socket: Socket) -> None:
 
 
 @trio.lowlevel.enable_ki_protection
-async def _watch(plan: Plan, events: trio.abc.ReceiveChannel[object]) -> None:
+async def _watch(
+    plan: Plan,
+    socket: Socket,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
     """Print events if they are wanted, and give up where the two ends don't go together."""
-    async for event in events:
-        if plan.verbose:
-            sys.stderr.write(f"{event}\n")
-            sys.stderr.flush()
-        # Of bound endpoints there is none: whoever comes next may suit us.
-        if isinstance(event, Retrying) and isinstance(event.error, _REFUSALS):
-            raise Stop(Exit.REFUSED, str(event.error))
+    # Nobody else closes the stream: that would be an error for a task that has just been woken.
+    with socket.events() as events:
+        task_status.started()
+        async for event in events:
+            if plan.verbose:
+                sys.stderr.write(f"{event}\n")
+                sys.stderr.flush()
+            # Of bound endpoints there is none: whoever comes next may suit us.
+            if isinstance(event, Retrying) and isinstance(event.error, _REFUSALS):
+                raise Stop(Exit.REFUSED, str(event.error))
 
 
 # -- where messages come from --
