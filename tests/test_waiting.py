@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from hypothesis import given, strategies as st
 
-from trio_mq._waiting import WaitList
+from trio_mq._waiting import Closed, WaitList
 
 
 class Shop:
@@ -196,7 +196,7 @@ async def test_closing_completes_every_waiter_with_an_error_of_its_own() -> None
         nursery.start_soon(customer)
         nursery.start_soon(customer)
         await trio.testing.wait_all_tasks_blocked()
-        shop.line.fail(trio.ClosedResourceError)
+        shop.line.fail(Closed("Shop"))
     assert errors[0] is not errors[1]
 
 

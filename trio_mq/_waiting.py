@@ -59,6 +59,18 @@ _SLICE_MESSAGES: Final = 64
 _SLICE_SECONDS: Final = 0.001
 
 
+@attrs.frozen(eq=False)
+class Closed:
+    """Why calls on a closed socket raise: all that they wait for is told of it by this object."""
+
+    #: The class of the socket.
+    name: str
+
+    def error(self) -> trio.ClosedResourceError:
+        """Return an error for one call: each gets its own, so that their tracebacks don't mix."""
+        return trio.ClosedResourceError(f"this {self.name} was closed")
+
+
 @attrs.define(eq=False, repr=False)
 class _Waiter(Generic[Result]):
     task: trio.lowlevel.Task
@@ -146,11 +158,11 @@ class WaitList(Generic[Result]):
             waiter.line = line
             line.waiters.append(waiter)
 
-    def fail(self, make_error: Callable[[], BaseException]) -> None:
+    def fail(self, closed: Closed) -> None:
         """Complete every waiter with an error of its own: how closing is delivered."""
         while self.waiters:
             waiter = self.waiters.popleft()
-            waiter.error = make_error()
+            waiter.error = closed.error()
             trio.lowlevel.reschedule(waiter.task)
 
 
@@ -195,11 +207,11 @@ class Conditions:
                 del self._waiting[waiter]
                 trio.lowlevel.reschedule(waiter.task)
 
-    def fail(self, make_error: Callable[[], BaseException]) -> None:
+    def fail(self, closed: Closed) -> None:
         """Raise an error of its own in every task that waits."""
         while self._waiting:
             waiter, _ = self._waiting.popitem()
-            waiter.error = make_error()
+            waiter.error = closed.error()
             trio.lowlevel.reschedule(waiter.task)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -34,6 +34,7 @@ from trio_mq._transports.schemes import (
     parse_connect,
     wrap,
 )
+from trio_mq._waiting import Closed
 
 if TYPE_CHECKING:
     from trio_mq._connections.scope import Scope
@@ -68,7 +69,7 @@ class EndpointRegistry:
         #: Endpoints that were taken away and still write what waits.
         self._ending: dict[AnyBound | AnyConnected, None] = {}
         self._calls = WaitingCalls()
-        self._vigil = Vigil(scope, self.everything)
+        self._vigil = Vigil(scope)
 
     def statuses(self) -> tuple[EndpointStatus, ...]:
         """Return how each endpoint is doing, bound ones first."""
@@ -108,7 +109,7 @@ class EndpointRegistry:
             raise
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Binder):
-            self._vigil.spawn(bound.run, options, f"trio_mq bound to {bound.endpoint}")
+            self._vigil.spawn(bound, f"trio_mq bound to {bound.endpoint}")
         self._owner.hub.emit(Listening(endpoint=bound.endpoint))
         return bound.endpoint
 
@@ -235,7 +236,7 @@ class EndpointRegistry:
         if isinstance(dial, InprocDialer):
             dial.look()
         else:
-            self._vigil.spawn(dial.run, dial.options, f"trio_mq connecting to {dial.endpoint}")
+            self._vigil.spawn(dial, f"trio_mq connecting to {dial.endpoint}")
 
     def _make_dial(
         self,
@@ -268,9 +269,9 @@ class EndpointRegistry:
             nearby=parsed is not None and parsed.nearby,
         )
 
-    def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
+    def refuse_calls(self, closed: Closed) -> None:
         """Let every waiting call raise."""
-        self._calls.refuse(make_error)
+        self._calls.refuse(closed)
 
     # -- the end of an endpoint --
 

@@ -12,7 +12,6 @@ unanswered, the task itself gives the connection up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +19,10 @@ import trio
 
 from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
-from trio_mq._connections.link import Link
-from trio_mq._options import Options
 from trio_mq._transports.tcp import patience_of
 
 if TYPE_CHECKING:
-    from trio_mq._connections.scope import Scope, Task
+    from trio_mq._connections.scope import Scope
 
 #: Looks in the time after which the kernel would give up, and the bounds of the pause between two.
 _LOOKS: Final = 4
@@ -39,46 +36,43 @@ class Vigil:
     """The vigil of one socket, which begins with the first endpoint that wants one.
 
     Args:
-        scope: Runs the task.
-        endpoints: Returns the endpoints that there are.
+        scope: Runs the tasks, that of the vigil and those of the endpoints.
     """
 
-    def __init__(self, scope: Scope, endpoints: Callable[[], Iterable[object]]) -> None:
+    def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._endpoints = endpoints
+        #: The endpoints that have not ended.
+        self._endpoints: dict[Binder | Dialer, None] = {}
         self._begun = False
 
-    def spawn(self, endpoint: Task, options: Options, name: str) -> None:
-        """Run an endpoint that has these options."""
-        if options.tcp_keepalive and not self._begun:
+    def spawn(self, endpoint: Binder | Dialer, name: str) -> None:
+        """Run an endpoint, and look after its connections."""
+        if endpoint.options.tcp_keepalive and not self._begun:
             self._begun = True
-            self._scope.spawn_in_background(partial(_keep_vigil, self._endpoints), "trio_mq vigil")
-        self._scope.spawn(endpoint, name)
+            self._scope.spawn_in_background(self._keep, "trio_mq vigil")
+        self._endpoints[endpoint] = None
+        self._scope.spawn(partial(self._see_out, endpoint), name)
 
+    @trio.lowlevel.enable_ki_protection
+    async def _see_out(self, endpoint: Binder | Dialer) -> None:
+        try:
+            await endpoint.run()
+        finally:
+            del self._endpoints[endpoint]
 
-@trio.lowlevel.enable_ki_protection
-async def _keep_vigil(endpoints: Callable[[], Iterable[object]]) -> None:
-    """Look after the tcp connections of one socket until cancelled.
+    @trio.lowlevel.enable_ki_protection
+    async def _keep(self) -> None:
+        """Look after the tcp connections of this socket until cancelled."""
+        while True:
+            await trio.sleep(self._pause())
+            links = [link for endpoint in self._endpoints for link in endpoint.links]
+            for number, link in enumerate(links, 1):
+                link.look_at_window()
+                if number % _AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
 
-    Args:
-        endpoints: Returns the endpoints that there are.
-    """
-    while True:
-        await trio.sleep(_pause(endpoints()))
-        for number, link in enumerate(tuple(_links(endpoints())), 1):
-            link.look_at_window()
-            if number % _AT_ONCE == 0:
-                await trio.lowlevel.checkpoint()
-
-
-def _pause(endpoints: Iterable[object]) -> float:
-    """Return the seconds until the next look: often enough for the least patient endpoint."""
-    limits = [patience_of(each.options) for each in endpoints if isinstance(each, (Binder, Dialer))]
-    least = min((limit for limit in limits if limit is not None), default=_LONGEST_PAUSE)
-    return min(max(least / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-
-
-def _links(endpoints: Iterable[object]) -> Iterator[Link]:
-    for each in endpoints:
-        if isinstance(each, (Binder, Dialer)):
-            yield from each.links
+    def _pause(self) -> float:
+        """Return the seconds until the next look: often enough for the least patient endpoint."""
+        limits = [patience_of(endpoint.options) for endpoint in self._endpoints]
+        least = min((limit for limit in limits if limit is not None), default=_LONGEST_PAUSE)
+        return min(max(least / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import trio
+
+from trio_mq._waiting import Closed
 
 
 class WaitingCalls:
     """The calls on one socket's endpoints that are waiting now."""
 
-    __slots__ = ("_make_error", "_scopes")
+    __slots__ = ("_closed", "_scopes")
 
     def __init__(self) -> None:
         self._scopes: set[trio.CancelScope] = set()
-        #: What they raise once the socket is closed.
-        self._make_error: Callable[[], BaseException] | None = None
+        #: Set when the socket is closed: what they raise from then on.
+        self._closed: Closed | None = None
 
     @contextmanager
     def until_closed(self) -> Iterator[None]:
@@ -32,11 +34,11 @@ class WaitingCalls:
 
     def check(self) -> None:
         """Raise if the socket was closed."""
-        if self._make_error is not None:
-            raise self._make_error()
+        if self._closed is not None:
+            raise self._closed.error()
 
-    def refuse(self, make_error: Callable[[], BaseException]) -> None:
+    def refuse(self, closed: Closed) -> None:
         """Let every waiting call raise."""
-        self._make_error = make_error
+        self._closed = closed
         for scope in self._scopes:
             scope.cancel()

@@ -7,7 +7,7 @@ rest is `Socket`, `Sender`, `Receiver` and `Membership`, which are the same for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from trio_mq._contract import AnyLink, Ending, Refusal
@@ -19,7 +19,7 @@ from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._strategies.load_balance import LoadBalance
 from trio_mq._tally import DropReason, Waiting
-from trio_mq._waiting import WaitList
+from trio_mq._waiting import Closed, WaitList
 from trio_mq.zmtp import Event, PeerProperties, SocketType
 
 if TYPE_CHECKING:
@@ -235,10 +235,10 @@ class Pattern:
     def forget_kept(self) -> None:
         """Drop what the pattern keeps: the socket is closed."""
 
-    def close(self, make_error: Callable[[], BaseException]) -> None:
+    def close(self, closed: Closed) -> None:
         """Let every waiting task raise."""
-        self.senders.fail(make_error)
-        self.receivers.fail(make_error)
+        self.senders.fail(closed)
+        self.receivers.fail(closed)
 
 
 if TYPE_CHECKING:

@@ -11,23 +11,32 @@ Accepted peers have a connection as long as they are there, and so are never awa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
 
 from trio_mq._pipes.outbound import Hold
 from trio_mq._pipes.pipe import Pipe
 
 
+@attrs.frozen(eq=False)
+class Change:
+    """What follows for others when a connection comes or goes."""
+
+    #: Pipes that must not be chosen from now on.
+    away: tuple[Pipe, ...] = ()
+    #: Pipes that may be chosen again.
+    back: tuple[Pipe, ...] = ()
+
+
+_NONE: Final = Change()
+
+
 class Reach:
-    """The pipes that may be chosen, with and without a connection.
+    """The pipes that may be chosen, with and without a connection."""
 
-    Args:
-        away: Called with one that must not be chosen any more.
-        back: Called with one that may be again.
-    """
-
-    def __init__(self, away: Callable[[Pipe], None], back: Callable[[Pipe], None]) -> None:
-        self._away = away
-        self._back = back
+    def __init__(self) -> None:
         self._up: set[Pipe] = set()
         #: In the order of their endpoints.
         self._down: dict[Pipe, None] = {}
@@ -36,46 +45,42 @@ class Reach:
         """Tell whether a pipe has no connection, and another has one."""
         return bool(self._up) and pipe in self._down
 
-    def attach(self, pipe: Pipe) -> None:
+    def attach(self, pipe: Pipe) -> Change:
         """One more may be chosen."""
         if pipe.hold is Hold.LENT:
-            self.arrive(pipe)
-        else:
-            self._down[pipe] = None
+            return self.arrive(pipe)
+        self._down[pipe] = None
+        return _NONE
 
-    def detach(self, pipe: Pipe) -> None:
+    def detach(self, pipe: Pipe) -> Change:
         """It can't be chosen any more."""
         self._down.pop(pipe, None)
-        if pipe in self._up:
-            self._up.discard(pipe)
-            self._look_for_others()
+        if pipe not in self._up:
+            return _NONE
+        self._up.discard(pipe)
+        return _NONE if self._up else self._all_back()
 
-    def arrive(self, pipe: Pipe) -> None:
+    def arrive(self, pipe: Pipe) -> Change:
         """It has a connection now."""
         was_away, is_first = self.is_away(pipe), not self._up
         self._down.pop(pipe, None)
         self._up.add(pipe)
-        if was_away:
-            self._back(pipe)
         if is_first:
-            for other in tuple(self._down):
-                self._away(other)
+            return Change(away=tuple(self._down))
+        return Change(back=(pipe,)) if was_away else _NONE
 
-    def leave(self, pipe: Pipe) -> None:
+    def leave(self, pipe: Pipe) -> Change:
         """It has no connection any more."""
         if pipe not in self._up:
-            return
+            return _NONE
         self._up.discard(pipe)
-        self._look_for_others()
+        change = Change(away=(pipe,)) if self._up else self._all_back()
         self._down[pipe] = None
-        if self._up:
-            self._away(pipe)
+        return change
 
-    def _look_for_others(self) -> None:
-        """If nobody is left, those that were away are as good as any."""
-        if not self._up:
-            for other in tuple(self._down):
-                self._back(other)
+    def _all_back(self) -> Change:
+        """Nobody has a connection: those that were away are as good as any."""
+        return Change(back=tuple(self._down))
 
     def faults(self) -> Iterator[str]:
         """Say who is not where it should be; the debug mode asks."""

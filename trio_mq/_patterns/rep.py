@@ -12,7 +12,6 @@ connection (`trio_mq._connections.watch`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trio_mq._errors import StateError
@@ -23,6 +22,7 @@ from trio_mq._patterns.stand_in import StandIn
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
 from trio_mq._tally import DropReason
+from trio_mq._waiting import Closed
 from trio_mq.zmtp import SocketType
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class RepPattern(ServicePattern):
         """Tasks that wait in ``receive``, which is one at most."""
         return super().tasks_receiving + (self._stand_in.watched is not None)
 
-    def close(self, make_error: Callable[[], BaseException]) -> None:
+    def close(self, closed: Closed) -> None:
         """Let every waiting task raise."""
-        super().close(make_error)
+        super().close(closed)
         self._closing = True
         self._stand_in.recall()
 

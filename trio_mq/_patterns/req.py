@@ -31,7 +31,7 @@ to be of another kind (`ReqPattern._renew`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import trio
@@ -49,6 +49,7 @@ from trio_mq._patterns.unclaimed import Unclaimed
 from trio_mq._pipes.item import Item, PartlyWritten, frames_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
+from trio_mq._waiting import Closed
 from trio_mq.zmtp import SocketType
 
 _IDS: Final = 1 << (8 * ID_BYTES)
@@ -65,9 +66,8 @@ class ReqPattern(BalancedPattern):
         #: Which pipes may be chosen.
         self.turns = Turns(
             self.balance,
-            self._opened,
-            self._redial,
-            self._move_requests,
+            self.senders,
+            self.ledger,
             Partner.NUMBERED if options.correlate else Partner.SETTLED,
             named=bool(options.routing_id),
         )
@@ -83,8 +83,8 @@ class ReqPattern(BalancedPattern):
         #: Exchanges whose request is in the return queue, by the identity of the request.
         self._homeless: dict[int, Exchange] = {}
         self._unclaimed = Unclaimed(self.ledger.budget)
-        self._make_closed: Callable[[], BaseException] = trio.ClosedResourceError
-        self._closed = False
+        #: Set when the socket is closed.
+        self._closed: Closed | None = None
 
     @property
     def routing_id(self) -> bytes:
@@ -100,9 +100,9 @@ class ReqPattern(BalancedPattern):
             frames: The request.
             avoid: Whom to ask only if nobody else can be asked now.
         """
-        if self._closed:
+        if self._closed is not None:
             # A call that asks again, or waited, may find that: nobody would end what it began now.
-            raise self._make_closed()
+            raise self._closed.error()
         if self.balance.returned:
             raise trio.WouldBlock
         balance = self.balance
@@ -148,13 +148,14 @@ class ReqPattern(BalancedPattern):
         else:
             self.turns.left_unanswered(exchange, pipe)
             self._close(exchange, free=False)
-            self._redial(pipe)
+            self.turns.redial(pipe)
 
     # -- pipes --
 
     def attach(self, pipe: Pipe) -> None:
         """Make the pipe a target, unless it has to wait until another one has its reply."""
-        if self.turns.attach(pipe):
+        self._move_requests(self.turns.attach(pipe))
+        if not self.turns.is_out(pipe):
             super().attach(pipe)
 
     def detach(self, pipe: Pipe) -> None:
@@ -183,7 +184,7 @@ class ReqPattern(BalancedPattern):
         doomed = partner is Partner.ADDRESSING and self.turns.astray
         if not fits:
             self._renew(self._waiting_in(pipe), pipe, stay=not doomed)
-        self.turns.arrive(pipe)
+        self._move_requests(self.turns.arrive(pipe))
         if doomed:
             self.turns.take_name_back(pipe)
         elif self.options.probe:
@@ -199,7 +200,7 @@ class ReqPattern(BalancedPattern):
                     self.turns.left_unanswered(exchange, pipe)
                 self._close(exchange)
                 exchange.fail(peer_lost(pipe, end))
-        self.turns.leave(pipe, owes=pipe in self._by_pipe)
+        self._move_requests(self.turns.leave(pipe, owes=pipe in self._by_pipe))
 
     def reroute(self, pipe: Pipe) -> None:
         """Give requests that were not written to other peers; the end of the link fails others."""
@@ -220,15 +221,15 @@ class ReqPattern(BalancedPattern):
         for message in messages:
             self._deliver(link, pipe, message)
 
-    def close(self, make_error: Callable[[], BaseException]) -> None:
+    def close(self, closed: Closed) -> None:
         """Let every waiting task raise."""
-        super().close(make_error)
-        self._make_closed, self._closed = make_error, True
+        super().close(closed)
+        self._closed = closed
         out = [*self._by_id.values(), *self._by_pipe.values(), *self._homeless.values()]
         for books in (self._by_id, self._by_pipe, self._homeless, self._load):
             books.clear()
         for exchange in out:
-            exchange.fail(make_error())
+            exchange.fail(closed.error())
 
     def keeping(self) -> Collection[Pipe]:
         """Return the pipes whose replies nobody has claimed."""
@@ -236,7 +237,8 @@ class ReqPattern(BalancedPattern):
 
     def forget_kept(self) -> None:
         """Drop the replies that nobody has claimed."""
-        self._unclaimed.drop_all(self._make_closed)
+        assert self._closed is not None  # noqa: S101  # `close` comes first
+        self._unclaimed.drop_all(self._closed)
 
     def faults(self) -> Iterator[str]:
         """Say where the books on exchanges do not agree; the debug mode asks."""
@@ -254,7 +256,7 @@ class ReqPattern(BalancedPattern):
             yield "a request is out that has its reply, or no pipe"
         if self._load != Counter(exchange.pipe for exchange in self._by_id.values()):
             yield "the requests of each pipe are not counted right"
-        if self._closed and (out or self._homeless):
+        if self._closed is not None and (out or self._homeless):
             yield "a request is out whose socket was closed"
         if any(exchange.pipe is not None for exchange in self._homeless.values()):
             yield "a request waits in the return queue and has a pipe"
@@ -289,20 +291,11 @@ class ReqPattern(BalancedPattern):
     def _has_work(self, pipe: Pipe) -> bool:
         return pipe in self._by_pipe or pipe in self._load
 
-    def _opened(self) -> None:
-        if self.senders.waiters:
-            self.senders.serve()
-
-    def _redial(self, pipe: Pipe) -> None:
-        """End a connection whose next reply would be a late one, and dial again at once."""
-        link = self.ledger.link_of(pipe)
-        if link is not None:
-            link.redial("its request was abandoned")
-
-    def _move_requests(self, pipe: Pipe) -> None:
+    def _move_requests(self, away: tuple[Pipe, ...]) -> None:
         """Give what waits there to others, unless the socket closes and nobody asks any more."""
-        if not self._closed:
-            self.reroute(pipe)
+        if self._closed is None:
+            for pipe in away:
+                self.reroute(pipe)
 
     def _give_returned(self, pipe: Pipe, item: Item) -> None:
         """A request that another peer did not get goes to this one, in the form that it needs."""

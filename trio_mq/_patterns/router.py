@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import trio
@@ -20,7 +20,7 @@ from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.last_requester import split_envelope
 from trio_mq._strategies.routing_table import RoutingTable
 from trio_mq._tally import DropReason
-from trio_mq._waiting import WaitList
+from trio_mq._waiting import Closed, WaitList
 from trio_mq.zmtp import PeerProperties, SocketType
 
 if TYPE_CHECKING:
@@ -285,9 +285,9 @@ class RouterPattern(ServicePattern, AddressingPattern):
         """Tasks that wait in ``send``, in any line."""
         return super().tasks_sending + sum(map(len, self._blocked.values()))
 
-    def close(self, make_error: Callable[[], BaseException]) -> None:
+    def close(self, closed: Closed) -> None:
         """Let every waiting task raise."""
-        super().close(make_error)
+        super().close(closed)
         self._closed = True
         for line in self._blocked.values():
-            line.fail(make_error)
+            line.fail(closed)

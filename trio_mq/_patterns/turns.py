@@ -14,14 +14,16 @@ pattern tells it what became of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trio_mq._log import REPLY_ASTRAY
+from trio_mq._patterns.ledger import Ledger
 from trio_mq._patterns.partners import Partner
-from trio_mq._patterns.reach import Reach
+from trio_mq._patterns.reach import Change, Reach
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.load_balance import LoadBalance
+from trio_mq._waiting import WaitList
 
 if TYPE_CHECKING:
     from trio_mq._patterns.exchange import Exchange
@@ -32,9 +34,8 @@ class Turns:
 
     Args:
         balance: Where pipes that may be chosen take their turns.
-        opened: Called when a pipe can be chosen again.
-        redial: Ends the connection of a pipe, and dials again at once.
-        reroute: Gives what waits in a pipe to others.
+        senders: Tasks that wait until a pipe can be chosen.
+        ledger: Knows the connection of each pipe.
         unknown: What a peer is taken for before its handshake.
         named: The socket has a routing id, which it tells its peers.
     """
@@ -42,22 +43,20 @@ class Turns:
     def __init__(
         self,
         balance: LoadBalance,
-        opened: Callable[[], None],
-        redial: Callable[[Pipe], None],
-        reroute: Callable[[Pipe], None],
+        senders: WaitList[None],
+        ledger: Ledger,
         unknown: Partner,
         *,
         named: bool,
     ) -> None:
         self._balance = balance
-        self._opened = opened
-        self._redial = redial
-        self._reroute = reroute
+        self._senders = senders
+        self._ledger = ledger
         self._unknown = unknown
         self._named = named
         #: What the peer behind each pipe is, or was when there was one.
         self._partners: dict[Pipe, Partner] = {}
-        self._reach = Reach(self._go_away, self._come_near)
+        self._reach = Reach()
         self._busy: set[Pipe] = set()
         #: Pipes whose peer owes the reply to a plain request, and gets ids until then.
         self._owing: set[Pipe] = set()
@@ -97,44 +96,46 @@ class Turns:
             return True
         return partner is before
 
-    def attach(self, pipe: Pipe) -> bool:
-        """Return whether the pipe can be chosen at once."""
+    def attach(self, pipe: Pipe) -> tuple[Pipe, ...]:
+        """It may be chosen from now on, unless it `is_out`; return those that are away now."""
         self._look_at_name(pipe)
-        self._reach.attach(pipe)
-        return not self.is_out(pipe)
+        return self._follow(self._reach.attach(pipe))
 
-    def arrive(self, pipe: Pipe) -> None:
-        """It may be chosen already, and has a connection now."""
-        if pipe.attached:
-            self._reach.arrive(pipe)
+    def arrive(self, pipe: Pipe) -> tuple[Pipe, ...]:
+        """It may be chosen already, and has a connection now; return those that are away now."""
+        return self._follow(self._reach.arrive(pipe)) if pipe.attached else ()
 
     def detach(self, pipe: Pipe) -> None:
         """It can't be chosen any more."""
         self.emptied(pipe)
         self._resting.pop(pipe, None)
         self._addressing.pop(pipe, None)
-        self._reach.detach(pipe)
+        self._follow(self._reach.detach(pipe))
 
     def emptied(self, pipe: Pipe) -> None:
         """What waited in it was taken out, and nothing that was written is owed."""
         self._busy.discard(pipe)
         self._owing.discard(pipe)
 
-    def leave(self, pipe: Pipe, *, owes: bool) -> None:
+    def leave(self, pipe: Pipe, *, owes: bool) -> tuple[Pipe, ...]:
         """Its connection is over: what roamed and is still in the pipe was never asked.
 
         Args:
             pipe: Which.
             owes: A plain request still waits in it.
+
+        Returns:
+            Those that are away now: what waits there has to go to others.
         """
         if self._partners.get(pipe) is Partner.ADDRESSING:
             del self._partners[pipe]
             self._look_at_name(pipe)
         if self.roaming is not None and self.roaming.pipe is pipe:
             self.stop_roaming(self.roaming)
-        self._reach.leave(pipe)
+        away = self._follow(self._reach.leave(pipe))
         if not owes:
             self.release(pipe)
+        return away
 
     def forget(self, pipe: Pipe) -> None:
         """The pipe is gone for good."""
@@ -184,17 +185,21 @@ class Turns:
         if self.roaming is not None and pipe in self._addressing:
             self._rest(pipe)
             return
+        self._let_choose(pipe)
+
+    def _follow(self, change: Change) -> tuple[Pipe, ...]:
+        """Do what follows from a change of who can be reached; return those that are away now."""
+        for pipe in change.back:
+            if not self.is_out(pipe):
+                self._let_choose(pipe)
+        for pipe in change.away:
+            self._balance.remove(pipe)
+        return change.away
+
+    def _let_choose(self, pipe: Pipe) -> None:
         self._balance.room_opened(pipe)
-        self._opened()
-
-    def _go_away(self, pipe: Pipe) -> None:
-        self._balance.remove(pipe)
-        self._reroute(pipe)
-
-    def _come_near(self, pipe: Pipe) -> None:
-        if not self.is_out(pipe):
-            self._balance.room_opened(pipe)
-            self._opened()
+        if self._senders.waiters:
+            self._senders.serve()
 
     # -- a reply that is still owed --
 
@@ -222,7 +227,13 @@ class Turns:
         self._resting.pop(pipe, None)
         self._busy.add(pipe)
         self._balance.remove(pipe)
-        self._redial(pipe)
+        self.redial(pipe)
+
+    def redial(self, pipe: Pipe) -> None:
+        """End a connection whose next reply would be a late one, and dial again at once."""
+        link = self._ledger.link_of(pipe)
+        if link is not None:
+            link.redial("its request was abandoned")
 
     # -- the rest --
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from trio_mq._message import size_of
 from trio_mq._patterns.exchange import Exchange
 from trio_mq._pipes.budget import ReceiveBudget, cost_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
+from trio_mq._waiting import Closed
 
 
 class Unclaimed:
@@ -46,8 +47,8 @@ class Unclaimed:
         """Return where they have come from."""
         return {exchange.pipe for exchange in self._exchanges if exchange.pipe is not None}
 
-    def drop_all(self, make_error: Callable[[], BaseException]) -> None:
+    def drop_all(self, closed: Closed) -> None:
         """Drop them: the socket closes, and whoever claims one gets an error."""
         for exchange in tuple(self._exchanges):
-            exchange.error = make_error()
+            exchange.error = closed.error()
             self.let_go(exchange, DropReason.CLOSED)

@@ -11,12 +11,12 @@ them. That may be a message too many, but never one too few.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import trio
 
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._waiting import WaitList
+from trio_mq._waiting import Closed, WaitList
 
 
 class _Drain:
@@ -103,6 +103,6 @@ class Drains:
         if self._active:
             self._waiting.serve_all()
 
-    def fail(self, make_error: Callable[[], BaseException]) -> None:
+    def fail(self, closed: Closed) -> None:
         """Let every waiting task raise."""
-        self._waiting.fail(make_error)
+        self._waiting.fail(closed)

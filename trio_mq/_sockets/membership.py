@@ -30,6 +30,7 @@ from trio_mq._sockets.figures import traffic_of
 from trio_mq._sockets.pipes import Pipes
 from trio_mq._statistics import EachPeer, SocketStatistics
 from trio_mq._tally import DropReason
+from trio_mq._waiting import Closed
 from trio_mq.zmtp import Event, PeerProperties, SocketType
 
 
@@ -214,11 +215,11 @@ class Membership:
 
     # -- the end --
 
-    def refuse_calls(self, make_error: Callable[[], BaseException]) -> None:
+    def refuse_calls(self, closed: Closed) -> None:
         """Let every waiting task raise."""
-        self.conditions.fail(make_error)
-        self.drains.fail(make_error)
-        self._pattern.close(make_error)
+        self.conditions.fail(closed)
+        self.drains.fail(closed)
+        self._pattern.close(closed)
 
     def close(self) -> None:
         """Every link and endpoint has ended: drop what is left, say so, and close the books."""

@@ -30,7 +30,7 @@ from trio_mq._sockets.life import Life, Opened
 from trio_mq._sockets.membership import Membership
 from trio_mq._statistics import SocketStatistics
 from trio_mq._transports.schemes import OpenStream, parse_bind, parse_connect
-from trio_mq._waiting import TimeSlice, begin_in_trio, current_slice
+from trio_mq._waiting import Closed, TimeSlice, begin_in_trio, current_slice
 from trio_mq.zmtp import SocketType
 
 
@@ -69,6 +69,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._pattern: Final = self._pattern_type(self._options)
         self._members: Final = Membership(self._pattern, self._options)
         self._life = Life.NEW
+        self._closed: Final = Closed(type(self).__name__)
         self._opened: Opened | None = None
         #: The thread whose calls are accepted, 0 while none are: all that quick calls look at.
         self._open_in = 0
@@ -186,8 +187,8 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         if self._life is Life.OPEN:
             self._life = Life.CLOSING
             self._open_in = 0
-            self._members.refuse_calls(self._closed_error)
-            opened.endpoints.refuse_calls(self._closed_error)
+            self._members.refuse_calls(self._closed)
+            opened.endpoints.refuse_calls(self._closed)
 
     def _abandon(self, *, warn: bool = False) -> None:
         """End everything at once; what waits gets one non-blocking write, or is dropped.
@@ -213,9 +214,6 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._abandon()
         self._members.close()
 
-    def _closed_error(self) -> trio.ClosedResourceError:
-        return trio.ClosedResourceError(f"this {type(self).__name__} was closed")
-
     def _guard(self) -> None:
         """Refuse a call on a socket that is not open, or from another thread.
 
@@ -227,7 +225,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         if self._life is Life.NEW:
             raise RuntimeError(f"{self!r} is not open: use it inside 'async with'")
         if self._life is not Life.OPEN:
-            raise self._closed_error()
+            raise self._closed.error()
 
     def _check_thread(self) -> None:
         if self._opened is not None and threading.get_ident() != self._opened.thread:
