@@ -7,10 +7,12 @@ import importlib
 import inspect
 import logging
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import get_args
 
 import attrs
 from docutils import nodes
@@ -158,6 +160,49 @@ def shown(field: str, value: object) -> str:
     return f"{value >> 20} MiB" if value % 1024**2 == 0 else f"{value >> 10} KiB"
 
 
+def spelling(*names: str) -> re.Pattern[str]:
+    """Return what matches a union of these in a signature, with or without their modules."""
+    return re.compile(r" \| ".join(rf"(?:~[\w.]+\.)?{re.escape(name)}" for name in names))
+
+
+#: Where classes are whose objects programs get and never make: their fields say all.
+MADE_FOR_YOU = {"trio_mq._events", "trio_mq._peer", "trio_mq._statistics", "trio_mq._tally"}
+BUFFERS = ("bytes", "bytearray", "memoryview")
+#: Unions that annotations spell out, and what the reference calls them: the longest first.
+ALIASES = {
+    "Sendable": spelling(*BUFFERS, "Sequence[bytes", *BUFFERS[1:-1], "memoryview]"),
+    "BytesLike": spelling(*BUFFERS),
+    "Event": spelling(*[kind.__name__ for kind in get_args(trio_mq.Event)]),
+}
+# Overloads, and modules whose annotations are texts, have the names already.
+autodoc_type_aliases = {name: f"trio_mq.{name}" for name in ALIASES}
+
+
+def say_names(
+    app: Sphinx,
+    what: str,
+    name: str,
+    thing: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Write unions by their names in signatures: ``Sendable`` says more than what it stands for."""
+    del app, what, name, options
+    if getattr(thing, "__module__", "") in MADE_FOR_YOU and inspect.isclass(thing):
+        return "", None
+    return signature and with_names(signature), returns and with_names(returns)
+
+
+def with_names(text: str) -> str:
+    """Return a signature in which the unions above have their names, without a module in front."""
+    text = re.sub(r"~?(?:[\w.]+\.)?TypeAliasForwardRef\('([\w.]+)'\)", r"~\1", text)
+    for alias, union in ALIASES.items():
+        text = re.sub(rf"(?<!~)\btrio_mq\.{alias}\b", f"~trio_mq.{alias}", text)
+        text = union.sub(f"~trio_mq.{alias}", text)
+    return text
+
+
 def show_measurements() -> None:
     """Draw the charts and the tables of the page on performance from the stored figures."""
     sys.path.insert(0, str(ROOT))
@@ -235,6 +280,7 @@ def setup(app: Sphinx) -> None:
     generated.write(ROOT / "docs" / "_generated")
     importlib.import_module("inventory").write(ROOT / "docs" / "_generated" / "trio.inv")
     show_commands()
+    app.connect("autodoc-process-signature", say_names)
     app.connect("doctree-read", qualify_methods)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-docstring", put_comment_aside, priority=100)

@@ -9,7 +9,7 @@ async def serve(endpoint: str) -> None:
     """Greet whoever asks."""
     async with trio_mq.Rep(bind=endpoint) as rep:
         async for request in rep:
-            await rep.send(b"hello, " + bytes(request))
+            await rep.send(b"hello, " + request[0])
 
 
 async def main(endpoint: str) -> None:

@@ -25,7 +25,7 @@ async def main(endpoint: str = "tcp://127.0.0.1:5555") -> None:
             async for request in rep:
                 with trio.CancelScope(shield=True):
                     await trio.sleep(0.1)  # the work
-                    await rep.send(b"done: " + bytes(request))
+                    await rep.send(b"done: " + request[0])
         nursery.cancel_scope.cancel()  # of until_told; the block of rep writes what waits
 
 

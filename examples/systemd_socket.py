@@ -32,7 +32,7 @@ async def main(endpoint: str = "tcp://127.0.0.1:5555") -> None:
         else:
             await rep.bind(endpoint)
         async for request in rep:
-            await rep.send(b"hello, " + bytes(request))
+            await rep.send(b"hello, " + request[0])
 
 
 if __name__ == "__main__":

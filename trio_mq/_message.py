@@ -50,7 +50,7 @@ class Message(tuple[bytes, ...]):
         return tuple.__new__(cls, to_frames(frames))
 
     def __bytes__(self) -> bytes:
-        """Return the only frame; a message of several has no single answer."""
+        """Return the only frame, or raise ValueError if there are several."""
         return self._only_frame("bytes() of a message")
 
     def _only_frame(self, what: str) -> bytes:
@@ -77,11 +77,19 @@ class Message(tuple[bytes, ...]):
 
     @property
     def text(self) -> str:
-        """The only frame, decoded as UTF-8."""
+        """The only frame, decoded as UTF-8.
+
+        Raises:
+            ValueError: There are several frames; or it is no UTF-8 (`UnicodeDecodeError`).
+        """
         return self._only_frame(".text of a message").decode()
 
     def json(self) -> object:
-        """Return the only frame, parsed as JSON."""
+        """Return the only frame, parsed as JSON.
+
+        Raises:
+            ValueError: There are several frames; or it is no JSON (`json.JSONDecodeError`).
+        """
         import json  # noqa: PLC0415  # many programs need none
 
         return json.loads(self._only_frame(".json() of a message"))
@@ -129,7 +137,8 @@ def to_frames(message: Sendable) -> Frames:
             return (content,)
     if not isinstance(message, Sequence):
         raise TypeError(
-            f"a message is one bytes-like or a sequence of bytes-like, not {type(message).__name__}"
+            "a message is one bytes-like or a sequence of bytes-like, not "
+            f"{type(message).__name__}: encode it first, with json.dumps(…).encode() for instance"
         )
     if not message:
         raise ValueError("a message has at least one frame; send b'' for an empty one")

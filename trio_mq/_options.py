@@ -183,7 +183,9 @@ class Options:
     """Req, Dealer, Router: send one empty message on each new connection."""
 
     on_full: OnFull = attrs.field(default="drop_newest", validator=checks.one_of(get_args(OnFull)))
-    """Pub, XPub, Router: what to do when a peer's queue is full."""
+    """Pub, XPub, Router: what to do when a peer's queue is full. ``"drop_newest"`` drops and counts
+    the message, ``"drop_oldest"`` makes room by dropping the oldest one, ``"block"`` lets the
+    sender wait, and ``"disconnect"`` ends the connection with that peer."""
 
     correlate: bool | None = attrs.field(
         default=None, validator=attrs.validators.optional(checks.flag)
@@ -204,7 +206,9 @@ class Options:
     """Pub, XPub, Sub: deliver what does not match instead of what does; set it on both ends."""
 
     verbose: Verbosity = attrs.field(default="none", validator=checks.one_of(get_args(Verbosity)))
-    """XPub: which subscriptions are reported."""
+    """XPub: which subscriptions are reported. ``"none"``: the first one of a topic, and the end
+    of its last. ``"subscribe"``: each new one, but no end before the last. ``"all"``: each, and the
+    end of each. A peer that leaves ends all of its own."""
 
     manual: bool = attrs.field(default=False, validator=checks.flag)
     """XPub: subscriptions take effect only when the program accepts them."""
@@ -367,9 +371,17 @@ def option_names(options: type) -> frozenset[str]:
 def check_names(who: str, allowed: frozenset[str], given: Mapping[str, object]) -> None:
     for name in given:
         if name not in allowed:
-            instead = remedy(name) if name not in option_fields() else None
+            instead = None if name in option_fields() else remedy(name) or _nearest(name, allowed)
             hint = instead or f"it has {', '.join(sorted(allowed))}"
             raise TypeError(f"{who} has no option {name!r}; {hint}")
+
+
+def _nearest(name: str, allowed: frozenset[str]) -> str | None:
+    """Ask whether one of the options was meant that are spelt nearly so."""
+    import difflib  # noqa: PLC0415  # it takes a while to load, and only a mistake needs it
+
+    close = difflib.get_close_matches(name, sorted(allowed))
+    return f"do you mean {' or '.join(close)}?" if close else None
 
 
 def option_fields() -> frozenset[str]:

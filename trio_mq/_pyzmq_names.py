@@ -177,6 +177,13 @@ METHODS: Final = {
 """What to write instead of a method or a property of a pyzmq socket."""
 
 
+GUESSES: Final = {
+    "timeout": "put 'with trio.fail_after(seconds):' around a call",
+    "topic": "give topics=… to the constructor of a Sub, one or several",
+}
+"""Options that many libraries have, and what there is here."""
+
+
 def remedy(name: str) -> str | None:
-    """Return what to write instead of a name of pyzmq's; ``None`` if it is none."""
-    return METHODS.get(name) or OPTIONS.get(name.lower())
+    """Return what to write instead of a name of pyzmq's, or of a guess; ``None`` if it is none."""
+    return METHODS.get(name) or OPTIONS.get(name.lower()) or GUESSES.get(name)

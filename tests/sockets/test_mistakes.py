@@ -144,6 +144,9 @@ AN_ENDPOINT: Final = "tcp://host:port, tls://host:port, ipc://path or inproc://n
 MISTAKES: Final[dict[str, tuple[Mistake, type[Exception], str]]] = {
     # -- options --
     "sndhwm=": (made(Push, sndhwm=1), TypeError, "Push has no option 'sndhwm'; give send_hwm=…"),
+    "a slip": (made(Push, heartbeat_intervall=1), TypeError, "do you mean heartbeat_interval "),
+    "timeout=": (made(Push, timeout=1), TypeError, "'timeout'; put .*trio.fail_after"),
+    "topic=": (made(Sub, topic="a"), TypeError, "'topic'; give topics=…"),
     "rcvtimeo=": (made(Push, rcvtimeo=1), TypeError, "trio.fail_after"),
     "another type's": (made(Push, on_full="block"), TypeError, "'on_full'; it has .*send_hwm"),
     "hwm of 0": (made(Push, send_hwm=0), ValueError, "send_hwm=0 .* from 1 on, or None"),
