@@ -315,6 +315,7 @@ TESTED_ELSEWHERE: Final = {
     "_sockets/publishing.py": "spec/test_rfc29_pub.py, spec/test_rfc29_xpub.py",
     "_sockets/receiver.py": "cancellation/test_calls.py",
     "_sockets/replying.py": "spec/test_rfc28_rep.py, sockets/test_service.py",
+    "_sockets/requests.py": "sockets/test_service.py",
     "_sockets/requesting.py": "spec/test_rfc28_req.py, spec/test_replies.py",
     "_sockets/routing.py": "spec/test_rfc28_router.py, spec/test_rfc28_dealer.py",
     "_sockets/sender.py": "cancellation/test_calls.py, sockets/test_send_many.py",

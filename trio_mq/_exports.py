@@ -90,10 +90,10 @@ if TYPE_CHECKING:
     from trio_mq._sockets.receiver import Receiver as Receiver
     from trio_mq._sockets.replying import Rep as Rep
     from trio_mq._sockets.requesting import Req as Req
+    from trio_mq._sockets.requests import Request as Request
     from trio_mq._sockets.retry import Retry as Retry
     from trio_mq._sockets.routing import Dealer as Dealer, Router as Router
     from trio_mq._sockets.sender import Sender as Sender
-    from trio_mq._sockets.service import Request as Request
     from trio_mq._sockets.socket import Socket as Socket
     from trio_mq._sockets.subscribing import Sub as Sub, XSub as XSub
     from trio_mq._statistics import SocketStatistics as SocketStatistics
@@ -174,7 +174,7 @@ EXPORTS: Final = Exports(
         "trio_mq._sockets.retry": ["Retry"],
         "trio_mq._sockets.routing": ["Dealer", "Router"],
         "trio_mq._sockets.sender": ["Sender"],
-        "trio_mq._sockets.service": ["Request"],
+        "trio_mq._sockets.requests": ["Request"],
         "trio_mq._sockets.socket": ["Socket"],
         "trio_mq._sockets.subscribing": ["Sub", "XSub"],
         "trio_mq._statistics": ["SocketStatistics"],

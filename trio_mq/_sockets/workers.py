@@ -14,24 +14,22 @@ A worker ends early for one of two reasons. Its cancel scope was cancelled, beca
 has left. Or the function has changed context variables, which must not reach the next call.
 """
 
+# ruff: noqa: SLF001  # the workers are a part of their socket, in a file of its own
+
 from __future__ import annotations
 
 import contextvars
 import enum
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable
 
 import attrs
 import trio
 
 from trio_mq._log import HANDLER_FAILED
-from trio_mq._message import Sendable
-from trio_mq._patterns.service import InHand
+from trio_mq._patterns.service import InHand, ServicePattern
 from trio_mq._sockets.one_error import the_one
+from trio_mq._sockets.requests import Answer, Handler, Request, TakesRequests
 from trio_mq._waiting import TimeSlice
-
-Answer: TypeAlias = Sendable | None
-"""A reply, or ``None`` for none."""
 
 
 class Lead(enum.Enum):
@@ -49,22 +47,12 @@ class Lead(enum.Enum):
 class Workers:
     """One call of ``serve``."""
 
-    #: The class of the socket, for logs.
-    name: str
-    #: Takes the next request if there is one; `None`: there is none.
-    take_now: Callable[[], InHand | None]
-    #: Waits for it.
-    take: Callable[[], Awaitable[InHand]]
+    #: Takes requests, and hands over replies.
+    socket: TakesRequests[ServicePattern]
+    #: The function of the program.
+    handler: Handler
     #: The time slice of the run.
     time_slice: TimeSlice
-    #: Calls the function of the program.
-    call: Callable[[InHand], Awaitable[Answer] | Answer]
-    #: Hands over the reply.
-    answer: Callable[[InHand, Sendable], Awaitable[None]]
-    #: Raises when the socket is closed.
-    until_closed: Callable[[], Awaitable[None]]
-    #: Gets every request that was taken, when nobody works on it any more.
-    settle: Callable[[InHand], None]
     #: How many requests may be in hand.
     most: int
     cancel_when_gone: bool
@@ -83,7 +71,7 @@ class Workers:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                nursery.start_soon(self.until_closed)
+                nursery.start_soon(self.socket._until_closed)
                 self._let_another_lead()
         except BaseExceptionGroup as group:
             # That there is a nursery in this call must not show in its errors.
@@ -112,7 +100,7 @@ class Workers:
                 try:
                     await self._handle(request, scope)
                 finally:
-                    self.settle(request)
+                    self.socket._settle(request)
                 if scope.cancel_called or not self._has_clean_context():
                     break
                 request = await self._take_next()
@@ -122,7 +110,7 @@ class Workers:
     async def _take_next(self) -> InHand:
         spent = self.time_slice.is_spent()
         if self._lead is Lead.COMES and not spent:
-            request = self.take_now()
+            request = self.socket._take_request_now()
             if request is not None:
                 return request
         if self._lead is not Lead.NOBODY:
@@ -136,10 +124,10 @@ class Workers:
         return await self._take_as_leader()
 
     async def _take_as_leader(self) -> InHand:
-        request = self.take_now()
+        request = self.socket._take_request_now()
         if request is None:
             self._lead = Lead.WAITS
-            request = await self.take()
+            request = await self.socket._take_request()
         self._lead = Lead.NOBODY
         self._let_another_lead()
         return request
@@ -158,7 +146,7 @@ class Workers:
         try:
             reply = await self._call(request)
             if reply is not None:
-                await self.answer(request, reply)
+                await self.socket._hand_over(request, reply)
         except Exception as error:  # noqa: BLE001  # whatever it is, it concerns this request alone
             self._log(request, error)
         except BaseExceptionGroup as group:
@@ -170,9 +158,9 @@ class Workers:
 
     @trio.lowlevel.disable_ki_protection
     async def _call(self, request: InHand) -> Answer:
-        result = self.call(request)
+        result = self.handler(Request(request, self.socket))
         return await result if isinstance(result, Awaitable) else result
 
     def _log(self, request: InHand, error: BaseException) -> None:
         fate = "answered already" if request.over else "declined"
-        HANDLER_FAILED.tell(self.name, repr(request.peer), fate, error=error)
+        HANDLER_FAILED.tell(type(self.socket).__name__, repr(request.peer), fate, error=error)
