@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 import trio
@@ -13,6 +13,9 @@ from tests.property.pipes import Books, new_pipe, no_peer
 from trio_mq import DropReason, Message
 from trio_mq._pipes.budget import DEPARTED, SMALL_READ, ReceiveBudget, Share, Tail, cost_of
 from trio_mq._pipes.pipe import Pipe
+
+if TYPE_CHECKING:
+    from trio_mq._telling import Teller
 
 LIMIT: Final = 1_000_000
 
@@ -24,9 +27,11 @@ class Owner(Books):
         super().__init__()
         self.closings = 0
         self.gone: list[Pipe] = []
-        self.budget = ReceiveBudget(LIMIT, self._closed)
+        self.budget = ReceiveBudget(LIMIT, cast("Teller", self))
 
-    def _closed(self) -> None:
+    def budget_is_used_up(self, used: int) -> None:
+        """Count it, as the log would tell it."""
+        assert used >= LIMIT
         self.closings += 1
 
     def emptied(self, pipe: Pipe) -> None:

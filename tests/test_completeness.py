@@ -266,7 +266,7 @@ TESTED_ELSEWHERE: Final = {
     "_connections/origin.py": "a protocol: connections/test_link.py",
     "_connections/our_terms.py": "zmtp/test_terms.py, interop/test_pairs.py",
     "_connections/registry.py": "sockets/test_endpoints.py",
-    "_connections/scope.py": "cancellation/test_lifetime.py",
+    "_scope.py": "cancellation/test_lifetime.py",
     "_connections/vigil.py": "sockets/test_endpoints.py",
     "_connections/waiting_calls.py": "sockets/test_waited_connects.py",
     "_contract.py": "it has no behaviour but the words for endings: connections/test_link.py",

@@ -25,7 +25,7 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _peer _options                one handshaken connection; what can be set
     auth _hardened _option_checks    who may talk to a socket; what an option may be
     zmtp                          the protocol without I/O: bytes in, events out
-    _limits _tally _waiting _chance _pyzmq_names    bounds, figures, waiting, chance, old names
+    _limits _tally _waiting _scope _chance _pyzmq_names    bounds, figures, waiting, tasks, chance
     _log                          every line of the log
     _message                      frames
     _errors _lazy                 exceptions; names that are loaded when they are asked for

@@ -8,8 +8,11 @@ once a second. Which lines there are is in `_log`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
+
+import trio
 
 from trio_mq import _log as log
 from trio_mq._errors import AuthenticationFailed, ProtocolError, Refusal, RemoteProtocolError
@@ -32,6 +35,8 @@ from trio_mq._peer import Peer
 _ORDINARY: Final = frozenset({"eof", "reset", "closed", "connection-lost"})
 #: Seconds for which a service may be missing that is perhaps just being started, or restarted.
 _STARTING: Final = 0.5
+#: Seconds between two lines about a receive budget that is used up.
+_BUDGET_QUIET: Final = 60.0
 #: A peer that is sent away for one of these has taken more than it may.
 _LIMITS: Final = frozenset({"receive-budget", "subscription-limit"})
 
@@ -44,6 +49,7 @@ class Teller:
     """
 
     __slots__ = (
+        "_budget_quiet_until",
         "_failing_since",
         "_given_up",
         "_listening",
@@ -71,6 +77,7 @@ class Teller:
         self._refused: dict[str, log.Sparingly] = {}
         self._misbehaved: dict[str, log.Sparingly] = {}
         self._given_up = log.Sparingly(log.REQUEST_GIVEN_UP, name)
+        self._budget_quiet_until = -math.inf
 
     def __call__(self, event: Event) -> None:
         """Write the line that an event is worth; drops have a log of their own, in `drop_log`."""
@@ -184,6 +191,13 @@ class Teller:
     def request_given_up(self, endpoint: str, error: BaseException) -> None:
         """A call was cancelled whose request waited for an endpoint that can't be reached."""
         self._given_up.tell(self._name, _why(endpoint, error))
+
+    def budget_is_used_up(self, used: int) -> None:
+        """Nothing more is read: at most a line a minute, since the statistics say it too."""
+        now = trio.current_time()
+        if now >= self._budget_quiet_until:
+            self._budget_quiet_until = now + _BUDGET_QUIET
+            log.BUDGET_USED_UP.tell(self._name, used)
 
     # -- subscriptions --
 

@@ -40,7 +40,7 @@ class World:
         self, verdict: Vital = Vital.SPOKE, *, writes: bool = True, limits: Limits | None = None
     ) -> None:
         self.verdict = verdict
-        self.written = 0
+        self.written_to_peer = 0
         self.writes = writes
         self.pings = 0
         self.heartbeat = Heartbeat(
@@ -49,7 +49,6 @@ class World:
             cast("ByteStream", self),
             cast("Outbound[Pipe]", self),
             no_peer(),
-            written=lambda: self.written,
         )
 
     def vital(self, seconds: float) -> Vital:
@@ -85,7 +84,7 @@ async def test_a_program_with_messages_before_the_ping_may_be_busy(
 ) -> None:
     """For as long as its kernel is there."""
     world = World(vital)
-    world.written = 1
+    world.written_to_peer = 1
     assert await world.silent_after(3600) is None
 
 
@@ -103,7 +102,7 @@ async def test_a_busy_program_whose_kernel_is_not_heard_is_dead(
 ) -> None:
     """A vanished host, or a stream of which nothing can be known."""
     world = World(vital)
-    world.written = 1
+    world.written_to_peer = 1
     silent = await world.silent_after(60)
     assert silent is not None
     assert 7 <= silent < 7.1
@@ -114,7 +113,7 @@ async def test_the_end_of_a_busy_program_s_kernel_is_noticed_soon(
 ) -> None:
     """A verdict holds for a second, not for ever."""
     world = World(Vital.SPOKE)
-    world.written = 1
+    world.written_to_peer = 1
     assert await world.silent_after(600.5) is None
     world.verdict = Vital.SILENT
     silent = await world.silent_after(60)
@@ -127,7 +126,7 @@ async def test_a_pong_says_that_what_was_written_before_its_ping_is_read(
 ) -> None:
     """What was written before that can't keep the program busy any more."""
     world = World(Vital.SPOKE)
-    world.written = 1
+    world.written_to_peer = 1
     assert await world.silent_after(6) is None
     world.heartbeat.heard()
     world.heartbeat.ponged(b"")

@@ -56,6 +56,7 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "hwm_bytes": GIVEN,
         "_tally": FIGURES,
         "_ledger": GIVEN,
+        "_written_before": FIGURES,
         "_counted": FIGURES,
         "_counted_bytes": FIGURES,
         "gone": "drains wait for messages, whoever gets them",

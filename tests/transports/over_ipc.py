@@ -10,7 +10,7 @@ from pathlib import Path
 from trio_mq import Options
 from trio_mq._transports import ipc
 from trio_mq._transports.endpoint import IpcEndpoint
-from trio_mq._transports.listener import Listener, Listening
+from trio_mq._transports.listener import Acceptors, Listener
 from trio_mq._transports.schemes import parse_bind, parse_connect
 from trio_mq._transports.stream import ByteStream, SocketStream
 
@@ -27,7 +27,7 @@ async def dial(endpoint: str, options: Options = OPTIONS) -> SocketStream:
 @contextlib.asynccontextmanager
 async def listening(
     endpoint: str, options: Options = OPTIONS
-) -> AsyncIterator[Listening[Listener]]:
+) -> AsyncIterator[Acceptors[Listener]]:
     """Listen on an endpoint given as text, for a while."""
     parsed = parse_bind(endpoint)
     assert isinstance(parsed, IpcEndpoint)
@@ -39,7 +39,7 @@ async def listening(
 
 
 @contextlib.asynccontextmanager
-async def connected(place: Listening[Listener]) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
+async def connected(place: Acceptors[Listener]) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
     """Dial, accept, and close both ends at the end."""
     ours = await dial(place.endpoint)
     theirs = await place.listeners[0].accept()

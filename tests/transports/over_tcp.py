@@ -13,7 +13,7 @@ import trio.testing
 from trio_mq import Options
 from trio_mq._transports import tcp
 from trio_mq._transports.endpoint import TcpEndpoint
-from trio_mq._transports.listener import Listener, Listening
+from trio_mq._transports.listener import Acceptors, Listener
 from trio_mq._transports.schemes import parse_bind, parse_connect
 from trio_mq._transports.stream import ByteStream, SocketStream
 
@@ -39,7 +39,7 @@ async def dial(endpoint: str, options: Options = OPTIONS) -> SocketStream:
 @contextlib.asynccontextmanager
 async def listening(
     endpoint: str, options: Options = OPTIONS
-) -> AsyncIterator[Listening[Listener]]:
+) -> AsyncIterator[Acceptors[Listener]]:
     """Listen on an endpoint given as text, for a while."""
     parsed = parse_bind(endpoint)
     assert isinstance(parsed, TcpEndpoint)
@@ -50,7 +50,7 @@ async def listening(
         found.close()
 
 
-async def accept_from_any(place: Listening[Listener]) -> ByteStream:
+async def accept_from_any(place: Acceptors[Listener]) -> ByteStream:
     """Accept one connection, on whichever of the listeners it comes."""
     accepted: list[ByteStream] = []
 
@@ -66,7 +66,7 @@ async def accept_from_any(place: Listening[Listener]) -> ByteStream:
 
 @contextlib.asynccontextmanager
 async def connected(
-    place: Listening[Listener], target: str, options: Options = OPTIONS
+    place: Acceptors[Listener], target: str, options: Options = OPTIONS
 ) -> AsyncIterator[tuple[SocketStream, ByteStream]]:
     """Dial, accept, and close both ends at the end."""
     ours = await dial(target, options)
@@ -78,7 +78,7 @@ async def connected(
         await theirs.aclose()
 
 
-def port_of(place: Listening[Listener]) -> int:
+def port_of(place: Acceptors[Listener]) -> int:
     """Return the port that was chosen."""
     return int(place.endpoint.rpartition(":")[2])
 

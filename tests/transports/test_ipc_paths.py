@@ -32,7 +32,7 @@ from tests.transports.over_ipc import (
 )
 from trio_mq._transports import ipc
 from trio_mq._transports.endpoint import IpcEndpoint
-from trio_mq._transports.listener import Listener, Listening
+from trio_mq._transports.listener import Acceptors, Listener
 
 # -- what lies there already --
 
@@ -201,7 +201,7 @@ async def test_a_bind_waits_for_another_programs_bind(folder: Path) -> None:
 async def test_of_many_binds_at_once_one_succeeds(folder: Path) -> None:
     """All find the same stale file; one replaces it, and none takes the winner's."""
     leave_stale_socket(folder / "sock")
-    won: list[Listening[Listener]] = []
+    won: list[Acceptors[Listener]] = []
 
     async def bind() -> None:
         with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_mq._transports.listener import Listener, Listening
+from trio_mq._transports.listener import Acceptors, Listener
 from trio_mq._transports.stream import SocketStream
 
 
@@ -226,7 +226,7 @@ async def test_closing_cleans_up_once_and_before_the_socket_closes() -> None:
     """The clean-up may rely on the socket being ours still; it happens once."""
     sock = socket.create_server(("127.0.0.1", 0))
     found: list[int] = []
-    listening = Listening("tcp://x", (Listener(sock, stream, lambda: found.append(sock.fileno())),))
+    listening = Acceptors("tcp://x", (Listener(sock, stream, lambda: found.append(sock.fileno())),))
     number = sock.fileno()
     listening.close()
     listening.close()

@@ -12,7 +12,6 @@ come, the less time each has before it counts as idle. One that waits for us is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
@@ -24,7 +23,7 @@ from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._events import Accepted, AcceptFailed
 from trio_mq._options import Options
-from trio_mq._transports.listener import EXHAUSTED, Acceptor, StreamListener
+from trio_mq._transports.listener import EXHAUSTED, Acceptor, Acceptors, StreamListener
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Role
 
@@ -42,10 +41,9 @@ class Binder:
 
     Args:
         owner: The socket.
-        endpoint: The resolved endpoint.
+        acceptors: The resolved endpoint, and what listens there: several for a wildcard or a name
+            with several addresses.
         options: Those of the endpoint.
-        acceptors: What listens: several for a wildcard or a name with several addresses.
-        on_close: Called once when it stops listening, or ``None``.
         terms: On which it speaks.
     """
 
@@ -53,20 +51,18 @@ class Binder:
         self,
         owner: SocketSide,
         *,
-        endpoint: str,
+        acceptors: Acceptors[Acceptor],
         options: Options,
-        acceptors: Sequence[Acceptor],
-        close: Callable[[], None],
         terms: OurTerms,
     ) -> None:
-        self.endpoint = endpoint
+        self.endpoint: str = acceptors.endpoint
         self.options = options
         #: Links of this endpoint, oldest first.
         self.links: dict[Link, None] = {}
         #: Those that have not finished their handshake, with the time of their arrival.
         self._half_open: dict[Link, float] = {}
         #: What strangers may cost.
-        self.keeper: Doorkeeper = Doorkeeper(endpoint, options.limits)
+        self.keeper: Doorkeeper = Doorkeeper(self.endpoint, options.limits)
         self._grace = _GRACE
         #: One of them has finished its handshake, or ended.
         self._closed_one = trio.Event()
@@ -74,7 +70,6 @@ class Binder:
         self.done: trio.Event = trio.Event()
         self._owner = owner
         self._acceptors = acceptors
-        self._close = close
         self._terms = terms
         self._accepting = trio.CancelScope()
         self._stopped = False
@@ -101,7 +96,7 @@ class Binder:
     def _state(self) -> EndpointState:
         if self._finishing:
             return EndpointState.CLOSING
-        if self._broken == len(self._acceptors):
+        if self._broken == len(self._acceptors.listeners):
             return EndpointState.FAILED
         return EndpointState.LISTENING
 
@@ -115,14 +110,14 @@ class Binder:
         finally:
             self.close()
             with trio.CancelScope(shield=True):
-                for acceptor in self._acceptors:
+                for acceptor in self._acceptors.listeners:
                     if isinstance(acceptor, StreamListener):
                         await acceptor.aclose()
             self.done.set()
 
     async def _accept_all(self, nursery: trio.Nursery) -> None:
         async with trio.open_nursery() as acceptors:
-            for acceptor in self._acceptors:
+            for acceptor in self._acceptors.listeners:
                 acceptors.start_soon(
                     self._accept, acceptor, nursery, name=f"trio_mq listener {self.endpoint}"
                 )
@@ -130,7 +125,7 @@ class Binder:
     def close(self) -> None:
         """Stop listening; what was accepted goes on."""
         self._accepting.cancel()
-        self._close()
+        self._acceptors.close()
 
     def stop(self) -> None:
         """Stop listening and drop every connection, each in its own scope: see `scope`."""

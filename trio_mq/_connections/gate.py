@@ -9,7 +9,7 @@ exception itself, since its traceback holds them.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
@@ -17,6 +17,7 @@ import trio
 from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._errors import AuthenticationFailed
 from trio_mq._options import Options
+from trio_mq._transports.stream import ByteStream
 from trio_mq.auth.request import Authenticator, Granted, Refused, Request, Revocation, Verdict
 from trio_mq.zmtp import Connection, PeerProperties
 from trio_mq.zmtp.greeting import GREETING_SIZE
@@ -26,11 +27,10 @@ class Gate:
     """Where one peer waits for the authenticator's answer.
 
     Args:
+        stream: Says where the peer is, and which certificate it has shown.
         connection: Of the peer; is told the answer.
         options: Those of the endpoint.
         endpoint: The endpoint of ours.
-        address: Where the peer is.
-        certificate: Returns the one that the peer has shown, if any.
         accepted: The peer has connected to us.
         keeper: Limits how many may ask at a time.
         on_revoked: Called when the grant is taken back.
@@ -39,7 +39,6 @@ class Gate:
     __slots__ = (
         "_accepted",
         "_address",
-        "_certificate",
         "_connection",
         "_endpoint",
         "_heard",
@@ -48,27 +47,27 @@ class Gate:
         "_options",
         "_passed",
         "_revocations",
+        "_stream",
         "in_line",
     )
 
     def __init__(
         self,
+        stream: ByteStream,
         connection: Connection,
         options: Options,
         *,
         endpoint: str,
-        address: str,
         accepted: bool,
-        certificate: Callable[[], Mapping[str, object] | None],
         keeper: Doorkeeper,
         on_revoked: Callable[[], None],
     ) -> None:
+        self._stream = stream
         self._connection = connection
         self._options = options
         self._endpoint = endpoint
-        self._address = address
+        self._address = stream.peer_address
         self._accepted = accepted
-        self._certificate = certificate
         self._keeper = keeper
         self._on_revoked = on_revoked
         #: The peer waits for us: until we may compute, or for the authenticator.
@@ -110,7 +109,7 @@ class Gate:
             domain=self._options.zap_domain,
             address=self._address,
             endpoint=self._endpoint,
-            certificate=self._certificate(),
+            certificate=self._stream.certificate(),
         )
         self.in_line = True
         verdict = await self._verdict(request)

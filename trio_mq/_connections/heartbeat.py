@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -102,9 +101,8 @@ class Heartbeat:
         options: The intervals.
         connection: Encodes PINGs and PONGs.
         stream: Looks at the other kernel; see `ByteStream.vital`.
-        outbound: Wakes the writer, which takes what is due.
+        outbound: Wakes the writer, which takes what is due, and knows how much was written.
         peer: Learns its round-trip time.
-        written: Tells how many messages were written to the peer so far.
     """
 
     def __init__(
@@ -114,8 +112,6 @@ class Heartbeat:
         stream: ByteStream,
         outbound: Outbound[Pipe],
         peer: Peer,
-        *,
-        written: Callable[[], int],
     ) -> None:
         self._interval = options.heartbeat_interval or math.inf
         self._timeout = options.heartbeat_timeout or options.heartbeat_interval or math.inf
@@ -125,7 +121,6 @@ class Heartbeat:
         self._stream = stream
         self._outbound = outbound
         self._peer = peer
-        self._written = written
         now = trio.current_time()
         self._heard = now
         self._next_ping = now + self._interval
@@ -300,7 +295,7 @@ class Heartbeat:
             self._last_sent = now
             self._context = f"{now:.6f}"[-16:].encode() if self._knows_contexts else b""
             if len(self._asked) < _MOST_ASKED:
-                self._asked.append(self._written())
+                self._asked.append(self._outbound.written_to_peer)
             frames += self._connection.ping(self._ttl, self._context)
         return frames
 

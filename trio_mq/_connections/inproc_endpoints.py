@@ -12,7 +12,6 @@ import trio
 
 from trio_mq._connections.backoff import Backoff, is_fault
 from trio_mq._connections.inproc_link import InprocLink, join
-from trio_mq._connections.scope import Scope
 from trio_mq._contract import Ending, SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._errors import HandshakeError
@@ -20,6 +19,7 @@ from trio_mq._events import Retrying
 from trio_mq._log import BOUND_ELSEWHERE
 from trio_mq._options import Options
 from trio_mq._pipes.pipe import Hold, Pipe
+from trio_mq._scope import Scope
 from trio_mq._transports.inproc import NameHolder, Namespace
 
 

@@ -41,7 +41,6 @@ from trio_mq._connections.heartbeat import Heartbeat, Pulse
 from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
 from trio_mq._connections.origin import LinkOrigin
 from trio_mq._connections.reader import Reader
-from trio_mq._connections.scope import Task
 from trio_mq._connections.wire_log import overheard
 from trio_mq._connections.writer import Writer
 from trio_mq._contract import Ending, SocketSide
@@ -49,6 +48,7 @@ from trio_mq._errors import HandshakeError, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._scope import Task
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import (
     Connection,
@@ -90,7 +90,6 @@ class Link:
         "_reader",
         "_stream",
         "_writer",
-        "_written_before",
         "_written_out",
         "address",
         "endpoint",
@@ -123,12 +122,11 @@ class Link:
         self._owner = owner
         self._origin = origin
         self._gate = Gate(
+            self._stream,
             connection,
             origin.options,
             endpoint=origin.endpoint,
-            address=stream.peer_address,
             accepted=pipe is None,
-            certificate=stream.certificate,
             keeper=origin.keeper,
             on_revoked=partial(self.hang_up, "revoked"),
         )
@@ -144,8 +142,6 @@ class Link:
         self._ending_tasks = 0
         #: All was written, and nothing follows.
         self._written_out = False
-        #: What had been written through this pipe before this link had it.
-        self._written_before = 0
 
     def __repr__(self) -> str:
         return f"<Link {self.endpoint} to {self.address}>"
@@ -335,7 +331,6 @@ class Link:
         self.peer = peer
         self._reader, self._writer = reader, writer
         self._established = trio.current_time()
-        self._written_before = pipe.tally.written
         self._origin.established(self)
         self._owner.connected(self, peer)
         if pipe.outbound.queue:
@@ -356,7 +351,7 @@ class Link:
     def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
         """The kernel has everything, and sends it: leave when the close can reset nothing."""
         self._written_out = True
-        if shut and self._written():
+        if shut and self.pipe is not None and self.pipe.outbound.written_to_peer:
             self._start(self._leave, "farewell")
         else:
             self._go()
@@ -371,10 +366,6 @@ class Link:
     def _go(self) -> None:
         self._hung_up = "closed"
         self._end(None)
-
-    def _written(self) -> int:
-        """Return how many messages were written to this connection."""
-        return 0 if self.pipe is None else self.pipe.tally.written - self._written_before
 
     # -- what arrives --
 
@@ -405,7 +396,6 @@ class Link:
                 self._stream,
                 self.pipe.outbound,
                 self.peer,
-                written=self._written,
             )
             self._pulse.begin(heartbeat)
             self._start(partial(self._beat, heartbeat), "heartbeat")

@@ -16,11 +16,11 @@ from typing import Final
 import attrs
 import trio
 
-from trio_mq._connections.scope import Scope
 from trio_mq._context import Context, shared_by
 from trio_mq._errors import UnencryptedWarning
 from trio_mq._log import WATCH_ENDED
 from trio_mq._options import Options
+from trio_mq._scope import Scope
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
 from trio_mq._transports.schemes import check
 from trio_mq.auth.request import Authenticator, Watching

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import attrs
 import trio
@@ -24,8 +24,9 @@ from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._events import Listening, ListeningStopped
 from trio_mq._options import Options, override
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._scope import Scope
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
-from trio_mq._transports.listener import AnyListener, StreamListener, listeners_of
+from trio_mq._transports.listener import Acceptors, AnyListener, StreamListener, listeners_of
 from trio_mq._transports.schemes import (
     OpenStream,
     checked,
@@ -35,9 +36,6 @@ from trio_mq._transports.schemes import (
     wrap,
 )
 from trio_mq._waiting import Closed
-
-if TYPE_CHECKING:
-    from trio_mq._connections.scope import Scope
 
 AnyBound: TypeAlias = Binder | InprocBinder
 
@@ -132,25 +130,21 @@ class EndpointRegistry:
                 options=options,
                 names=shared_by(self._context).names,
             )
-        listening = await self._context.network.listen(endpoint, options)
         return Binder(
             self._owner,
-            endpoint=listening.endpoint,
+            acceptors=await self._context.network.listen(endpoint, options),
             options=options,
-            acceptors=listening.listeners,
-            close=listening.close,
             terms=OurTerms(self._owner, options),
         )
 
     def _bind_listeners(
         self, label: str, options: Options, listeners: Iterable[AnyListener]
     ) -> Binder:
+        streams = [StreamListener(listener, partial(wrap, label)) for listener in listeners]
         return Binder(
             self._owner,
-            endpoint=label,
+            acceptors=Acceptors(label, tuple(streams)),
             options=options,
-            acceptors=[StreamListener(listener, partial(wrap, label)) for listener in listeners],
-            close=lambda: None,
             terms=OurTerms(self._owner, options),
         )
 

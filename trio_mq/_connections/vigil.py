@@ -13,16 +13,14 @@ unanswered, the task itself gives the connection up.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
 from trio_mq._connections.binder import Binder
 from trio_mq._connections.dialer import Dialer
+from trio_mq._scope import Scope
 from trio_mq._transports.tcp import patience_of
-
-if TYPE_CHECKING:
-    from trio_mq._connections.scope import Scope
 
 #: Looks in the time after which the kernel would give up, and the bounds of the pause between two.
 _LOOKS: Final = 4

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
 from trio_mq._log import DROPPED, LEFT_BEHIND
+from trio_mq._scope import Scope
 from trio_mq._tally import DropReason
 
 #: What is told, in words, and how loudly.
@@ -29,13 +29,6 @@ _TOLD: Final = {
 }
 #: Seconds between two lines of a socket.
 _PAUSE: Final = 1.0
-
-
-class Spawner(Protocol):
-    """What runs tasks of a socket."""
-
-    def spawn_in_background(self, task: Callable[[], Awaitable[None]], name: str) -> None:
-        """Run a task that holds up no closing."""
 
 
 class DropLog:
@@ -56,9 +49,9 @@ class DropLog:
         #: A task waits to tell the rest of a burst.
         self._comes = False
         #: Where the socket's tasks run; ``None``: it is not open yet.
-        self._scope: Spawner | None = None
+        self._scope: Scope | None = None
 
-    def begin(self, scope: Spawner) -> None:
+    def begin(self, scope: Scope) -> None:
         """The socket is open, and can run a task for what is untold at the end of a burst."""
         self._scope = scope
 

@@ -5,13 +5,10 @@ Patterns and the membership both write here; neither needs to know the other for
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-import trio
-
 from trio_mq._events import Dropped, EventHub, Undelivered
-from trio_mq._log import ABANDONED, BUDGET_USED_UP, UNDELIVERED
+from trio_mq._log import ABANDONED, UNDELIVERED
 from trio_mq._patterns.drop_log import DropLog
 from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
@@ -35,9 +32,9 @@ class Ledger:
 
     def __init__(self, name: str, receive_budget: int | None) -> None:
         self.name = name
-        self.budget = ReceiveBudget(receive_budget, self._budget_closed)
         #: Writes the log of what happens.
         self.teller: Teller = Teller(name)
+        self.budget = ReceiveBudget(receive_budget, self.teller)
         self.hub: EventHub = EventHub(self.teller)
         self.drains: Drains = Drains()
         #: Tasks that wait for peers or subscribers, each for a condition of its own.
@@ -52,7 +49,6 @@ class Ledger:
         #: Pipes in which something waits to be written, and perhaps some in which nothing does.
         self.busy: dict[Pipe, None] = {}
         self.drop_log: DropLog = DropLog(name)
-        self._budget_quiet_until = -math.inf
 
     def link_of(self, pipe: Pipe) -> AnyLink | None:
         """Return the connection that has borrowed a pipe, from its handshake to its end."""
@@ -121,13 +117,6 @@ class Ledger:
         self.busy.pop(pipe, None)
         pipe.inbound.forgotten()
         pipe.move_books(self.departed)
-
-    def _budget_closed(self) -> None:
-        """Log that nothing more is read; at most a line a minute, the statistics say it too."""
-        now = trio.current_time()
-        if now >= self._budget_quiet_until:
-            self._budget_quiet_until = now + 60.0
-            BUDGET_USED_UP.tell(self.name, self.budget.used)
 
     def readopt(self, pipe: Pipe) -> None:
         """A message goes back into a pipe that was perhaps forgotten because it was the last."""

@@ -46,6 +46,7 @@ from trio_mq._message import Message
 
 if TYPE_CHECKING:
     from trio_mq._options import Options
+    from trio_mq._telling import Teller
 
 _UNLIMITED: Final = 1 << 62
 #: What a message takes beside its payload, on its own and for each frame.
@@ -100,7 +101,7 @@ class ReceiveBudget:
 
     Args:
         limit: Bytes, or ``None`` for no limit.
-        on_closed: Told each time that it is used up.
+        teller: Writes in the log that it is used up; ``None``: nobody does.
     """
 
     __slots__ = (
@@ -108,23 +109,21 @@ class ReceiveBudget:
         "_half",
         "_limit",
         "_line",
-        "_on_closed",
         "_open_again",
         "_opening",
         "_parked",
         "_partial",
         "_shares",
+        "_teller",
         "_waiting",
         "closed",
         "left",
     )
 
-    def __init__(
-        self, limit: int | None = None, on_closed: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, limit: int | None = None, teller: Teller | None = None) -> None:
         self._limit = _UNLIMITED if limit is None else limit
         self._half = self._limit // 2
-        self._on_closed = on_closed
+        self._teller = teller
         #: Bytes that whole messages may still take; whoever takes some closes the budget with the
         #: last of them. Both are read and written for each batch, so they are plain attributes.
         self.left: int = self._limit
@@ -163,7 +162,8 @@ class ReceiveBudget:
     def close(self) -> None:
         """The budget is used up."""
         self.closed = True
-        self._on_closed()
+        if self._teller is not None:
+            self._teller.budget_is_used_up(self.used)
 
     def give_back(self, cost: int) -> None:
         """Messages were received, or dropped."""

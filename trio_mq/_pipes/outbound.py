@@ -109,6 +109,8 @@ class Outbound(Generic[PipeT]):
     #: While fewer messages than these wait, one of up to `SMALL` bytes may simply be appended and
     #: counted in ``size``: the writer knows, and both limits admit it.
     append_below: int = attrs.field(init=False, default=0)
+    #: Messages that were written to earlier peers.
+    _written_before: int = attrs.field(init=False, default=0)
     #: How much of it is in the tally, and in that of the socket; see `count_put`.
     _counted: int = attrs.field(init=False, default=0)
     _counted_bytes: int = attrs.field(init=False, default=0)
@@ -364,6 +366,7 @@ class Outbound(Generic[PipeT]):
         self._require(Hold.FREE)
         self.hold = Hold.LENT
         self._borrower = borrower
+        self._written_before = self._tally.written
 
     def give_back(self, *, partly_written: bool) -> None:
         """Take the queue back, with the batch in hand; see `Pipe.give_back`."""
@@ -453,6 +456,11 @@ class Outbound(Generic[PipeT]):
         total.accepted_bytes += size
         self._counted = waiting
         self._counted_bytes = self.size
+
+    @property
+    def written_to_peer(self) -> int:
+        """Messages that were written to the present peer."""
+        return self._tally.written - self._written_before
 
     @property
     def mark(self) -> int:

@@ -7,8 +7,8 @@ import enum
 import attrs
 
 from trio_mq._connections.registry import EndpointRegistry
-from trio_mq._connections.scope import Scope
 from trio_mq._context import Context
+from trio_mq._scope import Scope
 
 
 class Life(enum.Enum):

@@ -16,13 +16,13 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq import _debug as debug
 from trio_mq._connections.registry import EndpointRegistry
-from trio_mq._connections.scope import Scope
 from trio_mq._context import Context, checked, default_context, shared_by
 from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._events import EventStream
 from trio_mq._options import ConnectionOptions
 from trio_mq._patterns.pattern import P_co, Pattern
 from trio_mq._peer import Peer
+from trio_mq._scope import Scope
 from trio_mq._sockets.attributes import OnlyKnownAttributes
 from trio_mq._sockets.description import described
 from trio_mq._sockets.keywords import BindOptions, Endpoints, endpoints_of, make_options, number_of

@@ -35,7 +35,7 @@ from trio_mq._options import Options
 from . import kernel_socket, system
 from .endpoint import MAX_IPC_PATH, IpcEndpoint
 from .failure import attempting
-from .listener import Listener, Listening
+from .listener import Acceptors, Listener
 from .lock_file import lock_file
 from .stream import SocketStream
 
@@ -83,7 +83,7 @@ async def _connect(sock: socket.socket, address: bytes) -> None:
 # -- listen --
 
 
-async def listen(endpoint: IpcEndpoint, options: Options) -> Listening[Listener]:
+async def listen(endpoint: IpcEndpoint, options: Options) -> Acceptors[Listener]:
     """Listen on a path, an abstract name, or on a fresh path that only our user can reach.
 
     The file is removed when the listener closes, unless somebody else's has taken its place.
@@ -112,7 +112,7 @@ async def listen(endpoint: IpcEndpoint, options: Options) -> Listening[Listener]
             return _listen_on(endpoint, options)
 
 
-def _listen_on_fresh_path(options: Options) -> Listening[Listener]:
+def _listen_on_fresh_path(options: Options) -> Acceptors[Listener]:
     parent = next(filter(None, map(os.environ.get, _TEMPORARY)), "/tmp")  # noqa: S108 (below it)
     directory = Path(tempfile.mkdtemp(prefix="trio_mq-", dir=parent)).absolute()
     try:
@@ -135,7 +135,7 @@ def _short_enough(path: Path) -> str:
 
 def _listen_on(
     endpoint: IpcEndpoint, options: Options, directory: Path | None = None
-) -> Listening[Listener]:
+) -> Acceptors[Listener]:
     sock = system.unix_socket()
     clean_up = _nothing
     try:
@@ -152,7 +152,7 @@ def _listen_on(
         clean_up()
         sock.close()
         raise
-    return Listening(
+    return Acceptors(
         str(endpoint), (Listener(sock, functools.partial(_stream, _shown(endpoint)), clean_up),)
     )
 

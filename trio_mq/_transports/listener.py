@@ -146,7 +146,7 @@ _Acceptor_co = TypeVar("_Acceptor_co", bound=Acceptor, covariant=True)
 
 
 @attrs.frozen(eq=False, repr=False)
-class Listening(Generic[_Acceptor_co]):
+class Acceptors(Generic[_Acceptor_co]):
     """What a bind has made: one endpoint, on one or several sockets."""
 
     #: The endpoint with everything decided, which other programs can connect to.

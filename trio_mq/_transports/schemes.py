@@ -31,7 +31,7 @@ from trio_mq._transports.endpoint import (
     refuse,
 )
 from trio_mq._transports.failure import explained
-from trio_mq._transports.listener import Acceptor, Listening
+from trio_mq._transports.listener import Acceptor, Acceptors
 from trio_mq._transports.resolve import show
 from trio_mq._transports.stream import ByteStream, TrioStream
 
@@ -53,7 +53,7 @@ class Scheme(Generic[_Parsed]):
     parse_bind: Callable[[str, str], _Parsed]
     parse_connect: Callable[[str, str], _Parsed]
     #: ``None`` where there are no streams: names of inproc meet in the context.
-    listen: Callable[[_Parsed, Options], Awaitable[Listening[Acceptor]]] | None = None
+    listen: Callable[[_Parsed, Options], Awaitable[Acceptors[Acceptor]]] | None = None
     dial: Callable[[_Parsed, Options], Awaitable[ByteStream]] | None = None
     #: Says what its options lack, given the endpoint as text and whether peers connect to it.
     check: Callable[[Options, str, bool], None] | None = None
@@ -120,7 +120,7 @@ class Network(Protocol):
     #: Strangers may be on it, too.
     reaches_others: bool
 
-    def listen(self, endpoint: Endpoint, options: Options) -> Awaitable[Listening[Acceptor]]:
+    def listen(self, endpoint: Endpoint, options: Options) -> Awaitable[Acceptors[Acceptor]]:
         """Listen on an endpoint that has streams; `OSError` where that can't be done."""
 
     def dial(self, endpoint: Endpoint, options: Options) -> Awaitable[ByteStream]:
@@ -132,7 +132,7 @@ class KernelNetwork:
 
     reaches_others: bool = True
 
-    def listen(self, endpoint: Endpoint, options: Options) -> Awaitable[Listening[Acceptor]]:
+    def listen(self, endpoint: Endpoint, options: Options) -> Awaitable[Acceptors[Acceptor]]:
         """See `Network.listen`."""
         listen_there = SCHEMES[endpoint.scheme].listen
         assert listen_there is not None, endpoint  # noqa: S101  # the caller treats names apart

@@ -27,7 +27,7 @@ from .endpoint import TcpEndpoint
 from .failure import attempting
 from .happy_eyeballs import race
 from .kernel_view import Patience, set_user_timeout
-from .listener import Listener, Listening, Wrap
+from .listener import Acceptors, Listener, Wrap
 from .resolve import Address, SocketAddress, resolve, show
 from .stream import SocketStream
 
@@ -141,7 +141,7 @@ def _bind_source(sock: socket.socket, source: Address) -> None:
 
 async def listen(
     endpoint: TcpEndpoint, options: Options, *, wrap: Wrap | None = None
-) -> Listening[Listener]:
+) -> Acceptors[Listener]:
     """Listen on every address that the endpoint means, on one port.
 
     Args:
@@ -159,7 +159,7 @@ async def listen(
         sockets = _listen_on_one_port(addresses, options)
     wrap = wrap or functools.partial(accepted, options)
     where = f"{endpoint.scheme}://{_resolved(sockets)}"
-    return Listening(where, tuple(Listener(sock, wrap) for sock in sockets))
+    return Acceptors(where, tuple(Listener(sock, wrap) for sock in sockets))
 
 
 async def _addresses_to_bind(endpoint: TcpEndpoint, options: Options) -> list[Address]:

@@ -26,7 +26,7 @@ from trio_mq._options import Options
 from . import tcp
 from .endpoint import TlsEndpoint
 from .kernel_view import Vital
-from .listener import Listener, Listening
+from .listener import Acceptors, Listener
 from .resolve import SocketAddress
 from .stream import ByteStream, SocketStream
 
@@ -90,7 +90,7 @@ async def dial(endpoint: TlsEndpoint, options: Options) -> TlsStream:
     return TlsStream(await tcp.dial(endpoint, options), context, server_hostname=host)
 
 
-async def listen(endpoint: TlsEndpoint, options: Options) -> Listening[Listener]:
+async def listen(endpoint: TlsEndpoint, options: Options) -> Acceptors[Listener]:
     """Listen as tcp does.
 
     Raises:

@@ -10,7 +10,7 @@ import trio
 from trio_mq._context import Context, default_context
 from trio_mq._options import Options
 from trio_mq._transports.endpoint import Endpoint, InprocEndpoint
-from trio_mq._transports.listener import Acceptor, Listening
+from trio_mq._transports.listener import Acceptor, Acceptors
 from trio_mq._transports.schemes import parse_bind, parse_connect
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp.commands import join_command, split_command
@@ -53,7 +53,7 @@ class RawPeer:
         self._bind: Final = None if bind is None else _with_bytes(parse_bind(bind))
         self._connect: Final = None if connect is None else _with_bytes(parse_connect(connect))
         self._context = context
-        self._listening: Listening[Acceptor] | None = None
+        self._listening: Acceptors[Acceptor] | None = None
         self._stream: ByteStream | None = None
         self._arrived = bytearray()
         self._metadata = b""

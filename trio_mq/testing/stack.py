@@ -17,7 +17,7 @@ import trio
 from trio_mq._options import Options
 from trio_mq._transports.endpoint import Endpoint, IpcEndpoint, TcpEndpoint, TlsEndpoint
 from trio_mq._transports.failure import attempting
-from trio_mq._transports.listener import Acceptor, Listening
+from trio_mq._transports.listener import Acceptor, Acceptors
 from trio_mq.testing.knock import Ear, Knock, Place
 from trio_mq.testing.machine import Machine
 from trio_mq.testing.wire import End, Wire, os_error
@@ -61,7 +61,7 @@ class Stack:
 
     # -- listening --
 
-    async def listen(self, endpoint: Endpoint, options: Options) -> Listening[Acceptor]:
+    async def listen(self, endpoint: Endpoint, options: Options) -> Acceptors[Acceptor]:
         """Listen on a place of this host; `OSError` where a kernel would raise it."""
         await trio.lowlevel.checkpoint()
         with attempting(f"cannot listen on {endpoint}"):
@@ -71,7 +71,7 @@ class Stack:
             ear = Ear(place, options, self._forget_ear)
             self._ears.append(ear)
         self.machine.note(f"{self.machine.name} listens on {place}")
-        return Listening(f"{endpoint.scheme}://{place}", (ear,))
+        return Acceptors(f"{endpoint.scheme}://{place}", (ear,))
 
     def _place_to_listen(self, endpoint: Endpoint) -> Place:
         if isinstance(endpoint, IpcEndpoint):
