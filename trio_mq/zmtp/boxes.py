@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, cast
 
 import attrs
 
-from .frames import LARGE
+from .workbench import TAG_SIZE, Memory, Sodium, Workbench
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 24
-TAG_SIZE: Final = 16
-"""Bytes that a box is longer than what is in it."""
 
 _MISSING: Final = (
     "CURVE needs PyNaCl, which is not installed: run 'python -m pip install \"trio-mq[curve]\"'"
 )
+
+
+class FrameBoxes(Protocol):
+    """What seals and opens the frames of an established connection."""
+
+    def seal(self, head: bytes, flags: int, body: bytes, nonce: bytes, key: bytes) -> bytes:
+        """Return the head, and behind it a box of the flags and the body."""
+        ...
+
+    def open(self, data: bytes, start: int, nonce: bytes, key: bytes) -> tuple[int, bytes] | None:
+        """Return the flags and the body in the box that begins there; ``None`` if it stays shut."""
+        ...
 
 
 @attrs.frozen
@@ -33,10 +43,12 @@ class Boxes:
     _scalarmult_base: Callable[[bytes], bytes]
     _beforenm: Callable[[bytes, bytes], bytes]
     _secretbox: Callable[[bytes, bytes, bytes], bytes]
-    _open_small: Callable[[bytes, bytes, bytes], bytes]
-    _open_large: Callable[[bytes, bytes, bytes], bytes]
+    _open: Callable[[bytes, bytes, bytes], bytes]
     seal: Callable[[bytes, bytes, bytes], bytes]
     """Makes a box of a message, a nonce and a shared key."""
+
+    frames: FrameBoxes
+    """The same for frames, where time counts."""
 
     def public_key(self, secret_key: bytes) -> bytes:
         """Return the public half of a key."""
@@ -53,16 +65,35 @@ class Boxes:
         """Return what is in a box; ``None`` if it was not made with this nonce and key."""
         if len(box) < TAG_SIZE:
             return None
-        # The first has fewer steps of Python, the second copies less.
-        opened = self._open_small if len(box) < LARGE else self._open_large
         try:
-            return opened(box, nonce, shared_key)
+            return self._open(box, nonce, shared_key)
         except self._crypto_error:
             return None
 
     def seal_for_oneself(self, message: bytes, nonce: bytes, key: bytes) -> bytes:
         """Return a box that only its maker can open."""
         return self._secretbox(message, nonce, key)
+
+
+@attrs.frozen
+class OrdinaryFrames:
+    """Seals and opens frames by PyNaCl's public functions, which copy more (`FrameBoxes`)."""
+
+    _crypto_error: type[Exception]
+    _seal: Callable[[bytes, bytes, bytes], bytes]
+    _open: Callable[[bytes, bytes, bytes], bytes]
+
+    def seal(self, head: bytes, flags: int, body: bytes, nonce: bytes, key: bytes) -> bytes:
+        """Return the head, and behind it a box of the flags and the body."""
+        return head + self._seal(bytes((flags,)) + body, nonce, key)
+
+    def open(self, data: bytes, start: int, nonce: bytes, key: bytes) -> tuple[int, bytes] | None:
+        """Return the flags and the body in the box that begins there; ``None`` if it stays shut."""
+        try:
+            plain = self._open(data[start:], nonce, key)
+        except self._crypto_error:
+            return None
+        return plain[0], plain[1:]
 
 
 @functools.cache
@@ -83,7 +114,26 @@ def load_boxes() -> Boxes:
         bindings.crypto_scalarmult_base,
         bindings.crypto_box_beforenm,
         bindings.crypto_secretbox,
-        bindings.crypto_box_open_afternm,
         bindings.crypto_box_open_easy_afternm,
         bindings.crypto_box_easy_afternm,
+        _workbench()
+        or OrdinaryFrames(
+            CryptoError,
+            bindings.crypto_box_easy_afternm,
+            bindings.crypto_box_open_easy_afternm,
+        ),
     )
+
+
+def _workbench() -> Workbench | None:
+    """Return the quick way, unless a later PyNaCl has its libsodium somewhere else."""
+    try:
+        # PLC0415: as above. These two names are as old as PyNaCl, but have no types.
+        from nacl._sodium import ffi, lib  # type: ignore[import-not-found]  # noqa: PLC0415
+    except ImportError:
+        return None
+    sodium = cast("Sodium", lib)
+    known = hasattr(sodium, "crypto_box_easy_afternm") and hasattr(
+        sodium, "crypto_box_open_easy_afternm"
+    )
+    return Workbench(cast("Memory", ffi), sodium) if known else None

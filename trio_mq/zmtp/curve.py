@@ -34,10 +34,11 @@ from typing import Final
 
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 
-from .boxes import KEY_SIZE, TAG_SIZE, Boxes
+from .boxes import KEY_SIZE, Boxes
 from .commands import Command, malformed
 from .handshake import FAILED, TURNED_AWAY, Decision, Move, State, Table
 from .sealed import COUNT_SIZE, MAX_COUNT, RandomBytes, SealedTraffic, not_theirs
+from .workbench import TAG_SIZE
 
 CLIENT_TABLE: Final[Table] = {
     State.GREETING: {

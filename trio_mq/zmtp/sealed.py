@@ -17,10 +17,11 @@ import attrs
 
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 
-from .boxes import TAG_SIZE, Boxes
+from .boxes import Boxes
 from .commands import Command, malformed
 from .handshake import Table
-from .mechanism import INNER_COMMAND, INNER_MORE
+from .mechanism import INNER_COMMAND
+from .workbench import TAG_SIZE
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
 """Returns as many random bytes as it is asked for, such as `os.urandom`."""
@@ -31,8 +32,6 @@ MAX_COUNT: Final = 2**64 - 1
 _MESSAGE: Final = b"\x07MESSAGE"
 _BOX_START: Final = len(_MESSAGE) + COUNT_SIZE
 _MESSAGE_SIZE: Final = _BOX_START + TAG_SIZE + 1
-_FLAGS: Final = tuple(bytes((flags,)) for flags in (0, INNER_MORE, INNER_COMMAND))
-"""Every flags byte that there may be, at its own place."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -110,8 +109,9 @@ class SealedTraffic:
     def seal(self, flags: int, body: bytes, /) -> bytes:
         """Return the body of the MESSAGE that carries a frame."""
         count = self.sent.next()
-        box = self.boxes.seal(_FLAGS[flags] + body, self.our_nonce + count, self.key)
-        return b"".join((_MESSAGE, count, box))
+        return self.boxes.frames.seal(
+            _MESSAGE + count, flags, body, self.our_nonce + count, self.key
+        )
 
     def open(self, body: bytes, /) -> tuple[int, bytes]:
         """Return the flags and the body of the frame that a MESSAGE carries.
@@ -123,15 +123,14 @@ class SealedTraffic:
             raise malformed(f"a frame of {len(body)} bytes is no MESSAGE, as all must be now")
         count = body[len(_MESSAGE) : _BOX_START]
         self._received.take(count)
-        plain = self.boxes.open(body[_BOX_START:], self.their_nonce + count, self.key)
-        if plain is None:
+        found = self.boxes.frames.open(body, _BOX_START, self.their_nonce + count, self.key)
+        if found is None:
             raise not_theirs("MESSAGE")
-        flags = plain[0]
-        if flags >= len(_FLAGS):
+        if found[0] > INNER_COMMAND:
             raise RemoteProtocolError(
-                ProtocolFault.RESERVED_FLAGS, f"sealed flags are {flags:#04x}"
+                ProtocolFault.RESERVED_FLAGS, f"sealed flags are {found[0]:#04x}"
             )
-        return flags, plain[1:]
+        return found
 
     def open_counted(self, command: Command, nonce: bytes, data: bytes) -> bytes:
         """Return what is in the box of a command that begins with its count.
