@@ -49,6 +49,7 @@ def write(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in _pictures(report).items():
         (folder / f"{name}.svg").write_text(picture, "utf-8")
+    (folder / "curve.rst").write_text(_images(report, SEALED), "utf-8")
     (folder / "circumstances.rst").write_text(_circumstances(report), "utf-8")
     (folder / "ratios.rst").write_text(_table(_ratios(report)), "utf-8")
     (folder / "goals.rst").write_text(_table([GOALS_HEAD, *goals_rows(report)]), "utf-8")
@@ -77,6 +78,17 @@ def _pictures(report: Report) -> dict[str, str]:
 def _has_chart(report: Report, work: Work) -> bool:
     measured = [p for p in work.peers if report.outcome(work.name, p).repetitions]
     return work not in GROWTH and len(measured) > 1
+
+
+def _images(report: Report, works: Sequence[Work]) -> str:
+    """Return the text that shows the charts of these works, as far as they were measured."""
+    return "\n".join(
+        f".. image:: /_generated/{chart_name(work)}.svg\n"
+        f"   :alt: {work.title}, by library\n"
+        "   :width: 100%\n"
+        for work in works
+        if _has_chart(report, work)
+    )
 
 
 def _bar_chart(report: Report, work: Work) -> str:

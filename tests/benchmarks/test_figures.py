@@ -14,6 +14,7 @@ from benchmarks.goals import GOALS, Goal, Verdict
 from benchmarks.regression import compared, regressions
 from benchmarks.report import Circumstances, Outcome, Report
 from benchmarks.table import goals_table, number
+from benchmarks.works import SEALED
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -140,3 +141,16 @@ def test_every_chart_of_the_page_is_drawn(tmp_path: Path) -> None:
     wanted = set(re.findall(r"/_generated/([\w.-]+)", text))
     assert wanted
     assert wanted <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_charts_of_curve_are_shown_once_they_were_measured(tmp_path: Path) -> None:
+    """The page includes them by a file, which names none that is not drawn."""
+    measured, unmeasured = SEALED[:2]
+    how = Circumstances(date="2026-01-02", revision="r", repetitions=1, seconds=0.5, load=0.25)
+    found = {peer: Outcome([{measured.measures[0].figure: 1.5}]) for peer in measured.peers}
+    nothing = Report(machine={}, versions={}, circumstances={}, outcomes={})
+    page.write(nothing.including(measured.name, found, how), tmp_path)
+    shown = (tmp_path / "curve.rst").read_text("utf-8")
+    assert re.findall(r"/_generated/(\S+)", shown) == [f"{page.chart_name(measured)}.svg"]
+    assert (tmp_path / f"{page.chart_name(measured)}.svg").exists()
+    assert unmeasured.title not in shown
