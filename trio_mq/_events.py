@@ -273,17 +273,17 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
         self.close()
         await trio.lowlevel.checkpoint()
 
+    # -- for the hub; no methods for those who read --
 
-def _put(stream: EventStream, event: Event) -> None:
-    """Keep an event for whoever reads the stream, and wake one who waits for it."""
-    stream.missed += stream._shelf.put(event)  # noqa: SLF001  # the library's own door
-    stream._readers.unpark()  # noqa: SLF001  # as above
+    def _put(self, event: Event) -> None:
+        """Keep an event for whoever reads, and wake one who waits for it."""
+        self.missed += self._shelf.put(event)
+        self._readers.unpark()
 
-
-def _end(stream: EventStream) -> None:
-    """Say that no event follows."""
-    stream._ended = True  # noqa: SLF001  # as above
-    stream._readers.unpark_all()  # noqa: SLF001  # as above
+    def _end(self) -> None:
+        """Say that no event follows."""
+        self._ended = True
+        self._readers.unpark_all()
 
 
 class _Shelf:
@@ -337,7 +337,7 @@ class EventHub:
         """Return a stream of the events from now on."""
         stream = EventStream(self)
         if self._ended:
-            _end(stream)
+            stream._end()  # noqa: SLF001  # the hub's own door
         else:
             self._streams.append(stream)
         return stream
@@ -349,7 +349,7 @@ class EventHub:
     def emit(self, event: Event) -> None:
         """Give the event to everybody who listens."""
         for stream in self._streams:
-            _put(stream, event)
+            stream._put(event)  # noqa: SLF001  # the hub's own door
         if self._tell is not None:
             self._tell(event)
 
@@ -361,5 +361,5 @@ class EventHub:
         """End every stream: the socket is closed."""
         self._ended = True
         for stream in self._streams:
-            _end(stream)
+            stream._end()  # noqa: SLF001  # the hub's own door
         self._streams.clear()

@@ -176,29 +176,31 @@ class Peer:
         tally.add(self._baseline, sign=-1)
         return tally, pipe.waiting()
 
+    def _attach(self, pipe: Counted) -> None:
+        baseline = pipe.figures().copy()
+        # What waits already is for this peer.
+        baseline.take_off_waiting(pipe.waiting())
+        self._baseline = baseline
+        self.routing_id = pipe.routing_id or self.routing_id
+        self._pipe = pipe
 
-# What the library does to a peer is no method, so that it is not offered to those who only look.
+    def _mark_closed(self) -> None:
+        if self.closed:
+            return
+        self._final = self._figures()
+        self._pipe = None
+        if self._closed is not None:
+            self._closed.set()
+
+
+# What the library does to a peer is a function, so that it is not offered to those who only look.
 
 
 def attach(peer: Peer, pipe: Counted) -> None:
     """Say that the handshake is done and the messages of a peer go through that pipe."""
-    baseline = pipe.figures().copy()
-    # What waits already is for this peer.
-    waiting = pipe.waiting()
-    baseline.accepted -= waiting.out
-    baseline.accepted_bytes -= waiting.out_bytes
-    baseline.decoded -= waiting.into
-    baseline.decoded_bytes -= waiting.into_bytes
-    peer.routing_id = pipe.routing_id or peer.routing_id
-    peer._pipe = pipe  # noqa: SLF001  # the library's own door
-    peer._baseline = baseline  # noqa: SLF001  # as above
+    peer._attach(pipe)  # noqa: SLF001  # the library's own door
 
 
 def mark_closed(peer: Peer) -> None:
     """Say that the connection is gone: freeze the figures and wake those who wait for that."""
-    if peer.closed:
-        return
-    peer._final = peer._figures()  # noqa: SLF001  # as above
-    peer._pipe = None  # noqa: SLF001  # as above
-    if peer._closed is not None:  # noqa: SLF001  # as above
-        peer._closed.set()  # noqa: SLF001  # as above
+    peer._mark_closed()  # noqa: SLF001  # as above

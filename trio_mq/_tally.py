@@ -105,6 +105,23 @@ class Tally:
             self.dropped_in = Counter()
         self.dropped_in[reason] += count
 
+    def take_off_waiting(self, waiting: Waiting) -> None:
+        """Count messages that wait as if they had not come yet."""
+        self.accepted -= waiting.out
+        self.accepted_bytes -= waiting.out_bytes
+        self.decoded -= waiting.into
+        self.decoded_bytes -= waiting.into_bytes
+
+    def accept_and_drop(self, reason: DropReason, count: int = 1) -> None:
+        """Count messages that were accepted, and dropped before they were in any queue."""
+        self.accepted += count
+        self.drop_out(reason, count)
+
+    def withdraw(self, size: int) -> None:
+        """Count an accepted message of so many bytes no more, as if it had never come."""
+        self.accepted -= 1
+        self.accepted_bytes -= size
+
     def copy(self) -> Tally:
         """Return the figures of this moment."""
         twin = Tally()

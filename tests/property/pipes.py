@@ -58,7 +58,7 @@ def new_pipe(owner: Books, **options: int | bool) -> Pipe:
 class _NoPeer:
     routing_id = b""
 
-    def attach(self, pipe: Pipe) -> None:
+    def _attach(self, pipe: Pipe) -> None:
         """Look at nothing."""
 
 

@@ -188,13 +188,17 @@ class InprocLink:
 
     def redial(self, reason: str) -> None:
         """End the connection now; the name is met again as soon as it is bound."""
-        self.at_once = True
+        self.look_again_at_once()
         self.end(reason, None)
 
     def let_go(self) -> None:
         """Our socket has freed the name: whom the other side finds there is another socket."""
         if self._other is not None:
-            self._other.at_once = True
+            self._other.look_again_at_once()
+
+    def look_again_at_once(self) -> None:
+        """The name is free, or will be in a moment: when we end, look for it without a pause."""
+        self.at_once = True
 
     def write_once(self) -> None:
         """Move what waits, as far as there is room."""

@@ -89,8 +89,7 @@ class Ledger:
             peer: Who they were for, if that is known; it has left.
         """
         for tally in (self.departed, self.total):
-            tally.accepted += count
-            tally.drop_out(reason, count)
+            tally.accept_and_drop(reason, count)
         self.drop_log.add(reason, count, whose or peer)
         if self.hub:
             self.hub.emit(Dropped(peer=peer, reason=reason, count=count))

@@ -42,8 +42,6 @@ class RepPattern(ServicePattern):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.requester = LastRequester()
-        #: A task is in ``receive``.
-        self.is_received_from: bool = False
         #: Where a task waits for a request by watching the only connection.
         self._stand_in = StandIn()
         self._closing = False

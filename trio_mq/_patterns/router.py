@@ -71,7 +71,7 @@ class RouterPattern(ServicePattern, AddressingPattern):
     def _hand_over(self, holder: Pipe) -> None:
         """Another pipe has the name now: what waits for this one is for nobody else."""
         self._handed_over[holder] = holder.routing_id
-        holder.routing_id = b""
+        holder.take_name(b"")
         if holder.hold is Hold.LENT and holder.peer is not None:
             holder.peer.disconnect("its routing id was handed over")
         else:
@@ -115,7 +115,7 @@ class RouterPattern(ServicePattern, AddressingPattern):
     def _forget_name(self, pipe: Pipe, reason: DropReason) -> None:
         """The peer that had this name is gone for good, and so is what waits for it."""
         self._table.remove(pipe)
-        pipe.routing_id = b""
+        pipe.take_name(b"")
         pipe.outbound.drop_all(reason)
         self._serve_all_blocked(pipe)
 

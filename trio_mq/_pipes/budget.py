@@ -242,7 +242,7 @@ class ReceiveBudget:
             self._shares.pop(share, None)
         elif not share.partial:
             self._shares[share] = None
-        share.partial, share.parked = partial, parked
+        share.book(partial, parked)
         self.take(self._set_aside() - before)
         self._look()
 
@@ -304,6 +304,10 @@ class Share:
         #: When the message was begun, and when more of it came.
         self._began = 0.0
         self.moved: float = 0.0
+
+    def book(self, partial: int, parked: int) -> None:
+        """Note what the budget has accounted for."""
+        self.partial, self.parked = partial, parked
 
     def hold(self, buffered: int) -> None:
         """All was decoded but ``buffered`` bytes, the beginning of a message; more will be read."""

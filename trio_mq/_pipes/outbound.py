@@ -479,8 +479,7 @@ class Outbound(Generic[PipeT]):
     def refuse(self, reason: DropReason) -> None:
         """Count a message that was for this peer and is dropped before it is queued."""
         for tally in (self._tally, self._ledger.total):
-            tally.accepted += 1
-            tally.drop_out(reason)
+            tally.accept_and_drop(reason)
         self._ledger.dropped(self._pipe, reason, 1)
 
     def _drop_at(self, index: int, reason: DropReason) -> None:
@@ -507,8 +506,7 @@ class Outbound(Generic[PipeT]):
         self.size -= size
         self._close_books()
         for tally in (self._tally, self._ledger.total):
-            tally.accepted -= 1
-            tally.accepted_bytes -= size
+            tally.withdraw(size)
 
     def _count_dropped(self, reason: DropReason, count: int) -> None:
         self._tally.drop_out(reason, count)

@@ -99,6 +99,10 @@ class Pipe:
         """Its endpoint is being disconnected."""
         self.leaving = True
 
+    def take_name(self, routing_id: bytes) -> None:
+        """A routing table knows the peer by this name from now on; the empty one is none."""
+        self.routing_id = routing_id
+
     # -- lent, and given back --
 
     @property

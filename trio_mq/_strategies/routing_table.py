@@ -35,8 +35,9 @@ class RoutingTable:
 
     def add(self, pipe: Pipe, routing_id: bytes) -> None:
         """Make the pipe reachable under an id, or under an invented one if it is empty."""
-        pipe.routing_id = routing_id or self._invent()
-        self._pipes[pipe.routing_id] = pipe
+        name = routing_id or self._invent()
+        pipe.take_name(name)
+        self._pipes[name] = pipe
 
     def remove(self, pipe: Pipe) -> None:
         """Forget the pipe, unless its id was handed over to another one."""
