@@ -1,0 +1,195 @@
+"""Programs of the guide that take real processes: one is killed, or there is one for each core."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+import coredis
+import pytest
+import trio
+
+import trio_mq
+
+GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
+#: Other processes are to import the trio_mq that is being tested, installed or not.
+ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
+SECONDS: Final = 100
+
+
+class Program:
+    """A process that runs beside the test, and the lines that it prints."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self.process = process
+        self._rest = b""
+
+    async def line(self) -> str:
+        """Wait for its next line; for ever, if it has ended."""
+        assert self.process.stdout is not None
+        while b"\n" not in self._rest:
+            self._rest += await self.process.stdout.receive_some() or await trio.sleep_forever()
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode()
+
+    async def kill(self) -> None:
+        """Do to it what ``kill -9`` does, and wait for its end."""
+        self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def running(*command: str) -> AsyncIterator[Program]:
+    """Run a program beside the test, and kill it at the end."""
+    pipe = subprocess.PIPE
+    process = await trio.lowlevel.open_process(
+        command, stdout=pipe, stderr=subprocess.STDOUT, env=ENVIRONMENT
+    )
+    assert process.stdout is not None
+    async with process.stdout:
+        try:
+            yield Program(process)
+        finally:
+            with trio.CancelScope(shield=True):
+                await Program(process).kill()
+
+
+# -- the durable queue --
+
+
+def durable(role: str, folder: Path) -> tuple[str, ...]:
+    """Return the command that runs a part of the durable queue."""
+    return (sys.executable, str(GUIDE / "durable_queue.py"), role, str(folder))
+
+
+@asynccontextmanager
+async def redis(folder: Path) -> AsyncIterator[None]:
+    """Run a Redis that has everything on the disk before it says so."""
+    on_disk = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+    place = ("--port", "0", "--unixsocket", f"{folder}/redis", "--dir", str(folder))
+    async with running("redis-server", *place, *on_disk) as program:
+        while "ready to accept connections" not in await program.line():
+            pass
+        yield
+
+
+async def hand_in(folder: Path, tasks: set[str]) -> None:
+    """Ask until each task was taken."""
+    always = trio_mq.Retry(attempts=None, patience=5)
+    async with trio_mq.Req(connect=f"ipc://{folder}/new") as new:
+        for task in sorted(tasks):
+            await new.request(task.encode(), retry=always)
+
+
+async def note(worker: Program, done: trio.MemorySendChannel[str]) -> None:
+    """Pass on what a worker says that it has done."""
+    while True:
+        _, _, task = (await worker.line()).partition(" has done ")
+        if task:  # and not a line of the log
+            await done.send(task)
+
+
+async def wait_until_struck_off(folder: Path) -> None:
+    """Wait until the stream is empty: what a worker has said is on its way to there."""
+    async with coredis.Redis(unix_socket_path=f"{folder}/redis") as client:
+        while await client.xlen("tasks"):  # noqa: ASYNC110  # Redis tells nobody
+            await trio.sleep(0.01)
+
+
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
+async def test_no_task_is_lost_when_the_queue_or_a_worker_is_killed(tmp_path: Path) -> None:
+    """Each is done, at least once; the queue knows it when it is started again."""
+    tasks = {f"{number:03}" for number in range(100)}
+    seen: set[str] = set()
+    send_done, receive_done = trio.open_memory_channel[str](0)
+
+    async def wait_for(count: int) -> None:
+        while len(seen) < count:
+            seen.add(await receive_done.receive())
+
+    with trio.fail_after(SECONDS):
+        async with (
+            redis(tmp_path),
+            running(*durable("work", tmp_path)) as ada,
+            running(*durable("work", tmp_path)) as grace,
+            trio.open_nursery() as nursery,
+        ):
+            for worker in (ada, grace):
+                nursery.start_soon(note, worker, send_done)
+            async with running(*durable("queue", tmp_path)) as queue:
+                nursery.start_soon(hand_in, tmp_path, tasks)
+                await wait_for(20)
+                await queue.kill()
+            async with running(*durable("queue", tmp_path)):
+                await wait_for(40)
+                await ada.kill()
+                await wait_for(len(tasks))
+                await wait_until_struck_off(tmp_path)
+            nursery.cancel_scope.cancel()
+    assert seen == tasks
+
+
+# -- many processes on one port --
+
+
+@contextmanager
+def shared_port() -> Iterator[str]:
+    """Hold a port that processes can share, without listening there."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield f"tcp://127.0.0.1:{holder.getsockname()[1]}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the last one gets all connections")
+async def test_all_processes_of_a_port_work() -> None:
+    """It waits until each of the two has answered."""
+    program = str(GUIDE / "many_processes.py")
+    with shared_port() as endpoint, trio.fail_after(SECONDS):
+        finished = await trio.run_process(
+            [sys.executable, program, endpoint, "1", "2"],
+            env=ENVIRONMENT,
+            capture_stdout=True,
+            capture_stderr=True,
+        )
+    printed = finished.stdout.decode()
+    assert re.fullmatch(r"2 processes: \d+ requests a second\n", printed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the last one gets all connections")
+async def test_forwarders_of_a_port_share_subscribers() -> None:
+    """Each subscriber hears the news, from whichever forwarder has its connection.
+
+    In one process here: the kernel shares a port among sockets, wherever they are.
+    """
+    forward = runpy.run_path(str(GUIDE / "many_processes.py"))["forward"]
+    forwarders: set[trio_mq.Peer] = set()
+    subscribers: dict[bytes, trio_mq.Sub] = {}
+    with shared_port() as endpoint, trio.fail_after(SECONDS):
+        async with (
+            trio_mq.XPub(bind="inproc://news") as news,
+            trio.open_nursery() as nursery,
+            AsyncExitStack() as stack,
+        ):
+            for _ in range(2):
+                nursery.start_soon(forward, "inproc://news", endpoint)
+            while len(forwarders) < 2:
+                topic = b"%04d" % len(subscribers)
+                sub = trio_mq.Sub(connect=endpoint, topics=topic)
+                subscribers[topic] = await stack.enter_async_context(sub)
+                message, forwarder = await news.receive_from()
+                assert message.subscription == (True, topic)
+                forwarders.add(forwarder)
+            for topic, sub in subscribers.items():
+                await news.send(topic)
+                assert bytes(await sub.receive()) == topic
+            nursery.cancel_scope.cancel()
