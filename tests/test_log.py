@@ -13,6 +13,7 @@ import trio.testing
 
 import trio_mq
 from tests.log_lines import log_lines
+from trio_mq import Pull, Push
 from trio_mq._log import RECORDS, REFUSED, REPLY_ASTRAY, UNDELIVERED, Record, Sparingly
 
 PACKAGE = Path(trio_mq.__file__).parent
@@ -108,6 +109,25 @@ async def test_what_others_can_cause_at_will_becomes_rarer_while_it_goes_on(
 def said(record: logging.LogRecord) -> str:
     """Return the text of a line."""
     return record.getMessage()
+
+
+async def test_a_filter_that_raises_ends_no_socket(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the program's own fault, and told on stderr as one of a handler is."""
+
+    def broken(_: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+    logger = logging.getLogger("trio_mq.endpoints")
+    logger.addFilter(broken)
+    try:
+        with log_lines(logging.INFO):
+            async with Pull() as pull, Push() as push:
+                await push.connect(await pull.bind("tcp://127.0.0.1:*"), wait=True)
+                await push.send(b"hello")
+                assert await pull.receive() == (b"hello",)
+    finally:
+        logger.removeFilter(broken)
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_a_record_that_is_not_wanted_is_not_written() -> None:

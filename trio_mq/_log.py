@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from typing import Final
 
 import attrs
@@ -57,9 +58,15 @@ class Record:
             error: Its traceback follows.
         """
         if self.is_wanted:
-            self._logger.log(
-                self.level, self.text, *map(_in_one_line, values), exc_info=error, stacklevel=2
-            )
+            try:
+                self._logger.log(
+                    self.level, self.text, *map(_in_one_line, values), exc_info=error, stacklevel=2
+                )
+            except Exception:  # noqa: BLE001  # a filter of the user's raises what it likes
+                # It is the program's fault and not the peer's or ours: no socket ends for it.
+                # `logging` says the same of handlers, in `Handler.handleError`.
+                if logging.raiseExceptions:
+                    traceback.print_exc()
 
 
 class Sparingly:

@@ -200,6 +200,11 @@ class Conditions:
         if waiter.error is not None:
             raise waiter.error
 
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for so long, or until the socket is closed, which raises."""
+        with trio.move_on_after(seconds):
+            await self.wait_until(lambda: False)
+
     def look(self) -> None:
         """Let those go on whose condition holds now."""
         if self._waiting:

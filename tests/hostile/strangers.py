@@ -1,8 +1,8 @@
 """A flood: many connections to a server of CURVE, none of which ever finishes its handshake.
 
 A quarter each say nothing, a HELLO of junk, a good HELLO and then nothing, and good bytes, one a
-second. Whom the server sends away comes again, after five seconds. When all have been connected once,
-it says so; it goes on until it is killed.
+second. Whom the server sends away comes again, after five seconds. When all have been connected
+once, it says so; it goes on until it is killed.
 """
 
 from __future__ import annotations

@@ -110,7 +110,8 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         if retry is None:
             exchange = await self._ask(frames)
         elif isinstance(retry, Retry):
-            exchange = await ask_again(partial(self._ask, frames), retry)
+            sleep = self._pattern.ledger.conditions.sleep
+            exchange = await ask_again(partial(self._ask, frames), retry, sleep)
         else:
             raise TypeError(f"retry is a Retry, such as Retry(attempts=3), not {retry!r}")
         reply = exchange.result()

@@ -85,12 +85,17 @@ class Attempt:
     trouble: str = ""
 
 
-async def ask_again(ask: Callable[[Attempt], Awaitable[Exchange]], retry: Retry) -> Exchange:
+async def ask_again(
+    ask: Callable[[Attempt], Awaitable[Exchange]],
+    retry: Retry,
+    sleep: Callable[[float], Awaitable[None]],
+) -> Exchange:
     """Make a request until it is answered.
 
     Args:
         ask: Makes an attempt.
         retry: How often, and for how long.
+        sleep: Pauses between two of them, and raises when the socket is closed meanwhile.
 
     Raises:
         RequestFailed: That was in vain.
@@ -100,7 +105,7 @@ async def ask_again(ask: Callable[[Attempt], Awaitable[Exchange]], retry: Retry)
     for number in from_zero() if retry.attempts is None else range(retry.attempts):
         pause = retry.pause_before(number)
         if pause:
-            await trio.sleep(pause)
+            await sleep(pause)
         attempt = Attempt(failed if retry.then == "other peer" else ())
         with trio.move_on_after(retry.patience) as scope:
             try:
