@@ -62,7 +62,8 @@ class Ledger:
 
     def outgoing_gone(self, pipe: Pipe) -> None:
         """Messages have left a pipe."""
-        self.drains.look(pipe)
+        if self.drains.going_on:
+            self.drains.look(pipe)
 
     def dropped(self, pipe: Pipe, reason: DropReason, count: int) -> None:
         """Messages went no further."""

@@ -42,6 +42,9 @@ class RepPattern(ServicePattern):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.requester = LastRequester()
+        #: A task is in ``receive``. It stands here, and not in the socket, whose attributes are
+        #: checked as they are set, which costs a call.
+        self.is_received_from: bool = False
         #: Where a task waits for a request by watching the only connection.
         self._stand_in = StandIn()
         self._closing = False
@@ -64,6 +67,11 @@ class RepPattern(ServicePattern):
         """An unreadable pipe has messages; it may be another than the one that is watched."""
         super().messages_arrived(pipe)
         self._stand_in.recall()
+
+    @property
+    def is_waited_at(self) -> bool:
+        """Some task waits for a request, in whatever way."""
+        return bool(self.receivers.waiters) or self._stand_in.watched is not None
 
     @property
     def tasks_receiving(self) -> int:

@@ -54,10 +54,11 @@ class _Drain:
 class Drains:
     """The drains of one socket that are going on."""
 
-    __slots__ = ("_active", "_waiting")
+    __slots__ = ("_waiting", "going_on")
 
     def __init__(self) -> None:
-        self._active: list[_Drain] = []
+        #: Whoever tells of every message looks here first: mostly there is none.
+        self.going_on: list[_Drain] = []
         self._waiting: WaitList[None] = WaitList()
 
     async def wait(self, pipes: Iterable[Pipe], returned: int) -> None:
@@ -66,41 +67,40 @@ class Drains:
         try:
             drain.check()
         except trio.WouldBlock:
-            self._active.append(drain)
+            self.going_on.append(drain)
             try:
                 await self._waiting.wait(drain.check)
             finally:
-                self._active.remove(drain)
+                self.going_on.remove(drain)
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     def look(self, pipe: Pipe) -> None:
         """Messages have left a pipe: see whether that ends a drain."""
-        if self._active:
-            for drain in self._active:
-                drain.look(pipe)
-            self._waiting.serve_all()
+        for drain in self.going_on:
+            drain.look(pipe)
+        self._waiting.serve_all()
 
     def taken_back(self, pipe: Pipe, place: int) -> None:
         """A message left a pipe as if it had never been there; ``place`` others go before it."""
-        for drain in self._active:
+        for drain in self.going_on:
             drain.taken_back(pipe, place)
 
     def handed_back(self, count: int) -> None:
         """Messages moved from a pipe to the return queue."""
-        for drain in self._active:
+        for drain in self.going_on:
             drain.handed_back(count)
 
     def dispatched(self, pipe: Pipe) -> None:
         """A message moved from the return queue to the end of a pipe."""
-        for drain in self._active:
+        for drain in self.going_on:
             drain.dispatched(pipe)
 
     def forgotten(self, count: int) -> None:
         """Messages of the return queue were dropped."""
-        for drain in self._active:
+        for drain in self.going_on:
             drain.forgotten(count)
-        if self._active:
+        if self.going_on:
             self._waiting.serve_all()
 
     def fail(self, closed: Closed) -> None:

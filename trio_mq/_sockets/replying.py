@@ -32,8 +32,6 @@ class Rep(Service[RepPattern]):
     socket_type = SocketType.REP
     _pattern_type = RepPattern
     _known_options = SocketOptions
-    #: A task is in ``receive``.
-    _is_received_from = False
 
     if TYPE_CHECKING:
 
@@ -53,17 +51,17 @@ class Rep(Service[RepPattern]):
         """
         await checkpoint_if_cancelled()
         self._check_may_receive()
-        self._is_received_from = True
+        self._pattern.is_received_from = True
         try:
             return await super().receive()
         finally:
-            self._is_received_from = False
+            self._pattern.is_received_from = False
 
     @enable_ki_protection
     def receive_nowait(self) -> Message:
         """Return the next request, or raise `trio.WouldBlock` if none is there."""
         self._guard()
-        if self._is_received_from:
+        if self._pattern.is_received_from:
             raise trio.WouldBlock
         self._check_may_receive()
         return super().receive_nowait()
@@ -73,23 +71,23 @@ class Rep(Service[RepPattern]):
         """Wait for the next request, and return it with its peer; otherwise as `receive`."""
         await checkpoint_if_cancelled()
         self._check_may_receive()
-        self._is_received_from = True
+        self._pattern.is_received_from = True
         try:
             return await super().receive_from()
         finally:
-            self._is_received_from = False
+            self._pattern.is_received_from = False
 
     def _check_may_receive(self) -> None:
-        if self._is_received_from:
+        if self._pattern.is_received_from:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
-        if self._serving or self._pattern.tasks_receiving:
+        if self._serving or self._pattern.is_waited_at:
             raise trio.BusyResourceError(
                 "requests() or serve() takes the requests of this Rep: answer those with their own "
                 "reply(), or receive() when it has ended"
             )
 
     def _check_may_serve(self) -> None:
-        if self._is_received_from:
+        if self._pattern.is_received_from:
             raise trio.BusyResourceError(
                 "another task is receiving from this Rep: let it end first, or take requests() "
                 "there too"
