@@ -213,6 +213,31 @@ async def test_a_file_that_changes_revokes_what_it_granted(tmp_path: Path, chang
     assert granted.revocations[0].revoked
 
 
+@pytest.mark.parametrize("watched", [False, True])
+async def test_a_file_that_is_written_over_counts_at_once_where_nobody_watches(
+    tmp_path: Path,
+    autojump_clock: trio.testing.MockClock,
+    *,
+    watched: bool,
+) -> None:
+    """As in an authenticator of the program's own, which asks the folder; else in an interval."""
+    public, _ = auth.write_certificate(tmp_path, "alice", ALICE)
+    judge = auth.KeyFolder(tmp_path, reload_interval=2)
+    async with trio.open_nursery() as nursery:
+        if watched:
+            assert isinstance(judge, auth.Watching)
+            nursery.start_soon(judge.watch)
+            await trio.testing.wait_all_tasks_blocked()
+        with public.open("r+") as file:
+            file.write("#")
+            file.truncate()
+        for later in (False, True):
+            answer = await judge(shown(ALICE.public))
+            assert isinstance(answer, auth.Granted) is (watched and not later)
+            await trio.sleep(2.5)
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_file_that_is_no_certificate_lets_nobody_in_and_is_named_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -136,3 +136,15 @@ def test_a_bad_file_is_an_error_where_it_is_given(tmp_path: Path) -> None:
         auth.PasswordFile(tmp_path / "users")
     with pytest.raises(ValueError, match="reload_interval"):
         auth.PasswordFile(tmp_path / "users", reload_interval=-1)
+
+
+def test_what_a_bad_file_says_is_in_no_error(tmp_path: Path) -> None:
+    """An error of the decoder would hold all of it."""
+    path = tmp_path / "passwords"
+    path.write_bytes(b"alice=s3cret\nbob=\xff\n")
+    with pytest.raises(ValueError, match="at byte 17") as caught:
+        auth.PasswordFile(path)
+    error = caught.value
+    assert "s3cret" not in f"{vars(error)} {error.args}"
+    assert not isinstance(error, UnicodeError)
+    assert error.__context__ is None

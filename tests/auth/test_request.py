@@ -176,3 +176,16 @@ async def test_a_peer_over_ipc_is_known_by_its_process(tmp_path: Path) -> None:
 def test_other_addresses_are_no_process(address: str) -> None:
     """Not even those that look like one."""
     assert auth.Process.at(address) is None
+
+
+@pytest.mark.parametrize("given", [auth.Revocation(), [None], "later", 1])
+def test_a_grant_is_taken_back_only_by_what_can(given: object) -> None:
+    """Otherwise it would be found out when the connection ends."""
+    with pytest.raises(TypeError):
+        auth.Granted("alice", revocations=given)  # type: ignore[arg-type]
+
+
+def test_what_takes_a_grant_back_may_come_in_any_collection() -> None:
+    """It is kept as a tuple."""
+    token = auth.Revocation()
+    assert auth.Granted("alice", revocations=[token]).revocations == (token,)

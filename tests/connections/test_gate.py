@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -155,6 +156,37 @@ async def _raises_group(_request: auth.Request) -> auth.Granted:
     raise ExceptionGroup("two", [ValueError("1"), OSError("2")])
 
 
+async def _is_cancelled_by_asyncio(_request: auth.Request) -> auth.Granted:
+    raise asyncio.CancelledError
+
+
+class _NoException(BaseException):
+    """As pytest, asyncio and others have some."""
+
+
+async def _raises_what_is_no_exception(_request: auth.Request) -> auth.Granted:
+    raise _NoException
+
+
+async def _raises_a_group_of_those(_request: auth.Request) -> auth.Granted:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_raises_what_is_no_exception, _request)
+    raise AssertionError
+
+
+class _Untold(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+async def _raises_what_has_no_text(_request: auth.Request) -> auth.Granted:
+    raise _Untold
+
+
+async def _grants_what_nobody_can_take_back(_request: auth.Request) -> auth.Granted:
+    return auth.Granted("root", revocations=("never",))  # type: ignore[arg-type]
+
+
 async def _returns_none(_request: auth.Request) -> None:
     return None
 
@@ -211,6 +243,11 @@ def _needs_more(_request: auth.Request, _more: object) -> auth.Granted:
 BROKEN: list[Callable[..., object]] = [
     _raises,
     _raises_group,
+    _is_cancelled_by_asyncio,
+    _raises_what_is_no_exception,
+    _raises_a_group_of_those,
+    _raises_what_has_no_text,
+    _grants_what_nobody_can_take_back,
     _returns_none,
     _returns_a_status,
     _returns_true,

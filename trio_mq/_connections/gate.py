@@ -8,12 +8,11 @@ exception itself, since its traceback holds them.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import trio
 
+from trio_mq._connections.authenticator_failure import ends_the_task, failure_text
 from trio_mq._connections.doorkeeper import Doorkeeper
 from trio_mq._errors import AuthenticationFailed
 from trio_mq._options import Options
@@ -169,8 +168,10 @@ class Gate:
         with trio.move_on_after(timeout):
             try:
                 answer = await _ask(authenticator, request)
-            except Exception as error:  # noqa: BLE001  # whatever it is, nobody comes in by it
-                problem = f"it raised {_told(error, request)}"
+            except BaseException as error:
+                if ends_the_task(error):
+                    raise
+                problem = f"it raised {failure_text(error, request)}"
             else:
                 if isinstance(answer, (Granted, Refused)):
                     return answer
@@ -192,14 +193,3 @@ async def _ask(authenticator: Authenticator, request: Request) -> object:
     # The caller checks what it is: annotations promise nothing about other people's code.
     answer: Awaitable[object] = authenticator(request)
     return await answer
-
-
-def _told(error: Exception, request: Request) -> str:
-    """Say which exception it was and where it came from, without what the peer showed."""
-    text = str(error)
-    for secret in (request.password, request.public_key):
-        if secret:
-            text = text.replace(secret, "***")
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = " ".join(text.split())
-    return f"{type(error).__name__}({text}) in {Path(frame.filename).name}, line {frame.lineno}"

@@ -16,6 +16,7 @@ from typing import Final
 import attrs
 import trio
 
+from trio_mq._connections.authenticator_failure import ends_the_task
 from trio_mq._context import Context, shared_by
 from trio_mq._errors import UnencryptedWarning
 from trio_mq._log import WATCH_ENDED
@@ -93,7 +94,10 @@ async def _watch(authenticator: Watching) -> None:
     """Let an authenticator watch what it knows peers by; what goes wrong there ends no socket."""
     try:
         await authenticator.watch()
-    except Exception as error:  # noqa: BLE001  # whatever it is, its connections are not to blame
+    except BaseException as error:
+        # Whatever else it is, its connections are not to blame.
+        if ends_the_task(error):
+            raise
         WATCH_ENDED.tell(repr(authenticator), error=error)
 
 

@@ -106,6 +106,7 @@ class KeyFolder:
         self._files: dict[str, _Read] = {}
         self._changed: int | None = None
         self._unreadable = False
+        self._watchers = 0
         self._look()
 
     def __repr__(self) -> str:
@@ -115,7 +116,8 @@ class KeyFolder:
         """Grant the owner of a key in the folder."""
         if request.public_key is None:
             return _no_key(request, "KeyFolder")
-        self._look_again(only_for_new_files=True)
+        # Whoever asks from an authenticator of their own may have forgotten to watch.
+        self._look_again(only_for_new_files=self._watchers > 0)
         owner = self._roll.find(request.public_key)
         if owner is None:
             return Refused(400, f"nobody in {self._path} has that key")
@@ -123,9 +125,13 @@ class KeyFolder:
 
     async def watch(self) -> None:
         """Look at the folder again and again, until cancelled; sockets run this."""
-        while True:
-            self._look_again()
-            await trio.sleep(self._interval)
+        self._watchers += 1
+        try:
+            while True:
+                self._look_again()
+                await trio.sleep(self._interval)
+        finally:
+            self._watchers -= 1
 
     def _look_again(self, *, only_for_new_files: bool = False) -> None:
         try:

@@ -125,8 +125,16 @@ class PasswordFile:
             self._stamp = stamp
 
     def _lines(self) -> list[tuple[int, str]]:
-        lines = enumerate(self._path.read_text("utf-8").splitlines(), 1)
+        lines = enumerate(self._text().splitlines(), 1)
         return [(at, line) for at, line in lines if line.strip() and not line.startswith("#")]
+
+    def _text(self) -> str:
+        try:
+            return self._path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            where = error.start
+        # Raised outside of the handler above, whose error holds all that is in the file.
+        raise ValueError(f"{self._path} is no UTF-8, at byte {where}")
 
     def _entry(self, numbered: tuple[int, str]) -> tuple[str, bytes]:
         number, line = numbered

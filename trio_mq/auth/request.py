@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -196,6 +196,16 @@ def _metadata(
     encode_metadata(value)
 
 
+def _tokens(value: Iterable[Revocation]) -> tuple[Revocation, ...]:
+    if isinstance(value, Revocation):
+        raise TypeError("revocations are several: give (revocation,)")
+    tokens = tuple(value)
+    for token in tokens:
+        if not isinstance(token, Revocation):
+            raise TypeError(f"revocations are of the type Revocation, not {type(token).__name__}")
+    return tokens
+
+
 @attrs.frozen
 class Granted:
     """The peer may come in.
@@ -216,7 +226,7 @@ class Granted:
         factory=dict, converter=_frozen, validator=_metadata
     )
     revocations: tuple[Revocation, ...] = attrs.field(
-        default=(), repr=False, eq=False, kw_only=True
+        default=(), converter=_tokens, repr=False, eq=False, kw_only=True
     )
 
 
