@@ -13,7 +13,6 @@ the password is in it.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +73,9 @@ def _shows(text: str, secret: str) -> bool:
 
 def _pieces(secret: str) -> Iterator[str]:
     """Yield what a text has in it that shows the secret."""
+    # PLC0415: it takes a millisecond to load, and few programs come here.
+    import json  # noqa: PLC0415
+
     raw = secret.encode("utf-8", "surrogateescape")
     if len(raw) < _SHORTEST:
         yield ""  # which is in every text
