@@ -212,6 +212,39 @@ async def test_to_relieve_the_reader_does_not_disturb_the_writer() -> None:
             await service.say(_reply_to(request))
 
 
+class _Steps(trio.abc.Instrument):
+    """The tasks that have run."""
+
+    def __init__(self) -> None:
+        self.of: set[str] = set()
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Note it."""
+        self.of.add(task.name)
+
+
+async def test_the_reader_sleeps_while_one_request_follows_another() -> None:
+    """To wake it for each of them costs as much as what it would do."""
+    async with asked() as (req, service):
+        steps = _Steps()
+
+        async def answer(count: int) -> None:
+            for _ in range(count):
+                await service.hear(REQUEST)
+                await service.say(REPLY)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer, 12)
+            for number in range(12):
+                await req.request(b"request")
+                if number == 1:
+                    trio.lowlevel.add_instrument(steps)
+            trio.lowlevel.remove_instrument(steps)
+        # A request that follows at once is left to the writer's task.
+        ours = {name for name in steps.of if name.startswith("trio_mq")}
+        assert all("writer" in name for name in ours), ours
+
+
 async def _requests(service: Service, count: int) -> list[bytes]:
     """Read so many correlated requests, and return their ids."""
     size = len(wire.message(b"1234", b"", b"request"))

@@ -22,14 +22,19 @@ there. It also steps back when it has what it waited for, when it is cancelled, 
 recalled, because there is nothing left to wait for.
 
 The change from one to the other costs nothing where it matters. The reader's task sleeps while
-there is a stand-in, and is woken when that steps back. But where one request follows another, the
-next stand-in is there before the reader's task runs. It sees that and goes to sleep again, while
-the peer works on the request. `State` has the whole course of it::
+there is a stand-in, and is woken when that has stepped back. But where one request follows another,
+the next stand-in comes before any other task has run. So the reader's task is woken at the end of
+the *turn* only (`TurnEnd`): when each task that could run has run, and nobody stands in again.
+`State` has the whole course of it::
 
     AWAY ---> READER ---> STAND_IN <--> WORKING       the first request finds the reader there
      ^                       ^             |
      |                       |             v
      +--- the reader runs -- CLEAN or UNFINISHED      from CLEAN, the next request stands in at once
+
+To wake it at the end of a turn takes more than to wake it at once. So the one is done where the
+last stand-in was followed by another in the same turn, and the other where it was not: a service
+that waits for something else between a request and its reply is of that kind.
 
 trio lets one task at a time wait for a socket, and has one way to make it stop:
 `trio.lowlevel.notify_closing`, which in this case says nothing but "look again".
@@ -63,6 +68,47 @@ class State(enum.Enum):
     UNFINISHED = enum.auto()
 
 
+class TurnEnd(trio.abc.Instrument):
+    """Tells watches that a turn of trio's scheduler is over: each task that could run has run.
+
+    It is an instrument of the trio run, from the first stand-in on that has stepped back.
+    """
+
+    def __init__(self) -> None:
+        self._left: list[Watch] = []
+        self._token = trio.lowlevel.current_trio_token()
+
+    def tell(self, watch: Watch) -> None:
+        """Tell that watch, once."""
+        self._left.append(watch)
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Let each watch look whether its reader has to go on."""
+        if self._left:
+            left, self._left = self._left, []
+            # trio has decided by now how long it will wait for the kernel, and does not know of the
+            # tasks that are woken here.
+            if sum(watch.turn_ended() for watch in left) and timeout > 0:
+                self._token.run_sync_soon(_look_again, idempotent=True)
+
+
+def _look_again() -> None:
+    """Do nothing, but be run."""
+
+
+_end_of_run: trio.lowlevel.RunVar[TurnEnd] = trio.lowlevel.RunVar("trio_mq end of the turn")
+
+
+def _turn_end() -> TurnEnd:
+    try:
+        return _end_of_run.get()
+    except LookupError:
+        turn_end = TurnEnd()
+        trio.lowlevel.add_instrument(turn_end)
+        _end_of_run.set(turn_end)
+        return turn_end
+
+
 # Names of the module: to look one up in the class takes as long as the rest of a comparison.
 _AWAY: Final = State.AWAY
 _READER: Final = State.READER
@@ -82,7 +128,7 @@ class Watch:
             False if the reader's task has to go on.
     """
 
-    __slots__ = ("_asleep", "_read", "_state", "_work", "stream")
+    __slots__ = ("_asleep", "_follows", "_read", "_state", "_turn_end", "_work", "stream")
 
     def __init__(
         self, stream: PollableStream, read: Callable[[], bytes | None], work: Callable[[], bool]
@@ -93,6 +139,9 @@ class Watch:
         self._state = State.AWAY
         #: The reader's task, while it sleeps here.
         self._asleep: trio.lowlevel.Task | None = None
+        #: A stand-in was followed by another one before the reader's task had run, the last time.
+        self._follows = False
+        self._turn_end: TurnEnd | None = None
 
     # -- for the reader's task --
 
@@ -111,6 +160,7 @@ class Watch:
                 return data
         while self._state is _STAND_IN or self._state is _WORKING:
             await self._sleep()
+        self._follows = False
         self._state = _AWAY
         return None
 
@@ -146,6 +196,8 @@ class Watch:
         """
         if self._state is _READER:
             self.stream.interrupt()
+        else:
+            self._follows = True
         self._state = _WORKING
         clean = True
         try:
@@ -158,9 +210,23 @@ class Watch:
             pass  # the link has ended, and tells who has to know
         finally:
             self._state = _CLEAN if clean else _UNFINISHED
-            if self._asleep is not None:
-                trio.lowlevel.reschedule(self._asleep)
-                self._asleep = None
+            if clean and self._follows:
+                if self._turn_end is None:
+                    self._turn_end = _turn_end()
+                self._turn_end.tell(self)
+            else:
+                self._wake_reader()
+
+    def turn_ended(self) -> bool:
+        """Let the reader's task go on unless somebody stands in again; tell whether it does."""
+        return self._state is _CLEAN and self._wake_reader()
+
+    def _wake_reader(self) -> bool:
+        if self._asleep is None:
+            return False
+        trio.lowlevel.reschedule(self._asleep)
+        self._asleep = None
+        return True
 
     def recall(self) -> None:
         """Let the task that stands in look whether it is over."""
