@@ -145,7 +145,7 @@ class Outbox:
         wire = encode_message(item) if isinstance(item, (tuple, bytes)) else _wire(item)
         taken = self._stream.try_write((wire,))
         if taken == len(wire):
-            outbound.written(1, size)
+            outbound.lone_written()
             return True
         if taken:
             self._batch = outbound.next_batch(1, size)

@@ -38,7 +38,7 @@ import trio
 
 from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.watch import Watch
-from trio_mq._message import Message
+from trio_mq._message import Message, size_of
 from trio_mq._pipes.budget import SMALL_READ, Share, Tail
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.pipe import Pipe
@@ -244,7 +244,8 @@ class Reader:
         else:
             seen = await self.watch.receive()
             if seen is None:
-                return self._after_stand_in()
+                self._raise_fault()
+                return not self._ended
             data = seen
         self._take_in(data)
         return bool(data)
@@ -279,7 +280,7 @@ class Reader:
         assert self.watch is not None  # noqa: S101  # it calls
         try:
             data = self._read()
-            if data is None:
+            if data is None or self._take_whole(data):
                 return True
             self._take_in(data)
             self._ended = not data
@@ -289,10 +290,21 @@ class Reader:
             return False
         return stop is _Stop.NO_DATA and self._connection.exhausted and not self._ended
 
-    def _after_stand_in(self) -> bool:
+    def _take_whole(self, data: bytes) -> bool:
+        """Deliver what is just one small message, as in a round trip, without further ado."""
+        if self._wanted > FEW_BYTES or self._discarding or not self._inbound.has_nothing:
+            return False
+        message = self._connection.take_whole(data)
+        if message is None:
+            return False
+        if self._pulse.heartbeat is not None:
+            self._pulse.heartbeat.heard()
+        self._deliver([message], size_of(message))
+        return True
+
+    def _raise_fault(self) -> None:
         if self._fault is not None:
             raise self._fault
-        return not self._ended
 
     def _adapt(self, size: int) -> None:
         """Learn from what the last read brought how much the next one should ask for."""
@@ -369,8 +381,7 @@ class Reader:
             if not worked_off.is_set():
                 await self._look_for_end(worked_off)
         self._worked_off = None
-        if self._fault is not None:
-            raise self._fault
+        self._raise_fault()
         self._pulse.resume()
 
     async def _look_for_end(self, worked_off: trio.Event) -> None:

@@ -30,7 +30,7 @@ from trio_mq._waiting import current_slice
 from trio_mq.zmtp import Connection
 
 #: Seconds since the last write that make a message worth a system call of its own.
-_PAUSE: Final = 50e-6
+_PAUSE: Final = 20e-6
 #: The same for a task that has lately been sending without a pause.
 _PAUSE_IN_FLOOD: Final = 1e-3
 #: A batch of this many messages, or bytes, is worth a system call and waits for no more.
@@ -238,9 +238,7 @@ class Writer:
             self._announce()
             return
         self._last_write = now
-        if self._try_write_lone():
-            self._outbound.writer_is_idle()
-        else:
+        if not self._try_write_lone():
             self._announce()
 
     def queued_for_many(self) -> None:

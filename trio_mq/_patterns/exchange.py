@@ -90,22 +90,19 @@ class Exchange(StandIn):
         return self.result()
 
     def hand_over(self) -> None:
-        """Give the reply to the task that waits."""
-        self._resume()
+        """Let the task that waits have what there is, if one does; it can't be cancelled now."""
+        task = self.task
+        if task is not None:
+            self.task = None
+            self.given = True
+            trio.lowlevel.reschedule(task)
+        else:
+            self.recall()
 
     def fail(self, error: BaseException) -> None:
         """Let the exchange end in an error, and raise it in the task that waits, if one does."""
         self.error = error
-        if self.task is not None:
-            self._resume()
-        else:
-            self.recall()
-
-    def _resume(self) -> None:
-        task, self.task = self.task, None
-        self.given = True
-        assert task is not None  # noqa: S101  # the caller has looked
-        trio.lowlevel.reschedule(task)
+        self.hand_over()
 
 
 def peer_lost(pipe: Pipe, end: Ending) -> PeerLost:

@@ -48,6 +48,9 @@ class Ledger:
         self.total: Tally = Tally()
         #: Pipes in which something waits to be written, and perhaps some in which nothing does.
         self.busy: dict[Pipe, None] = {}
+        #: Pipes through which something has passed that they have not counted yet, and perhaps some
+        #: that have.
+        self.late: dict[Pipe, None] = {}
         self.drop_log: DropLog = DropLog(name)
 
     def link_of(self, pipe: Pipe) -> AnyLink | None:
@@ -111,10 +114,17 @@ class Ledger:
                 self.busy.pop(pipe, None)
         return tuple(pipe for pipe in self.busy if pipe.outbound.queue)
 
+    def count_late(self) -> None:
+        """Let pipes count what has passed through them."""
+        late, self.late = self.late, {}
+        for pipe in late:
+            pipe.count()
+
     def forget(self, pipe: Pipe) -> None:
         """A pipe is gone: what is still counted in it from now on is counted here."""
         del self.pipes[pipe]
         self.busy.pop(pipe, None)
+        self.late.pop(pipe, None)
         pipe.inbound.forgotten()
         pipe.move_books(self.departed)
 

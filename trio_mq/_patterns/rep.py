@@ -26,6 +26,7 @@ from trio_mq._waiting import Closed
 from trio_mq.zmtp import SocketType
 
 if TYPE_CHECKING:
+    from trio_mq._contract import AnyLink
     from trio_mq._peer import Peer
 
 
@@ -48,6 +49,8 @@ class RepPattern(ServicePattern):
         #: Where a task waits for a request by watching the only connection.
         self._stand_in = StandIn()
         self._closing = False
+        #: What the task that stands in has read, until it takes that: the peer, and its request.
+        self._read: tuple[Peer, Message] | None = None
 
     async def stand_in(self) -> bool:
         """Wait for a request at the connection that will bring it, if there is only one.
@@ -61,7 +64,31 @@ class RepPattern(ServicePattern):
         return await self._stand_in.stand_in(link.pipe, self._has_news)
 
     def _has_news(self) -> bool:
-        return self._closing or bool(self.queue)
+        return self._read is not None or self._closing or bool(self.queue)
+
+    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
+        """Give a lone request to the task that has just read it, past the queue."""
+        if (
+            len(messages) == 1
+            and self._has_read(pipe)
+            and not messages[0][0]
+            and len(messages[0]) > 1
+        ):
+            assert link.peer is not None  # noqa: S101  # the handshake is done
+            pipe.inbound.pass_through(payload)
+            self._read = link.peer, messages[0]
+        else:
+            super().deliver(link, pipe, messages, payload)
+
+    def _has_read(self, pipe: Pipe) -> bool:
+        """Tell whether what comes now is for the task that stands in, and for nobody before it."""
+        watched = self._stand_in.watched
+        return (
+            watched is not None
+            and watched is pipe.watched
+            and self._read is None
+            and not (self.queue or self.receivers.waiters or self._closing)
+        )
 
     def messages_arrived(self, pipe: Pipe) -> None:
         """An unreadable pipe has messages; it may be another than the one that is watched."""
@@ -107,6 +134,14 @@ class RepPattern(ServicePattern):
     def discard(self) -> None:
         """Let the last requester get no reply."""
         self.decline(self.requester.answer().peer)
+
+    def take_opened(self) -> tuple[Peer, Frames, Message]:
+        """Take the next request, which the caller may have read by itself."""
+        if self._read is None:
+            return super().take_opened()
+        (peer, request), self._read = self._read, None
+        self.queue.source = peer
+        return peer, request[:1], to_message(request[1:])
 
     # -- any number --
 

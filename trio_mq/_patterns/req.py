@@ -356,14 +356,13 @@ class ReqPattern(BalancedPattern):
             pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
         assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
-        pipe.inbound.count_arrived(1, size_of(message))
         exchange.answer(to_message(body), link.peer)
-        if exchange.task is None:
-            self._unclaimed.keep(exchange)
-            exchange.recall()
-        else:
-            pipe.inbound.count_delivered(1)
+        if exchange.awaited:
+            pipe.inbound.pass_through(size_of(message))
             exchange.hand_over()
+        else:
+            pipe.inbound.count_arrived(1, size_of(message))
+            self._unclaimed.keep(exchange)
         self._close(exchange)
 
     def _take_back_abandoned(self, pipe: Pipe) -> None:

@@ -1,5 +1,8 @@
 """What one peer has sent and nobody has received yet: the inbound half of a pipe.
 
+This file is longer than most: every way into the queue and out of it, and what is counted there,
+are one idea, as in the other half.
+
 Theory of operation
 -------------------
 
@@ -11,6 +14,9 @@ What one read decoded is a *batch*. The batch in hand is a deque, from which mes
 later ones wait in another. A batch that finds nothing before it is taken in hand at once. So what
 costs as much as several messages, a wake-up or a look at the room, is paid once per batch; and what
 was received is counted when its batch ends, or when somebody asks (`Inbound.count_taken`).
+
+A message for which a task waits at the connection itself does not come here: it is given to that
+task, and only counted here (`Inbound.pass_through`).
 """
 
 from __future__ import annotations
@@ -83,6 +89,9 @@ class Inbound(Generic[PipeT]):
     #: have left the queue, or never were in it, and nobody has received them.
     kept: int = attrs.field(init=False, default=0)
     _kept_bytes: int = attrs.field(init=False, default=0)
+    #: Messages that went straight to a task, and their payload bytes: not counted yet.
+    _passed: int = attrs.field(init=False, default=0)
+    _passed_bytes: int = attrs.field(init=False, default=0)
     #: 1 while the message that was taken last may be put back: its room is not free yet.
     reserved: int = attrs.field(init=False, default=0)
     #: The peer is gone for good, and what is kept of it counts.
@@ -130,6 +139,11 @@ class Inbound(Generic[PipeT]):
     def holds(self) -> bool:
         """There is something to receive, and a newer message does not take its place."""
         return self.count > 0 and not self._conflate_all
+
+    @property
+    def has_nothing(self) -> bool:
+        """Nothing waits, and a message that comes now is admitted."""
+        return not (self.batch or self._later or self.reserved or self.budget.closed)
 
     def room(self) -> tuple[int, int]:
         """Return how many messages and bytes to decode now; both above 0, or there is no room.
@@ -255,6 +269,13 @@ class Inbound(Generic[PipeT]):
         self._total.drop_in(reason, count)
         self._ledger.dropped(self._pipe, reason, count)
 
+    def pass_through(self, payload: int) -> None:
+        """A message goes straight to a task that waits for it: it arrived, and is delivered."""
+        if not self._passed:
+            self._ledger.late[self._pipe] = None
+        self._passed += 1
+        self._passed_bytes += payload
+
     def keep(self, payload: int) -> None:
         """A message that was counted as arrived is kept by the pattern, until `let_go`."""
         self.kept += 1
@@ -361,6 +382,10 @@ class Inbound(Generic[PipeT]):
 
     def count_taken(self) -> None:
         """Bring the tally up to date with what was taken."""
+        if self._passed:
+            self.count_arrived(self._passed, self._passed_bytes)
+            self.count_delivered(self._passed)
+            self._passed = self._passed_bytes = 0
         self.count_delivered(self._counted - len(self.batch))
         self._counted = len(self.batch)
 

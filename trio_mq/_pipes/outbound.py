@@ -114,6 +114,10 @@ class Outbound(Generic[PipeT]):
     #: How much of it is in the tally, and in that of the socket; see `count_put`.
     _counted: int = attrs.field(init=False, default=0)
     _counted_bytes: int = attrs.field(init=False, default=0)
+    #: Messages that were written as soon as they were put, and their payload bytes, while they are
+    #: not counted yet.
+    _passed: int = attrs.field(init=False, default=0)
+    _passed_bytes: int = attrs.field(init=False, default=0)
     #: What was put in front of everything for the present connection, if it is there still.
     _opening: Frames | None = attrs.field(init=False, default=None)
     #: Something was put for the present connection alone, and may be there still.
@@ -359,6 +363,20 @@ class Outbound(Generic[PipeT]):
         self.gone += count
         self._after_removing(count)
 
+    def lone_written(self) -> None:
+        """The kernel has taken the only message that waited, as soon as it was put.
+
+        It is the same as `written`, but for the books, which can wait: see `count_put`.
+        """
+        if not self._passed:
+            self._ledger.late[self._pipe] = None
+        self._passed += 1
+        self._passed_bytes += self.size
+        self.queue.clear()
+        self.size = 0
+        self.gone += 1
+        self._after_removing(1)
+
     # -- lent, and given back --
 
     def lend(self, borrower: Borrower) -> None:
@@ -366,6 +384,7 @@ class Outbound(Generic[PipeT]):
         self._require(Hold.FREE)
         self.hold = Hold.LENT
         self._borrower = borrower
+        self.count_put()
         self._written_before = self._tally.written
 
     def give_back(self, *, partly_written: bool) -> None:
@@ -443,6 +462,8 @@ class Outbound(Generic[PipeT]):
 
     def count_put(self) -> None:
         """Bring the tally up to date with what was put; it comes before anything leaves."""
+        if self._passed:
+            self._count_passed()
         tally, total = self._tally, self._ledger.total
         waiting = len(self.queue)
         if waiting > tally.peak_out:
@@ -457,9 +478,20 @@ class Outbound(Generic[PipeT]):
         self._counted = waiting
         self._counted_bytes = self.size
 
+    def _count_passed(self) -> None:
+        count, size = self._passed, self._passed_bytes
+        self._passed = self._passed_bytes = 0
+        for tally in (self._tally, self._ledger.total):
+            tally.accepted += count
+            tally.accepted_bytes += size
+            tally.written += count
+            tally.written_bytes += size
+            tally.peak_out = max(tally.peak_out, 1)
+
     @property
     def written_to_peer(self) -> int:
         """Messages that were written to the present peer."""
+        self.count_put()
         return self._tally.written - self._written_before
 
     @property

@@ -21,6 +21,8 @@ class PipeLedger(Protocol[PipeT]):
     #: The pipes in which something waits to be written, and perhaps some in which nothing does; the
     #: outbound halves keep it.
     busy: dict[PipeT, None]
+    #: The pipes through which something has passed that was not counted yet.
+    late: dict[PipeT, None]
 
     def taken_back(self, pipe: PipeT, place: int) -> None:
         """A message was taken back before which ``place`` others were finished, or will be."""

@@ -147,10 +147,14 @@ class Pipe:
         tally.add(self.figures())
         self._count_in(tally)
 
-    def count_anew(self) -> None:
-        """Leave what was counted so far where it is, and begin a new tally."""
+    def count(self) -> None:
+        """Bring the tally up to date."""
         self.outbound.count_put()
         self.inbound.count_taken()
+
+    def count_anew(self) -> None:
+        """Leave what was counted so far where it is, and begin a new tally."""
+        self.count()
         self._count_in(Tally())
 
     def _count_in(self, tally: Tally) -> None:
@@ -167,8 +171,7 @@ class Pipe:
     def figures(self) -> Tally:
         """Return the tally, up to date."""
         self.outbound.catch_up()
-        self.outbound.count_put()
-        self.inbound.count_taken()
+        self.count()
         return self.tally
 
     @trio.lowlevel.enable_ki_protection

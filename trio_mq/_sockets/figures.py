@@ -2,7 +2,8 @@
 
 What was counted is kept for the socket beside the pipes. What waits, and what was put or taken
 since the last count, is looked for where there can be some: in the pipes that have something to
-write, in those of the fair queue's rotation, and in those of which the pattern keeps messages.
+write, in those of the fair queue's rotation, in those of which the pattern keeps messages, and in
+those through which something has passed without waiting.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def _look(pattern: Pattern) -> Waiting:
     # Over inproc, what was put off moves now, which may empty pipes and fill others.
     for pipe in pattern.queue.readable():
         pipe.catch_up()
+    pattern.ledger.count_late()
     total = Waiting()
     # In order, for what moves may depend on what has moved before: a seed has to repeat it.
     looked_at = (*pattern.ledger.sending(), *pattern.queue.readable(), *pattern.keeping())

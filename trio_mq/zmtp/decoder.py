@@ -85,16 +85,15 @@ class FrameDecoder:
         "_pos",
         "_torn",
         "exhausted",
+        "harmless",
     )
 
     def __init__(self, limits: FrameLimits) -> None:
-        self._data = b""  # the chunk in hand, and how far it is decoded
-        self._pos = 0
+        self._data, self._pos = b"", 0  # the chunk in hand, and how far it is decoded
         self._chunks = _NO_CHUNKS  # those after it
         self._torn: TornFrame | None = None  # the frame whose body is not all here
-        self._flags = 0
         self._parts: list[bytes] = []  # the unfinished message
-        self._parts_size = 0
+        self._flags = self._parts_size = 0
         self.exhausted: bool = False
         """Every byte that arrived is known to have been handed out, in whole messages."""
 
@@ -106,8 +105,9 @@ class FrameDecoder:
         self._max_frame = _or_unlimited(limits.frame)
         self._max_message = _or_unlimited(limits.message)
         self._max_frames = _or_unlimited(limits.frames)
-        # No larger frame can be all of a message.
         self._largest = min(self._max_frame, self._max_message)
+        self.harmless: int = min(self._largest, 2 * self._max_frames)
+        """Bytes that break no limit if they are one message: a frame takes two at least."""
 
     # -- input ---------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from .events import Cancel, Event, Messages, Ping, Pong, Skipped, Subscribe
 from .frames import COMMAND, MORE, encode_frame, encode_messages, frame_header, join_small
 from .mechanism import INNER_COMMAND, INNER_MORE, Mechanism
 from .socket_types import SocketType
+from .whole import whole_message
 
 _LONGEST_COMMAND: Final = 262
 """The longest command that is no subscription: ERROR with a reason of 255 bytes."""
@@ -100,6 +101,12 @@ class TrafficReader:
             look = self._next_run if self._mechanism.clear else self._next_sealed
             payload, self._held = look(run, max_messages, max_bytes)
         return Messages(run, payload) if run else self._release()
+
+    def take_whole(self, data: bytes) -> Message | None:
+        """Return what a chunk is, if it is one small message and nothing waits before it."""
+        if self._in_bulk and self._held is None and self._decoder.exhausted:
+            return whole_message(data, self._decoder.harmless)
+        return None
 
     @property
     def exhausted(self) -> bool:
