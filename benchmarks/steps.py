@@ -1,0 +1,227 @@
+"""What a message costs in steps: bytecodes and calls, by layer and by function.
+
+Times change with whatever else the machine does; counts don't. So a change that should spare work
+is counted first and timed afterwards. From the root of the checkout::
+
+    python -m benchmarks.steps                   # a round trip, by layer
+    python -m benchmarks.steps receive --all     # a small message that is received, by function
+    PYTHONPATH=../old python benchmarks/steps.py round-trip    # the same of another checkout
+
+A bytecode is a step of Python's interpreter, of one Python version; a call is a function that is
+entered, or a coroutine that goes on. What C code does costs steps of neither kind. Both ends are in
+one process, and are counted together in a round trip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import CodeType, FrameType
+from typing import Any, Final, NamedTuple
+
+import attrs
+import trio
+
+import trio_mq
+
+#: Messages before counting begins, and those that are counted.
+_WARM_UP: Final = 100
+_COUNTED: Final = 200
+
+_TRIO_MQ: Final = PurePath(trio_mq.__file__).parent
+_TRIO: Final = PurePath(trio.__file__).parent
+
+Work = Callable[["Steps", int], Awaitable[None]]
+
+
+class Row(NamedTuple):
+    """What one layer, or one function, takes of each message."""
+
+    name: str
+    bytecodes: float
+    calls: float
+
+
+@attrs.define
+class Steps:
+    """The bytecodes and calls of each function, while `counting`."""
+
+    _bytecodes: Counter[CodeType] = attrs.field(factory=Counter)
+    _calls: Counter[CodeType] = attrs.field(factory=Counter)
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what every task of this thread does, but for the frames that are running now."""
+        before = sys.gettrace()
+        sys.settrace(self._entered)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def _entered(self, frame: FrameType, event: str, arg: object) -> Any:  # noqa: ANN401, ARG002  # sys.settrace has it so
+        self._calls[frame.f_code] += 1
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._stepped
+
+    def _stepped(self, frame: FrameType, event: str, arg: object) -> Any:  # noqa: ANN401, ARG002  # as above
+        if event == "opcode":
+            self._bytecodes[frame.f_code] += 1
+        return self._stepped
+
+    def rows(self, messages: int, name: Callable[[CodeType], str]) -> list[Row]:
+        """Return what each message took, under the names of layers or functions, largest first."""
+        bytecodes: Counter[str] = Counter()
+        calls: Counter[str] = Counter()
+        for code, count in self._bytecodes.items():
+            bytecodes[name(code)] += count
+        for code, count in self._calls.items():
+            calls[name(code)] += count
+        return [
+            Row(each, count / messages, calls[each] / messages)
+            for each, count in bytecodes.most_common()
+        ]
+
+
+def layer_of(code: CodeType) -> str:
+    """Return the layer that a function belongs to: a package of ours, trio, or another's."""
+    path = PurePath(code.co_filename)
+    if path.is_relative_to(_TRIO_MQ):
+        part = path.relative_to(_TRIO_MQ).parts[0]
+        return f"trio_mq.{part.removesuffix('.py')}"
+    if path.is_relative_to(_TRIO):
+        return "trio"
+    if code.co_filename.startswith("<attrs generated"):
+        return "made by attrs"
+    return "this program" if path == PurePath(__file__) else path.parent.name or "others"
+
+
+def function_of(code: CodeType) -> str:
+    """Return the name of a function with its file."""
+    return f"{PurePath(code.co_filename).name}:{code.co_qualname}"
+
+
+# -- what is counted ------------------------------------------------------------------------------
+
+
+async def round_trip(steps: Steps, count: int) -> None:
+    """One request and its reply after the other, over tcp."""
+
+    async def answer() -> None:
+        while True:
+            await rep.receive()
+            await rep.send(b"reply")
+
+    async with (
+        trio_mq.Rep(bind="tcp://127.0.0.1:*") as rep,
+        trio_mq.Req(connect=rep.endpoints[0].endpoint) as req,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(answer)
+        for _ in range(_WARM_UP):
+            await req.request(b"request")
+        with steps.counting():
+            for _ in range(count):
+                await req.request(b"request")
+        nursery.cancel_scope.cancel()
+
+
+async def send(steps: Steps, count: int) -> None:
+    """Messages of 16 bytes that are accepted, with the writer's share."""
+    await _stream(steps, count, sends=True)
+
+
+async def receive(steps: Steps, count: int) -> None:
+    """Messages of 16 bytes that have arrived, with the reader's share."""
+    await _stream(steps, count, sends=False)
+
+
+async def _stream(steps: Steps, count: int, *, sends: bool) -> None:
+    async with (
+        trio_mq.Pull(bind="tcp://127.0.0.1:*") as pull,
+        trio_mq.Push(connect=pull.endpoints[0].endpoint) as push,
+    ):
+        for _ in range(_WARM_UP):
+            await push.send(bytes(16))
+            await pull.receive()
+        with steps.counting() if sends else _not_counting():
+            for _ in range(count):
+                await push.send(bytes(16))
+            await push.drain()
+        while pull.statistics().waiting_to_receive < count:
+            await trio.lowlevel.checkpoint()
+        with _not_counting() if sends else steps.counting():
+            for _ in range(count):
+                await pull.receive()
+
+
+@contextmanager
+def _not_counting() -> Iterator[None]:
+    yield
+
+
+async def publish(steps: Steps, count: int) -> None:
+    """One small message that is published to ten subscribers, with their receiving it."""
+    async with (
+        trio_mq.Pub(bind="tcp://127.0.0.1:*", on_full="block") as pub,
+        trio.open_nursery() as nursery,
+    ):
+        subs = [
+            await nursery.start(functools.partial(_subscriber, pub.endpoints[0].endpoint))
+            for _ in range(10)
+        ]
+        await pub.wait_for_subscribers(10)
+        for _ in range(_WARM_UP):
+            await pub.send(bytes(16))
+        with steps.counting():
+            for _ in range(count):
+                await pub.send(bytes(16))
+            await pub.drain()
+        del subs
+        nursery.cancel_scope.cancel()
+
+
+async def _subscriber(endpoint: str, task_status: trio.TaskStatus[None]) -> None:
+    async with trio_mq.Sub(connect=endpoint, topics=[b""]) as sub:
+        task_status.started()
+        async for _ in sub:
+            pass
+
+
+WORKS: Final[dict[str, Work]] = {
+    "round-trip": round_trip,
+    "send": send,
+    "receive": receive,
+    "publish": publish,
+}
+
+
+def count(work: str, messages: int = _COUNTED) -> Steps:
+    """Do a work and return what it took."""
+    steps = Steps()
+    trio.run(WORKS[work], steps, messages)
+    return steps
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Count one work and print what a message takes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.steps", description=__doc__)
+    parser.add_argument("work", nargs="?", choices=WORKS, default="round-trip")
+    parser.add_argument("--all", action="store_true", help="by function, not by layer")
+    parser.add_argument("--messages", type=int, default=_COUNTED, help="how many are counted")
+    chosen = parser.parse_args(arguments)
+    steps = count(chosen.work, chosen.messages)
+    rows = steps.rows(chosen.messages, function_of if chosen.all else layer_of)
+    rows.insert(0, Row("all", sum(row.bytecodes for row in rows), sum(row.calls for row in rows)))
+    print(f"{'bytecodes':>10} {'calls':>8}  {chosen.work}, each")
+    for row in rows:
+        print(f"{row.bytecodes:10.1f} {row.calls:8.2f}  {row.name}")
+
+
+if __name__ == "__main__":
+    main()
