@@ -42,6 +42,31 @@ def all_of(*decorators: Callable[[_F], _F]) -> Callable[[_F], _F]:
     return decorate
 
 
+def number(
+    *names: str, default: float, text: str, least: float = 0, metavar: str | None = None
+) -> Callable[[_F], _F]:
+    """Return an option for a number, a whole one if its default is, whose help shows the default.
+
+    Args:
+        *names: How it is written.
+        default: What it is otherwise.
+        text: What the help says of it.
+        least: The smallest that is allowed.
+        metavar: What the help calls the number.
+    """
+    whole = isinstance(default, int)
+    kind = click.IntRange(min=int(least)) if whole else click.FloatRange(min=least)
+    return click.option(
+        *names, type=kind, default=default, show_default=True, metavar=metavar, help=text
+    )
+
+
+def wait_peers(default: int) -> Callable[[_F], _F]:
+    """Return the option for the number of peers to wait for."""
+    text = "Begin when this many peers (of pub: subscribers) are there."
+    return number("--wait-peers", default=default, metavar="N", text=text)
+
+
 places: Final = all_of(
     click.option(
         "-b", "--bind", "binds", multiple=True, metavar="ENDPOINT", help="Listen there; repeatable."

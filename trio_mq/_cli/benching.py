@@ -22,20 +22,8 @@ _WORKS: Final = ("round-trips", "messages")
     "bench", epilog=arguments.examples("trio-mq bench", "trio-mq bench --against pyzmq --size 1024")
 )
 @click.option("--against", type=click.Choice(["pyzmq"]), help="Measure that library too, in turn.")
-@click.option(
-    "--size",
-    type=click.IntRange(min=0),
-    default=16,
-    show_default=True,
-    help="Bytes of a message.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(min=0.05),
-    default=1.0,
-    show_default=True,
-    help="For each figure.",
-)
+@arguments.number("--size", default=16, text="Bytes of a message.")
+@arguments.number("--seconds", default=1.0, least=0.05, text="For each figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--be", nargs=4, hidden=True, metavar="LIBRARY WORK ROLE ENDPOINT")
 def command(

@@ -36,7 +36,7 @@ _SENDERS: Final = ("PUB", "PUSH", "DEALER", "PAIR", "XPUB")
     help="What receives.",
 )
 @click.option("-s", "--subscribe", "topics", multiple=True, metavar="TOPIC", help="As for sub.")
-@click.option("-n", "--count", type=click.IntRange(min=0), help="End after so many messages.")
+@click.option("-n", "--count", type=click.IntRange(min=0), help="End after this many messages.")
 def record(
     file: str,
     *,
@@ -83,21 +83,8 @@ def record(
     show_default=True,
     help="What sends.",
 )
-@click.option(
-    "--speed",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="2 is twice as fast; 0 makes no pauses.",
-)
-@click.option(
-    "--wait-peers",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Begin when so many peers (of pub: subscribers) are there.",
-)
+@arguments.number("--speed", default=1.0, text="2 is twice as fast; 0 makes no pauses.")
+@arguments.wait_peers(1)
 def replay(
     file: Path,
     *,

@@ -94,17 +94,11 @@ _data: Final = arguments.all_of(
     ),
 )
 _always: Final = arguments.all_of(
-    click.option("-n", "--count", type=click.IntRange(min=0), help="End after so many messages."),
+    click.option("-n", "--count", type=click.IntRange(min=0), help="End after this many messages."),
     click.option(
         "-t", "--timeout", type=click.FloatRange(min=0), help="Seconds that each wait may take."
     ),
-    click.option(
-        "--wait-peers",
-        type=click.IntRange(min=0),
-        default=0,
-        metavar="N",
-        help="Begin when so many peers (of pub: subscribers) are there.",
-    ),
+    arguments.wait_peers(0),
 )
 _answers: Final = arguments.all_of(
     click.option("--echo", is_flag=True, help="Answer with what was asked."),

@@ -27,8 +27,8 @@ _PEERS: Final = 20
     ),
 )
 @click.argument("endpoint", required=False)
-@click.option("-i", "--interval", type=click.FloatRange(min=0.05), default=1.0, show_default=True)
-@click.option("-t", "--timeout", type=click.FloatRange(min=0), default=5.0, show_default=True)
+@arguments.number("-i", "--interval", default=1.0, least=0.05, text="Seconds between two looks.")
+@arguments.number("-t", "--timeout", default=5.0, text="Seconds that an answer may take.")
 @click.option("--once", is_flag=True, help="Print one table and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print one answer as JSON and end.")
 def command(

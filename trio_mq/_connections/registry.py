@@ -283,10 +283,7 @@ class EndpointRegistry:
         Raises:
             ValueError: It is not bound.
         """
-        endpoint = _find(self._bound, given)
-        if endpoint is None:
-            raise ValueError(f"{given} is not bound; bound are: {_listed(self._bound)}")
-        entry = self._bound.pop(endpoint)
+        entry = self._bound.pop(_known(self._bound, given, "bound"))
         self._owner.hub.emit(ListeningStopped(endpoint=entry.bound.endpoint))
         await self._end(entry.bound)
 
@@ -296,10 +293,7 @@ class EndpointRegistry:
         Raises:
             ValueError: It is not connected.
         """
-        endpoint = _find(self._connected, given)
-        if endpoint is None:
-            raise ValueError(f"{given} is not connected; connected are: {_listed(self._connected)}")
-        entry = self._connected.pop(endpoint)
+        entry = self._connected.pop(_known(self._connected, given, "connected"))
         pipe = entry.dial.pipe
         self._owner.pipes.leave(pipe)
         try:
@@ -367,5 +361,9 @@ def _find(entries: Mapping[str, _Bound] | Mapping[str, Connected], given: str) -
     return next((e for e, entry in entries.items() if given in (e, entry.given)), None)
 
 
-def _listed(endpoints: Iterable[str]) -> str:
-    return ", ".join(endpoints) or "none"
+def _known(entries: Mapping[str, _Bound] | Mapping[str, Connected], given: str, how: str) -> str:
+    """Do as `_find`, or raise `ValueError` with what is bound or connected instead."""
+    endpoint = _find(entries, given)
+    if endpoint is None:
+        raise ValueError(f"{given} is not {how}; {how} are: {', '.join(entries) or 'none'}")
+    return endpoint
