@@ -1,0 +1,84 @@
+"""Programs of the guide that speak a protocol of others, with what others wrote at the far end."""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+from pathlib import Path
+from typing import Final
+
+import majortomo
+import majortomo.broker
+import pytest
+import trio
+import zmq
+
+GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
+SECONDS: Final = 100
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> str:
+    """Return an endpoint that no other test uses."""
+    return f"ipc://{tmp_path}/socket"
+
+
+# -- majordomo --
+
+
+def ask_by_majortomo(endpoint: str) -> list[bytes]:
+    """Ask for a word in capitals, and return all parts of the reply."""
+    with zmq.Context() as context, majortomo.Client(endpoint, zmq_context=context) as client:
+        client.send("shout", b"hello")
+        parts: list[bytes] = client.recv_all_as_list(timeout=SECONDS)
+        return parts
+
+
+async def test_clients_and_workers_of_majortomo_meet_at_the_broker(endpoint: str) -> None:
+    """A reply in parts to a client of its own kind, and a whole one to ours."""
+    program = runpy.run_path(str(GUIDE / "majordomo.py"))
+
+    def work() -> None:
+        with (
+            zmq.Context() as context,
+            majortomo.Worker(endpoint, "shout", zmq_context=context) as worker,
+        ):
+            client, request = worker.wait_for_request()
+            worker.send_reply_partial(client, [b"well"])
+            worker.send_reply_final(client, [request[0].upper()])
+            client, request = worker.wait_for_request()
+            worker.send_reply_final(client, [request[0].upper()])
+
+    with trio.fail_after(SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(program["broker"], endpoint)
+            async with trio.open_nursery() as others:
+                others.start_soon(trio.to_thread.run_sync, work)
+                parts = await trio.to_thread.run_sync(ask_by_majortomo, endpoint)
+                assert parts == [b"well", b"HELLO"]
+                assert await program["ask"](endpoint, b"shout", b"hello") == [b"HELLO"]
+            nursery.cancel_scope.cancel()
+
+
+async def test_the_worker_works_for_the_broker_of_majortomo(endpoint: str) -> None:
+    """It says READY when that broker comes, and shows that it is alive."""
+    program = runpy.run_path(str(GUIDE / "majordomo.py"))
+    with zmq.Context() as context:
+        broker = majortomo.broker.Broker(endpoint, heartbeat_interval=0.1, zmq_context=context)
+
+        def run() -> None:
+            with contextlib.suppress(zmq.ZMQError):  # it disconnects what it has bound
+                broker.run()
+            context.destroy()
+
+        with trio.fail_after(SECONDS):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.to_thread.run_sync, run)
+                async with trio.open_nursery() as ours:
+                    ours.start_soon(program["work"], endpoint, b"shout")
+                    reply = await trio.to_thread.run_sync(ask_by_majortomo, endpoint)
+                    ours.cancel_scope.cancel()
+                broker.stop()
+    assert reply == [b"HELLO"]
