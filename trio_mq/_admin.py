@@ -1,6 +1,6 @@
 """The sockets of a program as plain data, and a `Rep` that answers with that.
 
-It is a `Rep` like any other, which is not in the picture that it gives.
+The `Rep` is like any other, but leaves itself out of what it describes.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from trio_mq._statistics import SocketStatistics
 Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 """What JSON can say."""
 
-#: Peers of one socket that are described; of more, only the number is told.
+#: At most this many peers of one socket are described; if there are more, their number is told.
 _SHOWN_PEERS: Final = 1000
-#: Bytes of a request that is looked at.
+#: A longer request, in bytes, is not looked at.
 _LARGEST_REQUEST: Final = 1024
 
 
@@ -100,7 +100,7 @@ def default_endpoint(pid: int | None = None) -> str:
     ``trio_mq-UID`` in the folder for temporary files, and belongs to this user alone.
 
     Args:
-        pid: Of which process; ``None``: this one.
+        pid: The process; ``None``: this one.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(runtime, "trio_mq") if runtime else _temporary()
@@ -112,7 +112,7 @@ def _temporary() -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder that only we can enter, or see that it is one."""
+    """Make a folder that only we can enter, or check that an existing one is."""
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077

@@ -81,5 +81,5 @@ def _texts_in(block: list[ast.stmt]) -> Iterator[tuple[str, str]]:
 
 
 def _shown(default: object) -> str:
-    # A factory of attrs makes the default anew for each object: show what it makes.
+    # A factory of attrs makes a new default for each object: show what it makes.
     return repr(getattr(default, "factory", lambda: default)())

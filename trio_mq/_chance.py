@@ -1,7 +1,7 @@
 """Where random numbers come from: the system, unless a test of this trio run has a seed.
 
-They keep names apart from those of an earlier run, and redials of many clients apart in time. Keys
-and nonces are no business of this module: they come from the system always.
+Random numbers keep our names apart from those of an earlier run, and the redials of many clients
+apart in time. Keys and nonces don't come from here but always from the system.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ def current_chance() -> random.Random:
 
 
 def set_chance(chance: random.Random | None) -> None:
-    """Let this draw the random numbers of this run; ``None``: the system again."""
+    """Draw the random numbers of this run from this source; ``None``: from the system again."""
     _chance_of_run.set(chance or _SYSTEM)

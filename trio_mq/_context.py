@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 ZAP_HANDLER: Final = "zeromq.zap.01"
-"""Where libzmq, too, looks for whom to ask about peers: ``inproc://zeromq.zap.01`` (RFC 27)."""
+"""Where a ZAP handler is asked about peers, as in libzmq: ``inproc://zeromq.zap.01`` (RFC 27)."""
 
 _DEFAULT_MAX_SOCKETS: Final = 1023
 
@@ -76,7 +76,7 @@ class Context:
 
 
 class _ContextOfRun(Context):
-    """The default context of a run, which no program has made."""
+    """The default context of a run; no program has made it."""
 
     @staticmethod
     def _make_namespace() -> Namespace:
@@ -86,14 +86,14 @@ class _ContextOfRun(Context):
 class Shared:
     """What the sockets of one context share, as the library sees it: names, and who is open.
 
-    Threads may share a context, so the lock guards each look and change. It is held for a moment. A
-    Ctrl-C can't come in that moment; otherwise the next one would wait for ever.
+    Threads may share a context, so a lock guards each look and each change. It is held for a moment
+    only, and Ctrl-C is kept out of that moment: it would leave the lock held for ever.
     """
 
     def __init__(self, context: Context, names: Namespace) -> None:
         self._context = context
         self._lock = threading.Lock()
-        #: How many sockets have been opened, and which of these each is that is still open.
+        #: How many sockets have been opened, and the number of each that is still open.
         self._opened = 0
         self._numbers: dict[Hashable, int] = {}
         self.names: Final = names
@@ -172,7 +172,7 @@ def checked(context: Context) -> Context:
     """Return a context in which a socket could be opened in this thread now.
 
     Raises:
-        TypeError: It is none of ours.
+        TypeError: It is not a `Context`.
         TooManySockets: There are ``max_sockets`` already.
         TooManyThreads: This would be one thread more than ``max_threads``.
     """
@@ -183,11 +183,11 @@ def checked(context: Context) -> Context:
 
 
 _askers: list[Callable[[Context], Authenticator]] = []
-"""What asks a handler. It needs sockets, which are floors above, so `_exports` puts it here."""
+"""Asks a handler. That needs sockets, which stand some floors above, so `_exports` sets it."""
 
 
 def ask_handlers_by(asker: Callable[[Context], Authenticator]) -> None:
-    """Let this be what asks the handler of a context."""
+    """Ask the handlers of contexts with this function."""
     _askers.append(asker)
 
 
@@ -202,13 +202,13 @@ def _at_least_one(name: str, value: int) -> int:
 _context_of_run: trio.lowlevel.RunVar[Context] = trio.lowlevel.RunVar("trio_mq context")
 
 
-#: For the sockets of a task that has been put on a host of a test's network, and of its children.
+#: The context of tasks that run on a host of a test's network, and of their children.
 _context_here: ContextVar[Context | None] = ContextVar("trio_mq context here", default=None)
 
 
 @contextlib.contextmanager
 def as_default(context: Context) -> Iterator[None]:
-    """Let this be the context of sockets that are opened in the block and were given none."""
+    """Make this the context of sockets that are opened in the block and are given none."""
     token = _context_here.set(context)
     try:
         yield

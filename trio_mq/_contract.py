@@ -65,7 +65,7 @@ class PipesSide(Protocol):
     """What endpoints ask of the pipes of their socket, in the order of an endpoint's life."""
 
     def new(self, endpoint: str, options: Options, given_id: bytes) -> Pipe:
-        """Return a pipe for a connected endpoint, not yet a target of anything.
+        """Return a pipe for a connected endpoint, which no pattern may choose yet.
 
         Args:
             endpoint: Which.
@@ -83,7 +83,7 @@ class PipesSide(Protocol):
         """A connected endpoint will go when what waits is written: never choose it again."""
 
     def remove(self, pipe: Pipe) -> None:
-        """A connected endpoint went, with its link."""
+        """A connected endpoint is gone, and so is its link."""
 
 
 class SocketSide(Protocol):
@@ -216,7 +216,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (SilentPeer, "heartbeat"),
     (MemoryError, "out-of-memory"),
     (trio.BrokenResourceError, "connection-lost"),
-    # By whoever gave us the stream.
+    # Whoever gave us the stream has closed it.
     (trio.ClosedResourceError, "connection-lost"),
     (OSError, "connection-lost"),
 )

@@ -10,7 +10,7 @@ The invariants:
 
 *One owner.* A connection that is there has a pipe, no other connection has the same one, and the
 pipe's peer is that of the connection; no other pipe is lent. What the writer has in hand belongs to
-a connection. A pipe that may be chosen is one that the socket knows: nothing is sent to where
+a connection. A pipe that may be chosen is one that the socket knows, so nothing is sent where
 nobody is.
 
 *One place.* What was accepted waits, was written, or was dropped; what was decoded waits, was
@@ -24,7 +24,7 @@ with itself (`Pattern.faults`).
 *One holder.* A routing id names one pipe, which knows it (`Pattern.faults`). That a place has one
 contest at a time needs no look: contests are kept by holder (`trio_mq._sockets.contests`).
 
-*No waiting in vain.* Nobody waits for a message that is there, or for room that is there.
+*No needless waiting.* Nobody waits for a message that is there, or for room that is there.
 
 *Nothing outlives its owner.* A closed socket holds no message, pipe or connection.
 """
@@ -46,10 +46,10 @@ from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._tally import DropReason, Tally
 
 _PIPES_A_LOOK: Final = 8
-"""Peers that are looked at in one step, so that a look costs the same however many there are."""
+"""At most this many peers are looked at in one step, so its cost does not grow with them."""
 
 _MESSAGES_A_LOOK: Final = 8
-"""Messages of a peer up to which a look adds up their bytes."""
+"""A look adds up the bytes of a peer's messages while there are no more of them than this."""
 
 #: The plain numbers of a tally.
 _FIGURES: Final = [name for name in Tally.__slots__ if not name.startswith(("dropped", "peak"))]
@@ -101,7 +101,7 @@ class _Observer(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self._patterns: dict[Pattern, int] = {}
-        """Each with the steps until its next look."""
+        """Each socket, with the number of steps until the next look at it."""
 
         self._crashed = False
 
@@ -159,7 +159,7 @@ def _observer_of_run() -> _Observer:
 
 
 def faults(pattern: Pattern) -> Iterator[str]:
-    """Say which invariants a socket breaks now, without changing anything of it."""
+    """Say which invariants a socket breaks now. It changes nothing."""
     yield from _owner_faults(pattern)
     yield from _balance_faults(pattern)
     yield from _waiting_in_vain(pattern)

@@ -21,14 +21,15 @@
             ├── RemoteProtocolError     the peer did
             └── LocalProtocolError      the user of `trio_mq.zmtp` did
 
-`UnencryptedWarning` is no error: it warns of an endpoint that strangers on the way can read.
+`UnencryptedWarning` is not an error. It warns of an endpoint whose traffic strangers on the way can
+read.
 
-What trio has a word for keeps it: `trio.ClosedResourceError` (this socket was closed, by you),
-`trio.WouldBlock` (a ``_nowait`` call that would have to wait), `trio.BusyResourceError` (two
-tasks in turn-taking calls of one socket). What the system and the network do is `OSError`, with the
-endpoint in the text: a name that has no address, a connection that is refused, reset, ended or
-silent before its handshake was done. Bad arguments are `ValueError` and `TypeError`, raised where
-they are given.
+Where trio has a word for something, we use it: `trio.ClosedResourceError` (this socket was closed,
+by you), `trio.WouldBlock` (a ``_nowait`` call that would have to wait), `trio.BusyResourceError`
+(two tasks in turn-taking calls of one socket). What the system and the network do is `OSError`,
+with the endpoint in the text: a name that has no address, a connection that is refused, reset,
+ended or silent before its handshake was done. Bad arguments are `ValueError` and `TypeError`,
+raised where they are given.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class PeerLost(MQError):
 class RequestFailed(MQError):
     """A request was made as often as its `Retry` allows, and there was no reply.
 
-    Each attempt may or may not have been acted upon.
+    The service may or may not have acted on each attempt.
     """
 
     def __init__(self, attempts: tuple[Exception, ...]) -> None:
@@ -129,9 +130,9 @@ class AuthenticationFailed(HandshakeError):
 class Refusal(HandshakeError):
     """Our own socket has no place for the peer: its only one, or a routing id, is taken.
 
-    The connection is closed without a word, after which libzmq dials again; after an ERROR it
-    never does. What the *other* end refuses so looks to us as if the network had ended it, which
-    is a `ConnectionAbortedError` that names this as the likely cause.
+    The connection is closed without a word. After that libzmq dials again; after an ERROR it never
+    would. When the *other* end refuses us in this way, it looks as if the network had ended the
+    connection: that is a `ConnectionAbortedError`, whose text names this as the likely cause.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -221,7 +222,7 @@ class LocalProtocolError(ProtocolError):
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions inside groups, at any depth; one that is no group is its only leaf."""
+    """Yield the exceptions inside groups, at any depth, or the one that is not a group."""
     if isinstance(error, BaseExceptionGroup):
         for member in error.exceptions:
             yield from leaves(member)

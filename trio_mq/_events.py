@@ -73,8 +73,8 @@ class AcceptFailed(_Timed):
     """What ``accept`` raised."""
 
     broken: bool = False
-    """The listener has been given up: ``unbind`` the endpoint and bind it anew. Otherwise it goes
-    on after a pause."""
+    """The listener has been given up: ``unbind`` the endpoint and ``bind`` it again. Otherwise it
+    goes on after a pause."""
 
 
 @attrs.frozen(kw_only=True)
@@ -143,7 +143,7 @@ class Dropped(_Timed):
     """Messages went no further; the statistics count them for good."""
 
     peer: Peer | None
-    """Whose they were; ``None`` if no peer was chosen yet, or none was left."""
+    """The peer that they were for or came from; ``None`` if none was chosen or none was left."""
 
     reason: DropReason
     """Why they went no further."""
@@ -157,7 +157,7 @@ class SubscriptionAdded(_Timed):
     """A peer subscribed to a topic."""
 
     peer: Peer
-    """Who wants it."""
+    """The peer that wants it."""
 
     topic: bytes
     """What a message must begin with."""
@@ -168,7 +168,7 @@ class SubscriptionRemoved(_Timed):
     """A peer cancelled a subscription, or left."""
 
     peer: Peer
-    """Who does not want it any more."""
+    """The peer that no longer wants it."""
 
     topic: bytes
     """What it had subscribed to."""
@@ -287,7 +287,7 @@ class EventStream(trio.abc.ReceiveChannel[Event]):
 
 
 class _Shelf:
-    """Events that nobody has read yet, a bounded number of them, each kind in a line of its own."""
+    """A bounded number of events that nobody has read yet, each kind in a line of its own."""
 
     __slots__ = ("_count", "_lines", "_next")
 
@@ -320,10 +320,10 @@ def _age(line: deque[tuple[int, Event]]) -> int:
 
 
 class EventHub:
-    """Gives every event of a socket to whoever listens; free when nobody does.
+    """Gives every event of a socket to whoever listens; it costs nothing when nobody does.
 
     Args:
-        tell: Is given every event too, for the log.
+        tell: Is called with every event, to write the log.
     """
 
     __slots__ = ("_ended", "_streams", "_tell")
@@ -343,7 +343,7 @@ class EventHub:
         return stream
 
     def __bool__(self) -> bool:
-        """Tell whether anybody listens, so that an event need not be made for nobody."""
+        """Tell whether anybody listens: if not, no event need be made."""
         return bool(self._streams)
 
     def emit(self, event: Event) -> None:

@@ -11,7 +11,7 @@ import attrs
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
-# Any: one validator serves fields of several types, and attrs.Attribute is invariant.
+# `Any`, because one validator serves fields of several types, and attrs.Attribute is invariant.
 Validator: TypeAlias = Callable[[object, "attrs.Attribute[Any]", object], None]
 
 
@@ -92,7 +92,7 @@ class Limits:
     """Bytes of one metadata value."""
 
     auth_timeout: float = attrs.field(default=5.0, validator=seconds())
-    """Seconds that an authenticator may take over one peer; the peer is refused then."""
+    """Seconds that an authenticator may take over one peer, which is then refused."""
 
     max_authentications: int = attrs.field(default=64, validator=count())
     """Peers of one endpoint about whom the authenticator is asked at the same time. More wait, and
@@ -120,10 +120,10 @@ class Limits:
     """Connections of one listener that have not finished their handshake."""
 
     max_half_open_per_address: int | None = attrs.field(default=64, validator=count(optional=True))
-    """The same of one address (of IPv6: one /64) outside this machine; more are closed at once."""
+    """The same for one address (of IPv6: one /64) outside this machine; more are closed at once."""
 
     max_peers_per_address: int | None = attrs.field(default=None, validator=count(optional=True))
-    """Connections of one such address, handshaken or not; more are closed at once."""
+    """Connections from one such address, handshaken or not; more are closed at once."""
 
     max_unknown_commands: int = attrs.field(default=100, validator=count(lowest=0))
     """Unknown but well-formed commands on one connection."""
@@ -138,14 +138,15 @@ class Limits:
     """Bytes of one topic."""
 
     max_subscriptions_total: int = attrs.field(default=1_000_000, validator=count())
-    """Subscriptions of all peers of one socket; and how many of them, and of cancellations, an
-    `XPub` keeps for a program that does not receive them."""
+    """Subscriptions of all peers of one socket. An `XPub` also keeps at most this many
+    subscriptions and cancellations for a program that does not receive them."""
 
     max_subscription_bytes_total: int = attrs.field(default=256 * MIB, validator=count())
-    """Bytes of the topics of all peers of one socket together; and of what an `XPub` keeps."""
+    """Bytes of the topics of all peers of one socket together, and of those that an `XPub`
+    keeps."""
 
     max_topic_lengths: int = attrs.field(default=256, validator=count())
-    """Distinct topic lengths of one socket: each costs every published message one look-up."""
+    """Distinct lengths of topics at one socket: each costs every published message a look-up."""
 
     max_pings_per_second: float = attrs.field(default=100.0, validator=seconds())
     """PINGs per second that a peer may go on sending."""

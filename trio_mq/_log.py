@@ -47,7 +47,7 @@ class Record:
 
     @property
     def is_wanted(self) -> bool:
-        """Tell whether anybody gets to see it."""
+        """Tell whether anybody would see it."""
         return self._logger.isEnabledFor(self.level)
 
     def tell(self, *values: object, error: BaseException | None = None) -> None:
@@ -63,20 +63,21 @@ class Record:
                     self.level, self.text, *map(_in_one_line, values), exc_info=error, stacklevel=2
                 )
             except Exception:  # noqa: BLE001  # a filter of the user's raises what it likes
-                # It is the program's fault and not the peer's or ours: no socket ends for it.
-                # `logging` says the same of handlers, in `Handler.handleError`.
+                # A handler of the program has failed. That is not the peer's fault, nor ours, so no
+                # socket ends because of it. `logging` treats its handlers alike
+                # (`Handler.handleError`).
                 if logging.raiseExceptions:
                     traceback.print_exc()
 
 
 class Sparingly:
-    """A record that others can cause at will: a line a second at most, and how many were left out.
+    """A record that others can cause at will: a line a second at most, with the number left out.
 
     While it goes on, the lines become fewer, down to one a minute.
 
     Args:
-        record: The last value of its text is that number, in words.
-        about: What it is about: the next line of that says the number.
+        record: The last value in its text is that number, in words.
+        about: What it is about: the next line about that says the number.
     """
 
     __slots__ = ("_about", "_quiet", "_quiet_until", "_record", "_untold")

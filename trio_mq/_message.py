@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     ``memoryview``, ``array.array``, ``mmap.mmap`` or an array of numpy."""
 
 else:
-    # A buffer has a name from Python 3.12 on; these are what most of them are.
+    # From Python 3.12 on there is a type for any buffer; these are the usual ones.
     BytesLike = bytes | bytearray | memoryview
 Sendable: TypeAlias = BytesLike | Sequence[BytesLike]
 """What ``send`` takes: one bytes-like is one frame, a sequence of bytes-like is a message."""
@@ -80,7 +80,7 @@ class Message(tuple[bytes, ...]):
         """The only frame, decoded as UTF-8.
 
         Raises:
-            ValueError: There are several frames; or it is no UTF-8 (`UnicodeDecodeError`).
+            ValueError: There are several frames; or the frame is not UTF-8 (`UnicodeDecodeError`).
         """
         return self._only_frame(".text of a message").decode()
 
@@ -88,7 +88,7 @@ class Message(tuple[bytes, ...]):
         """Return the only frame, parsed as JSON.
 
         Raises:
-            ValueError: There are several frames; or it is no JSON (`json.JSONDecodeError`).
+            ValueError: There are several frames; or the frame is not JSON (`json.JSONDecodeError`).
         """
         import json  # noqa: PLC0415  # many programs need none
 
@@ -172,7 +172,7 @@ def _content(what: str, thing: object) -> bytes | None:
 
     Raises:
         TypeError: It holds references to objects, which mean nothing elsewhere.
-        ValueError: It can't be looked into: it was closed, or has a format that is none of C's.
+        ValueError: It can't be looked into: it was closed, or its format is not one of C's.
     """
     try:
         view = memoryview(thing)  # type: ignore[arg-type]  # whether it is one is the question

@@ -1,7 +1,7 @@
-"""Figures of sockets for metrics systems, whose own threads come and ask.
+"""Figures of sockets for metrics systems, which ask from threads of their own.
 
-Sockets belong to a trio thread. A collector is asked in a thread of its library's, so it goes to
-the trio thread for a moment and takes plain numbers along.
+Sockets belong to a trio thread. A collector runs in a thread of its library, so it visits the trio
+thread for a moment and brings plain numbers back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trio_mq._context import Context, default_context
 from trio_mq._sockets.socket import Socket
 from trio_mq._statistics import SocketStatistics
 
-#: Words that stand for all others where a program may invent any number of them.
+#: The label for all further words, where a program may invent any number of them.
 _OTHER: Final = "other"
 _MOST_REASONS: Final = 100
 
@@ -45,7 +45,7 @@ class Figures:
         return max(int(getattr(each, field)) for each in self.statistics)
 
     def by_reason(self, field: str) -> dict[str, int]:
-        """Return the sums of a figure that is told by reason."""
+        """Return the sums of a figure that is split by reason."""
         counts: Counter[str] = Counter()
         for each in self.statistics:
             for reason, count in getattr(each, field).items():

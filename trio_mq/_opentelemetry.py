@@ -25,9 +25,9 @@ _ERROR: Final = "error.type"
 
 _Attributes: TypeAlias = Mapping[str, str | int]
 
-#: What the frame with the trace begins with: no program's own frame does by accident.
+#: What the frame with the trace begins with. No other frame begins so by accident.
 _MARK: Final = b"\x00otel\x00"
-#: More is no trace context, whatever it begins with.
+#: A longer frame is not a trace context, whatever it begins with.
 _LONGEST: Final = 8192
 
 
@@ -148,8 +148,8 @@ def with_trace(message: Sendable, context: TraceContext | None = None) -> Sequen
 def without_trace(message: Message | Sequence[bytes]) -> tuple[Sequence[bytes], TraceContext]:
     """Return the frames of a message without the one that `with_trace` added, and the trace.
 
-    A message that has none is returned as it is, with an empty trace: so senders can begin with
-    it one after the other. Who receives from strangers should not believe what they say of traces.
+    A message that has none is returned as it is, with an empty trace, so senders can be converted
+    one at a time. If you receive from strangers, don't believe the traces that they send.
 
     Args:
         message: As received.

@@ -87,7 +87,8 @@ def authenticator(_: object, field: attrs.Attribute[Any], value: object) -> None
 
 
 def _named(value: object) -> str:
-    # Not its repr: who mistakes a key or a password for an option need not see it in the error.
+    # Not its repr: if somebody gives a key or a password here by mistake, the error must not show
+    # it.
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
@@ -119,7 +120,7 @@ def limits(_: object, field: attrs.Attribute[Any], value: object) -> None:
 
 
 def or_default_max_peers(value: int | None) -> int:
-    """Leave the program some descriptors of its own, whatever connects to us."""
+    """Return how many peers leave the program some descriptors of its own."""
     if value is not None:
         return value
     try:

@@ -80,7 +80,7 @@ class Options:
 
     linger: float = attrs.field(default=10.0, validator=seconds(zero=True))
     """Seconds to write what waits when the socket or an endpoint closes; `math.inf` has no end.
-    What is written already needs none of it: the kernel goes on to send it."""
+    What the kernel has taken needs no time here: the kernel goes on sending it."""
 
     immediate: bool = attrs.field(default=False, validator=checks.flag)
     """Queue messages for a connected endpoint only when its handshake is done."""
@@ -221,7 +221,7 @@ class Options:
 
     hello_message: bytes | None = attrs.field(default=None, validator=checks.hello_message)
     """Dealer, Router: the first message on each new connection, so that a login, say, is made again
-    after each reconnection. Not beside ``probe``, which is such a message too."""
+    after each reconnection. It can't be combined with ``probe``, which is such a message too."""
 
     disconnect_message: bytes | None = attrs.field(
         default=None,
@@ -355,7 +355,7 @@ def override(options: Options, endpoint: str, given: Mapping[str, object]) -> Op
     """Return the options of an endpoint: the socket's, but for what is given.
 
     Raises:
-        TypeError: An option that is no connection's, or a value of a wrong type.
+        TypeError: An option that does not concern a connection, or a value of a wrong type.
         ValueError: A value that is not allowed.
     """
     if not given:
@@ -377,7 +377,7 @@ def check_names(who: str, allowed: frozenset[str], given: Mapping[str, object]) 
 
 
 def _nearest(name: str, allowed: frozenset[str]) -> str | None:
-    """Ask whether one of the options was meant that are spelt nearly so."""
+    """Suggest an option whose name is spelt almost like that."""
     import difflib  # noqa: PLC0415  # it takes a while to load, and only a mistake needs it
 
     close = difflib.get_close_matches(name, sorted(allowed))

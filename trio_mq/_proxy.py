@@ -19,7 +19,7 @@ from trio_mq._tally import DropReason
 from trio_mq._waiting import current_slice
 
 CAPTURE_SECONDS: Final = 1.0
-"""Seconds that a capture without a peer may hold up the beginning."""
+"""Seconds for which a capture without a peer may delay the beginning."""
 
 ProxySocket: TypeAlias = Sender | Receiver
 """What a proxy can stand between: Router and Dealer, XSub and XPub, Pull and Push."""
@@ -82,7 +82,7 @@ async def _until_closed(socket: ProxySocket) -> None:
 
 
 async def _wait_for_room(capture: Sender) -> None:
-    """Let a capture that has just been opened find its peer, where ``send`` would wait for one."""
+    """Give a capture that was just opened time to find its peer, if ``send`` would wait for one."""
     pattern = guarded_pattern(capture)
     if not pattern.may_drop and not any(pipe.attached for pipe in pattern.ledger.pipes):
         with trio.move_on_after(CAPTURE_SECONDS):

@@ -1,6 +1,6 @@
 """The fixture ``mq_network``, which pytest finds by itself where trio_mq is installed.
 
-Its entry point has pytest load this module in every run, so it loads nothing before it is used.
+pytest loads this module in every run, so the module itself loads nothing before it is used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers", "mq_network(seed=0): the seed of the network that `mq_network` gives to a test"
     )

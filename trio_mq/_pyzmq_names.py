@@ -1,7 +1,7 @@
-"""What somebody who comes from pyzmq may write, and what it is called here.
+"""What people who come from pyzmq write, and what to write here instead.
 
-Without it, ``socket.linger = 0`` would set an attribute that nobody reads, and ``recv`` would only
-be said not to exist.
+Without this table ``socket.linger = 0`` would set an attribute that nobody reads, and the error
+about ``recv`` would only say that there is no such attribute.
 """
 
 from __future__ import annotations
@@ -185,5 +185,5 @@ GUESSES: Final = {
 
 
 def remedy(name: str) -> str | None:
-    """Return what to write instead of a name of pyzmq's, or of a guess; ``None`` if it is none."""
+    """Return what to write instead of a name of pyzmq's, or of a guess; else ``None``."""
     return METHODS.get(name) or OPTIONS.get(name.lower()) or GUESSES.get(name)

@@ -1,4 +1,4 @@
-"""Whether a call that does not wait would succeed now: for those who bridge to another loop.
+"""Whether a call that does not wait would succeed now: for bridges to another event loop.
 
 With `trio.lowlevel.start_guest_run` trio runs beside another event loop, and tasks of trio hand
 over what they receive. A bridge that has to work by callbacks asks here, and then calls
@@ -72,7 +72,7 @@ async def wait_writable(socket: Sender) -> None:
 
 
 async def _wait(line: WaitList[_Found], look: Callable[[], _Found]) -> None:
-    """Look, in turn, until there is what is looked for."""
+    """Try, in turn, until the look succeeds."""
     if not line.waiters:
         try:
             look()

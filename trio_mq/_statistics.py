@@ -15,7 +15,7 @@ class EachPeer(Sequence[PeerStatistics]):
     """The figures of each peer of one moment, made when somebody looks at them.
 
     Args:
-        peers: Those that were there.
+        peers: The peers of that moment.
     """
 
     __slots__ = ("_peers",)
@@ -62,7 +62,7 @@ class SocketStatistics(TrafficStatistics):
     """Connections that did not survive their handshake, by reason."""
 
     disconnects: Mapping[str, int]
-    """Connections with peers that ended, by reason: see `Disconnected.reason`."""
+    """Connections that ended after their handshake, by reason: see `Disconnected.reason`."""
 
     tasks_waiting_send: int
     """Tasks that wait in ``send``."""
@@ -72,7 +72,7 @@ class SocketStatistics(TrafficStatistics):
 
     receive_budget_used: int
     """Bytes of memory that what waits to be received takes, as `Limits.receive_budget` counts them:
-    whole messages with what they cost beside their payload, and unfinished ones.
+    whole messages with what they cost in addition to their payload, and unfinished ones.
     """
 
     reading_stopped: bool

@@ -6,8 +6,8 @@ Two equations hold at every moment, per pipe and per socket, and the tests check
 * decoded = delivered + waiting + dropped, for messages on their way in.
 
 Whatever is counted for a pipe is counted for its socket in the same moment. Each has a tally of its
-own, so that the figures of a socket cost the same for ten peers and for ten thousand. Only pipes in
-which something waits are looked at, for what they have not counted yet.
+own, so that the figures of a socket cost the same for ten peers and for ten thousand. For what was
+not counted yet, only pipes in which something waits are looked at.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class DropReason(enum.Enum):
     """A service declined the request, or its handler failed: it is the reply that was dropped."""
 
     FILTERED = "filtered"
-    """Nobody subscribed to it, or nobody had asked for it."""
+    """Nobody subscribed to it, or it was not asked for."""
 
     MALFORMED = "malformed"
     """It lacks the form of a request: an empty frame, and a body after it."""
@@ -118,7 +118,7 @@ class Tally:
         self.drop_out(reason, count)
 
     def withdraw(self, size: int) -> None:
-        """Count an accepted message of so many bytes no more, as if it had never come."""
+        """Take an accepted message of this size off the books, as if it had never come."""
         self.accepted -= 1
         self.accepted_bytes -= size
 
@@ -147,7 +147,7 @@ class Tally:
 
 @attrs.frozen(kw_only=True)
 class TrafficStatistics:
-    """Messages and bytes of one direction of travel each, since the beginning."""
+    """Messages and bytes that went out and came in, since the beginning."""
 
     accepted: int
     """Messages that ``send`` accepted for writing."""
@@ -271,7 +271,7 @@ class Counted(Protocol):
     routing_id: bytes
 
     def catch_up(self) -> None:
-        """Let what an inproc join has put off happen; that may end the connection."""
+        """Let an inproc connection do what it has put off; that may end it."""
 
     def figures(self) -> Tally:
         """Return the tally, up to date."""

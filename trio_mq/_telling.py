@@ -1,9 +1,9 @@
 """What the log says of a socket's events: the reader of events that every socket has.
 
 A program that starts before its service, a peer that leaves, a service that restarts: that is
-ordinary life, and no warning by itself. A connected endpoint that reaches nobody is a warning,
-once, and again when it fails for another reason; so is whoever knocks and can't come in, at most
-once a second. Which lines there are is in `_log`.
+ordinary life, and no warning by itself. A connected endpoint that reaches nobody is worth a
+warning, once, and again when it fails for another reason. So is a stranger who can't come in, at
+most once a second. Which lines there are is in `_log`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from trio_mq._events import (
 )
 from trio_mq._peer import Peer
 
-#: How a connection ends whose other end only looked whether the port is open.
+#: How a connection ends if the other end only looked whether the port is open.
 _ORDINARY: Final = frozenset({"eof", "reset", "closed", "connection-lost"})
-#: Seconds for which a service may be missing that is perhaps just being started, or restarted.
+#: Seconds for which a missing service is taken to be starting, or restarting.
 _STARTING: Final = 0.5
 #: Seconds between two lines about a receive budget that is used up.
 _BUDGET_QUIET: Final = 60.0
@@ -120,7 +120,7 @@ class Teller:
         endpoint, error = event.endpoint, event.error
         log.RETRYING.tell(self._name, endpoint, event.delay, _why(endpoint, error))
         if endpoint in self._lost:
-            # The end of the connection was told; that nobody can be reached again was not, yet.
+            # The log has the end of the connection, but not yet that nobody can be reached since.
             self._lost.discard(endpoint)
             return
         kind = _kind(error)
@@ -148,7 +148,7 @@ class Teller:
         log.CONNECTED.tell(self._name, _who(event.peer), endpoint)
 
     def on_handshake_failed(self, event: HandshakeFailed) -> None:
-        """Warn of a peer that is refused; one that merely left again is not worth a line."""
+        """Warn of a peer that is refused; a peer that merely left again is not worth a line."""
         endpoint = event.endpoint
         error = event.error
         is_told = isinstance(error, AuthenticationFailed) and error.status == "500"
@@ -168,7 +168,7 @@ class Teller:
         sparing.tell(self._name, text)
 
     def on_disconnected(self, event: Disconnected) -> None:
-        """Tell an end as what it was: a leave, misbehaviour, or a bug."""
+        """Say what the end was: a peer that left, misbehaviour, or a bug."""
         peer, reason = event.peer, event.reason
         endpoint = peer.endpoint
         if endpoint in self._reached:
@@ -251,12 +251,12 @@ def _why(endpoint: str, error: BaseException | None) -> str:
 
 
 def _may_just_be_starting(error: BaseException | None) -> bool:
-    """Tell whether nobody listens there; the next attempt may find somebody."""
+    """Tell whether nobody listens there yet; the next attempt may find somebody."""
     return isinstance(error, (ConnectionRefusedError, FileNotFoundError))
 
 
 def _kind(error: BaseException | None) -> object:
-    """Return what two failures have in common if they are the same to a reader."""
+    """Return a key that two failures share if a reader would take them for the same."""
     match error:
         case RemoteProtocolError():
             return type(error), error.fault

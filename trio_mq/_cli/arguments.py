@@ -179,7 +179,7 @@ def credentials(
     """Return the options of a socket that keys and passwords make.
 
     Raises:
-        click.UsageError: They don't go together, or a file is none of the right kind.
+        click.UsageError: They don't go together, or a file is of the wrong kind.
     """
     given = Credentials(
         username=username,
@@ -231,7 +231,7 @@ def value_of(text: str) -> object:
 
 
 def checked(make: Callable[[], _T]) -> _T:
-    """Make something from what the user gave; what is wrong with it is wrong usage."""
+    """Make something from what the user gave; an error in that is reported as wrong usage."""
     try:
         return make()
     except (ValueError, TypeError, ImportError) as error:

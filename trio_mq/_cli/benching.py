@@ -1,4 +1,4 @@
-"""``trio-mq bench``: how fast it is here, beside pyzmq if that is wanted."""
+"""``trio-mq bench``: how fast it is here, and pyzmq too if that is wanted."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def command(
 
 
 async def _measure(library: str, work: str, size: int, seconds: float) -> float:
-    """Let two processes talk, and return the rate that one of them has counted."""
+    """Let two processes talk, and return the rate that one of them counted."""
     given = [sys.executable, "-m", "trio_mq", "bench", "--size", str(size)]
     given += ["--seconds", str(seconds), "--be", library, work]
     counter = await trio.lowlevel.open_process([*given, "count", "-"], stdout=subprocess.PIPE)

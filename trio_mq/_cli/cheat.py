@@ -1,4 +1,4 @@
-"""``trio-mq cheat``, ``version`` and ``completion``: what there is to know, on one page."""
+"""``trio-mq cheat``, ``version`` and ``completion``: what one needs to know, on one page."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cheat() -> None:
 
 @click.command("version")
 def version() -> None:
-    """Print the versions of trio_mq and of what it stands on."""
+    """Print the versions of trio_mq and of what it is built on."""
     click.echo(f"trio-mq {importlib.metadata.version('trio-mq')}")
     click.echo("ZMTP    3.1")
     click.echo(f"trio    {trio.__version__}")

@@ -42,7 +42,7 @@ class Format(enum.Enum):
 
     @property
     def end(self) -> bytes:
-        """What a message ends with; nothing: only the input's end does."""
+        """What a message ends with; empty: only the end of the input ends it."""
         return {Format.NUL: b"\0", Format.RAW: b""}.get(self, b"\n")
 
     def encode(self, frames: Frames) -> bytes:
@@ -67,7 +67,7 @@ class Format(enum.Enum):
         """Return the frames of a message, given without its end.
 
         Raises:
-            ValueError: It has not this form.
+            ValueError: It does not have this form.
         """
         match self:
             case Format.LINES | Format.NUL:
@@ -83,7 +83,7 @@ class Format(enum.Enum):
 
 
 class Splitter:
-    """Finds the messages in an input that comes in pieces.
+    """Finds the messages in input that comes in pieces.
 
     Args:
         format_: Says where a message ends.

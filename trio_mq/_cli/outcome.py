@@ -37,7 +37,7 @@ CODES: Final = {
 
 
 class Stop(Exception):  # an end, which need not be an error
-    """Ends a verb with a code, and a line on stderr unless the text is empty."""
+    """Ends a verb with a code, and with a line on stderr unless the text is empty."""
 
     def __init__(self, code: Exit, text: str = "") -> None:
         super().__init__(text)
@@ -65,13 +65,13 @@ def _judge(error: BaseException) -> tuple[Exit, str]:
     found = list(_leaves(error))
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
         return Exit.INTERRUPTED, ""
-    # One that knows its code knows best; of the rest, the first.
+    # An error that has a code of its own comes first; of the others, the first one.
     leaf = next((leaf for leaf in found if isinstance(leaf, Stop)), found[0])
     match leaf:
         case Stop():
             return leaf.code, leaf.text
         case BrokenPipeError():
-            # Whoever read our output has seen enough, as `head` does.
+            # The reader of our output has seen enough, as `head` has after its lines.
             _silence_stdout()
             return Exit.DONE, ""
         case trio_mq.HandshakeError() | trio_mq.zmtp.RemoteProtocolError():
@@ -93,7 +93,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _silence_stdout() -> None:
-    """Let what is left in the buffer go nowhere, instead of raising at the end."""
+    """Discard what is left in the buffer, instead of raising at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -13,13 +13,13 @@ from rich.text import Text
 
 from trio_mq.admin import Json
 
-#: Endpoints of a socket that are shown.
+#: At most this many endpoints of a socket are shown.
 _SHOWN: Final = 20
 
 
 @attrs.frozen
 class _View:
-    """A part of an answer, read with care: whoever answers may be of another version."""
+    """A part of an answer, read with care: it may come from another version."""
 
     data: Mapping[str, Json]
 
@@ -28,7 +28,7 @@ class _View:
         return float(value) if isinstance(value, (int, float)) else 0.0
 
     def text(self, name: str) -> str:
-        # What peers have said is in it: it may not be markup, or escape sequences.
+        # It has words of peers in it, which must not work as markup or as escape sequences.
         value = str(self.data.get(name, ""))
         return "".join(each if each.isprintable() else "?" for each in value)
 
@@ -51,9 +51,9 @@ def picture(place: str, now: dict[str, Json], before: dict[str, Json] | None) ->
     """Return what is shown: a row for each socket, and then a line for each endpoint.
 
     Args:
-        place: Whose answers these are.
+        place: Where these answers come from.
         now: The last answer.
-        before: The one before it, if there are to be rates.
+        before: The answer before it, if rates are wanted.
     """
     table = Table("socket", expand=False)
     for name in ("peers", "out", "in", "waits out", "waits in", "peak", "dropped", "tasks"):

@@ -1,4 +1,4 @@
-"""What a verb of a socket type was asked to do."""
+"""What the command line asks of a verb."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Plan:
         """Return the socket, not yet open.
 
         Raises:
-            TypeError: An option is none of this type's.
+            TypeError: This type has no such option.
         """
         topics: dict[str, object] = {}
         if self.kind is SocketType.SUB:
@@ -65,7 +65,7 @@ class Plan:
 
 
 def _reason(socket: Socket) -> str:
-    """Say why a wait was in vain, as far as the endpoints know."""
+    """Say why nothing came of a wait, as far as the endpoints know."""
     for status in socket.endpoints:
         if status.last_error is not None:
             return f": {getattr(status.last_error, 'strerror', None) or status.last_error}"

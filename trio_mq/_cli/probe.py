@@ -92,7 +92,7 @@ def command(
 
 
 def _lines(report: Report) -> Iterator[str]:
-    """Say it to people, in the order in which it was found."""
+    """Yield the report as lines for people, in the order in which things were found."""
     if report.addresses:
         yield _line("name", f"{', '.join(report.addresses)}{_took(report.resolve_seconds)}")
     if report.address is not None:

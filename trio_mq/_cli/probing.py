@@ -1,8 +1,8 @@
-"""One connection, looked at step by step, and why it comes to nothing if it does.
+"""One connection, looked at step by step, and the reason if it fails.
 
 The socket type of the other end is found without taking anything from it: we introduce ourselves
-as a Req, to whom nobody sends unasked. A peer that does not talk to a Req is named in what refuses
-us.
+as a Req, to whom nobody sends unasked. A peer that does not talk to a Req refuses us, and says its
+own type in that.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _GREETING: Final = 64
 _READ: Final = 8192
 _TYPE: Final = re.compile(r"peer of type ([A-Z]+)")
 _MECHANISM: Final = slice(12, 32)
-#: What answers this speaks HTTP, and then we know what is there.
+#: If it answers this, it speaks HTTP, and we know what is there.
 _HTTP: Final = b"GET / HTTP/1.0\r\n\r\n"
-#: How others begin that speak first, or after a mistake.
+#: How other protocols begin, whose servers speak first or after a mistake.
 _BEGINNINGS: Final = (
     (b"HTTP/", "a web server"),
     (b"SSH-", "an SSH server"),
@@ -73,12 +73,12 @@ class Report:
     round_trip_seconds: float | None = None
 
     def fail(self, outcome: Outcome, reason: str) -> None:
-        """Say why it went no further; the first reason stays."""
+        """Note why it went no further; the first reason stays."""
         if self.outcome is Outcome.READY:
             self.outcome, self.reason = outcome, reason
 
     def as_json(self) -> dict[str, Json]:
-        """Return it for programs; what is no UTF-8 is shown with escapes."""
+        """Return it for programs; what is not UTF-8 is shown with escapes."""
         return {
             "endpoint": self.endpoint,
             "outcome": self.outcome.value,
@@ -248,7 +248,7 @@ async def _flush(connection: Connection, stream: ByteStream) -> None:
 
 
 async def _ping(connection: Connection, stream: ByteStream, seconds: float) -> float | None:
-    """Return how long a PING took to be answered; ``None`` if the peer answers none."""
+    """Return how long the answer to a PING took; ``None`` if the peer does not answer any."""
     begun = trio.current_time()
     try:
         with trio.fail_after(min(seconds, 2.0)):
@@ -281,7 +281,7 @@ def _describe_greeting(report: Report, begun: bytes) -> None:
 
 
 def _explain_type(report: Report, text: str, *, asked: bool) -> None:
-    """The type did not go with ours: that is what a probe without one wanted to know."""
+    """The peer's type does not go with ours: a probe without a type wanted to learn just that."""
     if found := _TYPE.search(text):
         report.socket_type = found.group(1)
     if asked or report.socket_type is None:
@@ -322,7 +322,7 @@ async def _explain_silence(
 
 
 async def _ask_for_a_page(parsed: Endpoint, options: Options, seconds: float) -> str:
-    """Find out, over a connection of its own, whether a server of HTTP is there."""
+    """Find out, over another connection, whether it is an HTTP server."""
     with trio.move_on_after(seconds):
         try:
             stream = await KERNEL.dial(parsed, options)
@@ -338,7 +338,7 @@ async def _ask_for_a_page(parsed: Endpoint, options: Options, seconds: float) ->
 
 
 def _what_is_it(begun: bytes) -> str:
-    """Name what begins like that, if it is known."""
+    """Name the protocol that begins like that, if we know it."""
     if begun.startswith(_BEGINNINGS_TLS):
         return "a TLS server (try tls:// instead of tcp://)"
     return next((name for start, name in _BEGINNINGS if begun.startswith(start)), "")

@@ -1,4 +1,4 @@
-"""Messages in a file, with the times at which they came: a line of JSON each."""
+"""Messages in a file, each a line of JSON with the time at which it came."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Recorded:
         """Read it again.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is not a line of a recording.
         """
         try:
             said = json.loads(line)
@@ -48,7 +48,7 @@ def read_all(path: Path) -> Iterator[Recorded]:
     """Yield the messages of a file.
 
     Raises:
-        ValueError: It is no recording.
+        ValueError: It is not a recording.
     """
     with path.open("rb") as file:
         for line in file:
@@ -67,10 +67,10 @@ async def record_into(
     topics: Sequence[bytes] = (b"",),
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Write every message that comes into a file, until there were enough or it is cancelled.
+    """Write every message that comes into a file, until ``count`` have come or it is cancelled.
 
     Args:
-        path: The file; one that is there is replaced.
+        path: The file; an existing one is replaced.
         kind: Of the socket that receives.
         binds: Where it listens.
         connects: Where it connects.

@@ -1,4 +1,4 @@
-"""``trio-mq proxy``: stand between two sockets, with a copy and figures if wanted."""
+"""``trio-mq proxy``: stand between two sockets, and copy and count what passes if asked to."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def _open(socket: Socket, place: str) -> None:
 
 @trio.lowlevel.enable_ki_protection
 async def _tell_rates(front: Socket, back: Socket, seconds: float) -> None:
-    """Print what went which way, again and again."""
+    """Print the rates in each direction, again and again."""
     before = (0, 0, 0)
     while True:
         await trio.sleep(seconds)

@@ -22,7 +22,7 @@ class Credentials:
     allow: str | None = None
 
     def options(self) -> dict[str, object]:
-        """Return the options of a socket that come of it.
+        """Return the options of a socket that follow from it.
 
         Raises:
             click.UsageError: They don't go together.
@@ -56,6 +56,6 @@ class Credentials:
 
 
 def public_key(given: str) -> str:
-    """Return a public key that was given as it is, or as a certificate file."""
+    """Return a public key that was given as text, or as a certificate file."""
     path = Path(given)
     return auth.read_certificate(path).public if path.is_file() else given

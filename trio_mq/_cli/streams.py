@@ -1,4 +1,4 @@
-"""stdin and stdout without holding up the sockets: each read and write is in a thread."""
+"""stdin and stdout without holding up the sockets: a thread does each read and write."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Input:
         """Return the next message; ``None`` at the end of the input.
 
         Raises:
-            ValueError: It has not the form of the format.
+            ValueError: The input does not have that format.
         """
         while not self._ready and not self._ended:
             # The thread may wait for ever; nothing but the end of the process ends that.
@@ -55,7 +55,7 @@ class Output:
 
     def __init__(self, format_: Format) -> None:
         self._terminal = format_ is Format.LINES and os.isatty(1)
-        # What peers send must not speak to the terminal behind the back of who looks at it.
+        # What peers send must not control the terminal of whoever looks at it.
         self._format = Format.QUOTED if self._terminal else format_
         self._turn = trio.Lock()
 

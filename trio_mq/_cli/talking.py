@@ -1,4 +1,4 @@
-"""What a verb does: messages from stdin or the command line go out, those that come are printed.
+"""What a verb does: it sends messages from stdin or the command line, and prints what comes in.
 
 Each socket type does one of five things: it only sends, only receives, asks, answers, or sends and
 receives side by side.
@@ -68,15 +68,16 @@ async def _watch(
     socket: Socket,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Print events if they are wanted, and give up where the two ends don't go together."""
-    # Nobody else closes the stream: that would be an error for a task that has just been woken.
+    """Print events if they are wanted, and give up if the two ends don't go together."""
+    # Only this task closes the stream: elsewhere that would be an error for a task that has just
+    # been woken.
     with socket.events() as events:
         task_status.started()
         async for event in events:
             if plan.verbose:
                 sys.stderr.write(f"{event}\n")
                 sys.stderr.flush()
-            # Of bound endpoints there is none: whoever comes next may suit us.
+            # A bound endpoint never gives up: whoever comes next may suit us.
             if isinstance(event, Retrying) and isinstance(event.error, _REFUSALS):
                 raise Stop(Exit.REFUSED, str(event.error))
 
@@ -85,7 +86,7 @@ async def _watch(
 
 
 async def _outgoing(plan: Plan) -> AsyncIterator[Frames]:
-    """Yield what is to be sent, in time: from the command line, or from stdin."""
+    """Yield each message to send, when it is due: from the command line, or from stdin."""
     stdin = Input(plan.format_)
     times = plan.count if plan.count is not None or plan.interval is not None else 1
     number = 0
@@ -144,11 +145,11 @@ async def _both(plan: Plan, socket: Socket) -> None:
             nursery.start_soon(send_ours)
             await _receive_all(plan, socket)
             if plan.payload is not None and plan.interval is None:
-                await sent.wait()  # what has come may be sooner than what was to go
+                await sent.wait()  # enough may have come before all has gone out
         else:
             nursery.start_soon(_receive_all, receiving, socket)
             await send_ours()
-            # What answers to the last message is waited for as long as the user said.
+            # The answers to the last message are waited for as long as the user said.
             if plan.timeout is not None:
                 await _quiet(socket, plan.timeout)
             else:
@@ -157,7 +158,7 @@ async def _both(plan: Plan, socket: Socket) -> None:
 
 
 async def _quiet(socket: Socket, seconds: float) -> None:
-    """Return when nothing has come for so long."""
+    """Return when nothing has come for that long."""
     before = -1
     while (now := socket.statistics().delivered) != before:  # a pause is what it waits for
         before = now
@@ -198,7 +199,7 @@ async def _answer_all(plan: Plan, socket: Socket) -> None:
 
 
 def _parted(socket: Socket, request: Message) -> tuple[Frames, Frames]:
-    """Return what has to stand before the reply, and what was asked."""
+    """Return the frames that go before the reply, and the request."""
     if not isinstance(socket, Router):
         return (), request
     try:
@@ -209,7 +210,7 @@ def _parted(socket: Socket, request: Message) -> tuple[Frames, Frames]:
 
 
 class _Answers:
-    """What a verb that answers answers: the same, a text, what a command prints, or stdin."""
+    """Where replies come from: the request itself, a text, what a command prints, or stdin."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -217,7 +218,7 @@ class _Answers:
 
     @property
     def shows(self) -> bool:
-        """Requests are printed, so that somebody can answer them or see what passes."""
+        """Requests are printed, so that somebody can answer them or watch."""
         return self._plan.command is None
 
     async def to(self, body: Frames) -> Frames | None:

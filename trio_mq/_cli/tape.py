@@ -1,4 +1,4 @@
-"""``trio-mq record`` and ``replay``: what passed once passes again, in the same time."""
+"""``trio-mq record`` and ``replay``: what passed once passes again, with the same pauses."""
 
 from __future__ import annotations
 

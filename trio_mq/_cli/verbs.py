@@ -123,7 +123,7 @@ _to: Final = click.option(
 
 
 class _Given(TypedDict):
-    """What click calls a verb with."""
+    """What click passes to a verb."""
 
     binds: Sequence[str]
     connects: Sequence[str]
@@ -179,7 +179,7 @@ def _plan(kind: SocketType, given: _Given) -> Plan:
     """Read what click has found.
 
     Raises:
-        click.UsageError: It does not go together.
+        click.UsageError: The options don't go together.
     """
     arguments.require_place(given["binds"], given["connects"])
     format_ = Format(given["format_"])

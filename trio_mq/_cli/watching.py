@@ -14,7 +14,7 @@ from trio_mq._cli import arguments
 from trio_mq._cli.outcome import Exit, Stop, run
 from trio_mq.admin import Json
 
-#: A request that asks for no more than what is shown.
+#: A request for what is shown, and no more.
 _PEERS: Final = 20
 
 

@@ -1,4 +1,4 @@
-"""``send_to``: a message for one connection, of sockets that otherwise send by name or to many."""
+"""``send_to``: a message for one connection, where others are sent by name or to many."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Addressing(Sender[A_co]):
         Raises:
             Unroutable: The peer has left; or its queue is full, and the Router is mandatory.
             ValueError: It is a peer of another socket.
-            TypeError: It is no `Peer`.
+            TypeError: It is not a `Peer`.
 
         Otherwise as `send`, also when its queue is full.
         """

@@ -18,7 +18,7 @@ from trio_mq._options import option_fields
 
 #: Keywords of constructors that are no options of connections.
 _OTHER_KEYWORDS: Final = frozenset({"topics"})
-#: From which likeness on, of 0 to 1, one word is taken for a misspelling of the other.
+#: Words that are at least this alike, from 0 to 1, are taken for misspellings of each other.
 _ALIKE: Final = 0.85
 
 
@@ -41,7 +41,7 @@ class OnlyKnownAttributes:
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # a type checker knows which attributes there are
+    if not TYPE_CHECKING:  # a type checker knows by itself which attributes there are
 
         def __setattr__(self, name: str, value: object) -> None:
             if name[0] != "_" and _means_option(name):
@@ -61,7 +61,7 @@ def _means_option(name: str) -> bool:
 
 
 def _meant(name: str) -> str | None:
-    """Return the keyword that a name is, or is almost."""
+    """Return the keyword that a name is, or nearly is."""
     keywords = option_fields() | _OTHER_KEYWORDS
     if name in keywords:
         return name

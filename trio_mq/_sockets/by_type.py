@@ -1,4 +1,4 @@
-"""A socket of a type that is data: from a configuration, a command line, a table."""
+"""A socket whose type comes as data: from a configuration, a command line, a table."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Who keeps a place that two claim: a routing id at a Router, or the only one of a Pair.
 
 The holder is asked for a sign of life while the newcomer waits in its handshake. There is one
-contest for a place at a time, and its verdict holds for all newcomers that come meanwhile.
-Otherwise each would ask the holder again, and take the answer to an earlier question for its own.
+contest for a place at a time, and its verdict holds for all newcomers that come before it is over.
+Otherwise each would ask the holder again, and could take the answer to an earlier question for its
+own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SIGN_OF_LIFE: Final = 3.0
 class _Contest:
     """A newcomer's claim to the place of another."""
 
-    #: The holder was dead; ``None``: nobody found out, because the newcomer left.
+    #: True: the holder was dead. ``None``: the newcomer left before that was known.
     won: bool | None = None
     over: trio.Event = attrs.field(factory=trio.Event)
 

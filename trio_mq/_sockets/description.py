@@ -1,4 +1,4 @@
-"""A socket in one line, for whoever prints it: its endpoints, its peers, and what waits."""
+"""A socket in one line, as `repr` shows it: its endpoints, its peers, and what waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trio_mq._endpoint_status import EndpointStatus
 from trio_mq._patterns.pattern import Pattern
 from trio_mq._pipes.pipe import Pipe
 
-#: Of more endpoints, only the number is told.
+#: If there are more endpoints than this, only their number is told.
 _SHOWN: Final = 5
 
 
@@ -21,7 +21,7 @@ def described(name: str, state: str, endpoints: Sequence[EndpointStatus], patter
         name: Its class.
         state: How far it has come in life.
         endpoints: Those that it has.
-        pattern: Has its pipes.
+        pattern: Knows its pipes.
     """
     ledger = pattern.ledger
     shown = [_endpoint(status) for status in islice(endpoints, _SHOWN)]

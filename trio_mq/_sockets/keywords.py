@@ -25,7 +25,7 @@ Endpoints: TypeAlias = str | Iterable[str]
 
 
 class BindOptions(ConnectionOptions, total=False):
-    """What ``bind`` takes beside the endpoint."""
+    """What ``bind`` takes in addition to the endpoint."""
 
     listener: AnyListener | Sequence[AnyListener]
     """A listener of trio's, or several, that is open already: the socket accepts from it."""
@@ -158,7 +158,7 @@ class SubOptions(SocketOptions, total=False):
 
 
 class _Places(TypedDict, total=False):
-    """What a constructor takes beside options."""
+    """What a constructor takes in addition to options."""
 
     bind: Endpoints
     """An endpoint, or several, to listen on."""
@@ -218,7 +218,7 @@ def make_options(kind: str, allowed: type, given: Mapping[str, object]) -> Optio
 
 
 def endpoints_of(keyword: str, given: Endpoints, parse: Callable[[str], object]) -> tuple[str, ...]:
-    """Return the endpoints that were given, which can be read: a string is one.
+    """Return the endpoints that were given, once their grammar is checked: a string is one.
 
     Raises:
         TypeError: It is neither text nor a collection of texts.
@@ -238,7 +238,7 @@ def endpoints_of(keyword: str, given: Endpoints, parse: Callable[[str], object])
 
 
 def topics_of(given: Topic | Iterable[Topic]) -> tuple[bytes, ...]:
-    """Return the topics that were given: text is one, and so are bytes.
+    """Return the topics that were given: a text is one topic, and so are bytes.
 
     Raises:
         TypeError: It is neither a topic nor a collection of topics.
@@ -267,7 +267,7 @@ def topic_of(given: Topic) -> bytes:
 
 
 def number_of(name: str, given: object) -> None:
-    """Refuse what is no whole number.
+    """Refuse what is not a whole number.
 
     Raises:
         TypeError: It is something else.

@@ -1,4 +1,4 @@
-"""The one life of a socket: how far it has come, and what it has from its opening on."""
+"""How far a socket has come in its life, and what it has from its opening on."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class Opened:
     scope: Scope
     endpoints: EndpointRegistry
     context: Context
-    #: The only one that may use it.
+    #: The only thread that may use it.
     thread: int

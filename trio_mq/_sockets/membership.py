@@ -54,9 +54,11 @@ class Membership:
         self._handshake_failures: Counter[str] = Counter()
         self._disconnects: Counter[str] = Counter()
         self._reconnects = 0
-        #: Connections that have a place: those with a handshake, and those about to end theirs.
+        #: Connections that have a place: those that are past their handshake, and those about to
+        #: finish it.
         self._admitted: set[AnyLink] = set()
-        #: The peers of this moment, once somebody has asked.
+        #: The present peers, kept from the last time that somebody asked; ``None``: they have
+        #: changed since.
         self._peers: tuple[Peer, ...] | None = None
         #: How many of them came through each endpoint.
         self._present: Counter[str] = Counter()

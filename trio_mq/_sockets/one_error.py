@@ -1,4 +1,4 @@
-"""What a call raises that has a nursery inside: one error, as if it had none."""
+"""What a call with a nursery inside raises: one error, as if there were no nursery."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trio_mq._errors import leaves
 
 
 def the_one(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return what to raise for all: Ctrl-C, or else cancellation, or else what came first."""
+    """Return the one to raise for all: Ctrl-C, else a cancellation, else the first."""
     errors = list(leaves(group))
     for kind in (KeyboardInterrupt, trio.Cancelled):
         for error in errors:

@@ -24,14 +24,15 @@ class Pipes:
     def __init__(self, pattern: Pattern) -> None:
         self._pattern = pattern
         self._ledger = pattern.ledger
-        #: The socket is closing: what a peer did not get is dropped, and this is told in the log.
+        #: Set while the socket is closing, when what peers did not get is dropped: whether the log
+        #: tells of it.
         self._closing = False
         self._warn = False
 
     # -- of connected endpoints --
 
     def new(self, endpoint: str, options: Options, given_id: bytes = b"") -> Pipe:
-        """Return a pipe that is counted but no target yet."""
+        """Return a pipe that is counted, but may not be chosen yet."""
         pipe = Pipe(self._pattern, endpoint, options, given_id)
         self._ledger.pipes[pipe] = None
         return pipe
@@ -43,7 +44,7 @@ class Pipes:
             self._pattern.attach(pipe)
 
     def detach(self, pipe: Pipe) -> None:
-        """Let the pattern choose it no longer."""
+        """Stop the pattern from choosing it."""
         if pipe.attached:
             pipe.leave_targets()
             self._pattern.detach(pipe)
@@ -85,12 +86,13 @@ class Pipes:
         self.detach(pipe)
         self._give_up_undelivered(pipe)
         if peer is not None:
-            # Now its figures say what became of every message for it, and are its own.
+            # By now its figures say what became of every message for it, and no later peer adds to
+            # them.
             mark_closed(peer)
         self._retire(pipe)
 
     def _give_up_undelivered(self, pipe: Pipe) -> None:
-        """Nobody comes for what was for this connection; tell of it if that is our own doing."""
+        """Nobody will come for what was for this connection; tell of it if that is our doing."""
         if self._closing or pipe.leaving:
             self._ledger.undelivered(pipe, warn=self._warn or not self._closing)
             self._give_up(pipe, DropReason.CLOSED)
@@ -98,7 +100,7 @@ class Pipes:
             self._give_up(pipe, DropReason.PEER_LEFT)
 
     def _give_up(self, pipe: Pipe, reason: DropReason) -> None:
-        """Nobody comes for what waits in the pipe: others get it, or it is dropped."""
+        """Nobody will come for what waits in the pipe: others get it, or it is dropped."""
         if self._closing:
             pipe.outbound.drop_all(reason)
         else:
@@ -117,7 +119,7 @@ class Pipes:
     # -- when the socket closes --
 
     def begin_to_close(self, *, warn: bool) -> None:
-        """What a peer does not get from its link any more is dropped.
+        """From now on, what a peer does not get from its link is dropped.
 
         Args:
             warn: Tell in the log how much that is.
@@ -126,7 +128,7 @@ class Pipes:
 
     def close(self) -> None:
         """Every link and endpoint has ended: drop what is left."""
-        # Set also if a bug or Ctrl-C has ended the tasks: nobody is left to give messages to.
+        # Also if a bug or Ctrl-C has ended the tasks: nobody is left who could get messages.
         self._closing = True
         left = self._pattern.forget_returned()
         if left:

@@ -52,7 +52,7 @@ class _Publisher(Sender[P_co]):
         def enough() -> bool:
             if frame is None:
                 return len(pattern.subscriptions.subscribers()) >= n
-            # Matching takes time for each subscriber, and is done whenever one comes.
+            # Matching takes time for each subscriber, and happens whenever one comes.
             return len(pipes) >= n and len(pattern.matching(frame)) >= n
 
         await self._members.conditions.wait_until(enough)
@@ -117,7 +117,7 @@ class XPub(_Publisher[XPubPattern], Addressing[XPubPattern], Receiver[XPubPatter
 
 
 def _checked(peer: Peer) -> Peer:
-    """Refuse what is no peer: one that has left is ignored, and so would a name be, in silence."""
+    """Refuse what is not a `Peer`: it would be ignored in silence, as a peer that has left."""
     if not isinstance(peer, Peer):
         raise TypeError(f"peer is a trio_mq.Peer, as receive_from() returns it, not {peer!r}")
     return peer

@@ -117,7 +117,7 @@ class Receiver(Socket[P_co], trio.abc.ReceiveChannel[Message]):
         return messages
 
     def _take_what_is_there(self, messages: list[Message], most: int) -> None:
-        """Take more messages, whole batches where there are no turns to keep."""
+        """Take more messages, in whole batches where there are no turns to keep."""
         take, queue = self._pattern.take, self._queue
         try:
             while len(messages) < most:

@@ -52,7 +52,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
 
         def __init__(self, **keywords: Unpack[ReqKeywords]) -> None: ...
 
-    #: The exchange of ``send`` and ``receive``.
+    #: The exchange that ``send`` began and ``receive`` will end.
     _current: Exchange | None = None
     _sending = False
 

@@ -152,7 +152,7 @@ class TakesRequests(Sender[S_co], Receiver[S_co]):
         await self._members.conditions.wait_until(lambda: False)
 
     def _settle(self, in_hand: InHand) -> None:
-        """Decline what has no reply; when the socket is closed, nobody is left to be counted."""
+        """Decline what has no reply; when the socket is closed, the books are closed too."""
         if in_hand.over:
             return
         if self._life is Life.CLOSED:

@@ -1,7 +1,7 @@
 """Asking again: what a `Retry` says, and the loop that does it.
 
 An attempt that is given up leaves nothing behind that could be taken for the reply to the next one.
-This file does nothing for that: every request that is abandoned promises it.
+That is true of every request that is abandoned, so there is no code for it here.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _TOLD: Final = 100
 class Retry:
     """How `Req.request` asks again when there is no reply.
 
-    The service may then do the work twice, or more often: nobody can tell whether a request that
-    was not answered was acted upon. So it is only done where you say so, and only right for
-    requests that may be repeated.
+    The service may then do the work twice or more often, since nobody can tell whether it acted on
+    a request that it did not answer. So requests are repeated only where you say so, and that is
+    right only for those that may be done twice.
 
-    An attempt fails when its patience is at an end, or by `PeerLost`. There is no bound for all of
-    them together here: put one around the call, as around any (`trio.move_on_after`).
+    An attempt fails when its ``patience`` has run out, or by `PeerLost`. To bound all of them
+    together, put a time limit around the call, as around any other (`trio.move_on_after`).
 
     Example:
         The lazy pirate asks one service again and again::
@@ -76,9 +76,9 @@ class Retry:
 
 @attrs.define(eq=False)
 class Attempt:
-    """One time that a request is made."""
+    """One attempt at a request."""
 
-    #: Whom to ask only if there is nobody else.
+    #: Peers to ask only if there is nobody else.
     avoid: Collection[Pipe]
     exchange: Exchange | None = None
     #: Why there is no reply, when it was given up.
@@ -98,7 +98,7 @@ async def ask_again(
         sleep: Pauses between two of them, and raises when the socket is closed meanwhile.
 
     Raises:
-        RequestFailed: That was in vain.
+        RequestFailed: No attempt was answered.
     """
     failures: list[Exception] = []
     failed: set[Pipe] = set()

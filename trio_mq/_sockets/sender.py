@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 
 #: Seconds that a peer with a full queue has to make room before `Sender.send_many` counts it slow.
-#: Counted in processor time: a machine that has none for us may have none for the peer either.
+#: It is counted in processor time: a machine that has none for us may have none for the peer
+#: either.
 PATIENCE: Final = 0.05
 
 
@@ -53,7 +54,7 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         self._sole_pipes: Final = self._pattern.sole_pipes
         #: Not empty while others wait to send: newcomers queue up behind them.
         self._waiting: Final = self._pattern.senders.waiters
-        #: Peers with a full queue for which `send_many` has waited in vain.
+        #: Peers for whose full queue `send_many` has waited, without success.
         self._slow: set[Pipe] = set()
         #: A single frame up to this size needs no further look at the limits.
         self._small = min(
@@ -209,7 +210,7 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
                 send(frames)
                 count = index
         except (trio.WouldBlock, MQError, ValueError):
-            pass  # what is wrong with it is raised when the caller sends it again, as the first
+            pass  # what is wrong with it is raised when the caller sends it again as the first
         return count
 
     def _would_drop(self, frames: Frames, slow: Collection[Pipe]) -> bool:

@@ -71,7 +71,8 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._life = Life.NEW
         self._closed: Final = Closed(type(self).__name__)
         self._opened: Opened | None = None
-        #: The thread whose calls are accepted, 0 while none are: all that quick calls look at.
+        #: The thread whose calls are accepted; 0 while no calls are. Quick calls look at nothing
+        #: else.
         self._open_in = 0
         self._slice = TimeSlice()
 
@@ -210,7 +211,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             shared_by(opened.context).unregister(self)
 
     def _ended(self) -> None:
-        """Every task has ended, if not in order then by a crash, after which no call can work."""
+        """Every task has ended, perhaps by a crash: no call can work from now on."""
         self._abandon()
         self._members.close()
 
@@ -240,7 +241,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         return self._opened.endpoints
 
     def _check_may_bind(self) -> None:
-        """Raise `ValueError` if peers must not connect to a socket like this; most may."""
+        """Raise `ValueError` if peers must not connect to a socket like this; to most they may."""
 
     # -- endpoints --
 
@@ -368,7 +369,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
 
     @property
     def peers(self) -> tuple[Peer, ...]:
-        """The peers that are there now, those with a handshake behind them."""
+        """The peers that are there now, past their handshake."""
         return self._members.peers()
 
     @enable_ki_protection

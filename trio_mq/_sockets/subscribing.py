@@ -52,7 +52,7 @@ class _Subscriber(Socket[P_co]):
 
     @enable_ki_protection
     def unsubscribe(self, topic: Topic) -> None:
-        """Ask for them once less. Nothing that only this topic let in is received afterwards.
+        """Ask for the topic once less. Afterwards nothing is received that only this topic let in.
 
         Args:
             topic: As it was given to `subscribe`.

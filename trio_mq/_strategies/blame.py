@@ -1,9 +1,9 @@
 """Which peer has to go when something that all peers share is used up.
 
 Not the newest, or one peer could use it all up and lock out everybody else. And not the largest, or
-many hostile peers with a little each could have a good one turned out that has a little more. What
-counts is how much a peer took *when the limit was near*, that is, after half of it was gone. A peer
-that took its share while there was plenty has done nothing wrong.
+many hostile peers with a little each could drive out a good one that has a little more. What counts
+is how much a peer took *when the limit was near*, that is, after half of it was gone. A peer that
+took its share while there was plenty has done nothing wrong.
 
 Peers at one address count together: one program can open many connections, but it can't have many
 addresses. Of the peers at the worst address, the one that took the most goes, and of equals the

@@ -58,7 +58,7 @@ class FairQueue:
         return bool(self._ready)
 
     def holds_some(self) -> bool:
-        """Tell whether there is a message, without looking for more."""
+        """Tell whether there is a message, without asking the links for more."""
         return any(pipe.inbound.count for pipe in self._ready)
 
     def readable(self) -> tuple[Pipe, ...]:

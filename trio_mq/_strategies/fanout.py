@@ -41,7 +41,7 @@ class Fanout:
             return
         rest: list[Pipe] = []
         for pipe in pipes:
-            # This loop is what a publisher's time goes into: as `_put`, without its calls.
+            # A publisher spends its time in this loop. It does what `_put` does, without the calls.
             outbound = pipe.outbound
             queue = outbound.queue
             if len(queue) < outbound.append_below:
@@ -50,7 +50,7 @@ class Fanout:
             else:
                 rest.append(pipe)
         if rest and self._on_full == "block":
-            # All or nothing. A question for room may move messages, so ask all of them again.
+            # All or nothing. To ask a pipe for room may move messages, so ask all of them again.
             for pipe in set(pipes).difference(rest):
                 pipe.outbound.queue.pop()
                 pipe.outbound.size -= size
@@ -74,7 +74,7 @@ class Fanout:
     def lacking_room(self, frames: Frames, pipes: Collection[Pipe]) -> list[Pipe]:
         """Return the pipes that would not take the message."""
         small = len(frames) == 1 and len(frames[0]) <= SMALL
-        # To ask for room moves messages, and who waits for that may do more.
+        # To ask for room may move messages, and a task that waited for them may do more.
         return [
             pipe
             for pipe in tuple(pipes)
@@ -88,7 +88,7 @@ class Fanout:
             self._require_room(pipes)
 
     def _put(self, item: Item, size: int, pipes: list[Pipe]) -> None:
-        """Queue the message where there is room, and decide what it means where there is none."""
+        """Queue the message where there is room, and otherwise do what ``on_full`` says."""
         if self._on_full == "block":
             self._require_room(pipes)
         refused: list[Pipe] = []
@@ -99,7 +99,7 @@ class Fanout:
                 pipe.outbound.put_shared(item, size)
             else:
                 pipe.outbound.put_sized(item, size)
-        # Refusing may end a connection, so it comes after everybody has their message.
+        # To refuse may end a connection, so it comes after everybody has got the message.
         for pipe in refused:
             self._refuse(pipe, item)
 
@@ -130,7 +130,7 @@ class Fanout:
         return False
 
     def _lose(self, pipe: Pipe) -> None:
-        """The peer does not get the message that is newest, or nothing any more."""
+        """The peer loses this message, or its connection."""
         pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)
         if self._on_full == "disconnect" and pipe.peer is not None:
             pipe.peer.disconnect("its queue is full and on_full='disconnect'")

@@ -171,7 +171,7 @@ class LoadBalance:
         return count
 
     def withdraw(self, message: Frames) -> bool:
-        """Remove one message, by its very tuple from the return queue; False if it is not there."""
+        """Remove one message from the return queue, by its very tuple; False if it is not there."""
         for index, waiting in enumerate(self.returned):
             if frames_of(waiting) is message:
                 del self.returned[index]

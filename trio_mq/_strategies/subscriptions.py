@@ -278,7 +278,7 @@ class Topics:
         return True
 
     def remove(self, topic: bytes) -> bool | None:
-        """Ask once less; True if that was the last time, ``None`` if it was never asked for."""
+        """Ask once less; True if nobody asks any more, ``None`` if nobody ever did."""
         if topic not in self._counts:
             return None
         self._counts[topic] -= 1

@@ -4,9 +4,11 @@ It is that of libzmq (zmq_tcp(7), zmq_ipc(7), zmq_inproc(7)), except for tls, wh
 
     tcp://host:port                 host: a name, an IPv4 or [IPv6] address, an interface; bind: *
     tcp://source:port;host:port     connect only: where the connection starts; source port 0 is any
-    tls://host:port as tcp; the certificate must be for the host ipc://path a file; relative to the
-    working directory ipc://@name an abstract name (Linux), which needs no file ipc://* bind only: a
-    fresh private path inproc://name
+    tls://host:port                 as tcp; the certificate must be for the host
+    ipc://path                      a file; relative to the working directory
+    ipc://@name                     an abstract name (Linux), which needs no file
+    ipc://*                         bind only: a fresh private path
+    inproc://name                   any name that is not empty
 
 We refuse what libzmq reads as something other than what was written (``80x`` and ``65616`` are port
 80 to it), or accepts and never connects (port 0). Nothing here touches the network: whether a name
