@@ -1,6 +1,6 @@
 """Compare the speed of trio_mq with that of other libraries.
 
-Without arguments: everything, which takes about an hour; the figures go to a file, from which
+Without arguments: everything, which takes about 15 minutes; the figures go to a file, from which
 the documentation draws its charts and its table.
 """
 
@@ -68,7 +68,7 @@ def is_whole(options: argparse.Namespace) -> bool:
 def plan_for(options: argparse.Namespace, earlier: Report | None) -> Plan:
     """Return how thorough this run is."""
     # A check decides something, so it takes longer than a look.
-    repetitions, seconds = (5, 0.3) if options.check else (3, 0.15) if options.quick else (5, 1.0)
+    repetitions, seconds = (5, 0.3) if options.check else (3, 0.15) if options.quick else (5, 0.3)
     return Plan(
         repetitions=options.repetitions or repetitions,
         seconds=options.seconds or seconds,

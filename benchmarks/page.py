@@ -16,22 +16,20 @@ from benchmarks.peers import PEERS
 from benchmarks.report import Report
 from benchmarks.table import GOALS_HEAD, goals_rows, number, ratio_text
 from benchmarks.works import (
+    CLOSING,
     CONNECTIONS,
     EACH,
+    GROUPS,
     GROWTH,
-    LATENCY,
     MANY,
     ONE_DIRECTION,
-    PUBLISHING,
-    REQUESTS,
     SEALED,
-    START,
+    SERVICES,
     SUBSCRIPTIONS,
     Measure,
     Work,
 )
 
-_GROUPS: Final = (ONE_DIRECTION, SEALED, REQUESTS, PUBLISHING, GROWTH, LATENCY, START)
 #: Against whom the table sets trio_mq, each in a column.
 _COLUMNS: Final = (
     "pyzmq_blocking",
@@ -49,7 +47,8 @@ def write(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in _pictures(report).items():
         (folder / f"{name}.svg").write_text(picture, "utf-8")
-    (folder / "curve.rst").write_text(_images(report, SEALED), "utf-8")
+    for name, works in (("curve", SEALED), ("services", SERVICES), ("closing", CLOSING)):
+        (folder / f"{name}.rst").write_text(_images(report, works), "utf-8")
     (folder / "circumstances.rst").write_text(_circumstances(report), "utf-8")
     (folder / "ratios.rst").write_text(_table(_ratios(report)), "utf-8")
     (folder / "goals.rst").write_text(_table([GOALS_HEAD, *goals_rows(report)]), "utf-8")
@@ -66,7 +65,7 @@ def chart_name(work: Work) -> str:
 def _pictures(report: Report) -> dict[str, str]:
     pictures = {
         chart_name(work): _bar_chart(report, work)
-        for works in _GROUPS
+        for works in GROUPS
         for work in works
         if _has_chart(report, work)
     }
@@ -173,7 +172,7 @@ def _circumstances(report: Report) -> str:
 def _ratios(report: Report) -> list[Sequence[str]]:
     """Return a row per work and way of calling: the figure, and the ratio to each other library."""
     head = ["work", "trio_mq", *(f"/ {PEERS[peer].label}" for peer in _COLUMNS)]
-    return [head, *(row for works in _GROUPS for work in works for row in _rows(report, work))]
+    return [head, *(row for works in GROUPS for work in works for row in _rows(report, work))]
 
 
 def _rows(report: Report, work: Work) -> list[Sequence[str]]:

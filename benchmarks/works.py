@@ -292,6 +292,19 @@ GROWTH: Final = (
     ),
 )
 
+CLOSING: Final = (
+    Work(
+        name="closing/5000",
+        title="Close a ROUTER with 5 000 connections",
+        roles=("closing",),
+        clients=(Part("zmtp_by_hand", "crowd"),),
+        peers=(EACH, _BLOCKING),
+        job=Job(connections=5_000),
+        measures=(Measure("seconds_to_close", "ms", 1000, more_is_better=False),),
+        rounds=2,
+    ),
+)
+
 # ------------------------------------------------------------------------------- latency, start
 
 _MILLISECONDS: Final = (
@@ -355,13 +368,16 @@ START: Final = (
     ),
 )
 
-WORKS: Final = (
-    *ONE_DIRECTION,
-    *SEALED,
-    *REQUESTS,
-    *SERVICES,
-    *PUBLISHING,
-    *GROWTH,
-    *LATENCY,
-    *START,
+#: As the page shows them.
+GROUPS: Final = (
+    ONE_DIRECTION,
+    SEALED,
+    REQUESTS,
+    SERVICES,
+    PUBLISHING,
+    GROWTH,
+    CLOSING,
+    LATENCY,
+    START,
 )
+WORKS: Final = tuple(work for group in GROUPS for work in group)

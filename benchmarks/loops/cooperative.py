@@ -220,6 +220,7 @@ class Library:
             "router": self._route,
             "service": self._route,
             "services": self._serve_both,
+            "closing": self._close,
             "sockets": self._open_many,
         }
         return {name: self._as_role(part) for name, part in parts.items()}
@@ -288,6 +289,15 @@ class Library:
             await self.scheduler.finish(
                 {"bytes_per_connection": (crowded - alone) / job.connections}
             )
+
+    async def _close(self, job: Job) -> None:
+        """Send everything back, and close while all are connected."""
+        descriptors_wanted(job.connections)
+        async with self.open_port("router", attrs.evolve(job, frames=2)) as port:
+            ready()
+            await echo(port, job.rounds * ROUND)
+            before = time.perf_counter()
+        await self.scheduler.finish({"seconds_to_close": time.perf_counter() - before})
 
     async def _serve_both(self, job: Job) -> None:
         """Answer small requests in one task while another receives large messages."""

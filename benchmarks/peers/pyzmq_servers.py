@@ -32,6 +32,22 @@ def router(job: Job) -> None:
         finish({"bytes_per_connection": (crowded - alone) / job.connections})
 
 
+def closing(job: Job) -> None:
+    """Send every message back, and close while all are connected."""
+    descriptors_wanted(job.connections)
+    with zmq.Context() as context:
+        with context.socket(zmq.ROUTER) as socket:
+            socket.linger = 0
+            socket.bind(job.endpoint)
+            ready()
+            for _ in range(job.rounds * ROUND):
+                socket.send_multipart(socket.recv_multipart())
+            before = time.perf_counter()
+        # libzmq closes in its own thread; the context waits for that.
+        context.term()
+        finish({"seconds_to_close": time.perf_counter() - before})
+
+
 def publisher(job: Job) -> None:
     """Publish to all subscribers and wait for the slowest instead of dropping.
 
@@ -109,6 +125,7 @@ def sockets(job: Job) -> None:
 ROLES: Final[dict[str, Role]] = {
     "router": router,
     "service": router,
+    "closing": closing,
     "publisher": publisher,
     "inproc": inproc,
     "services": services,

@@ -57,7 +57,7 @@ def test_a_spread_of_nothing_is_refused() -> None:
     ("ours", "verdict"), [(100, Verdict.AIM), (70, Verdict.MUST), (10, Verdict.MISSED)]
 )
 def test_goals_tell_what_was_reached(ours: float, verdict: Verdict) -> None:
-    """The first goal must reach 0.6 of the other, and aims at all of it."""
+    """The first goal must reach 0.7 of the other, and aims at all of it."""
     assert RATE.verdict(report_of(RATE, [ours], [100])) is verdict
 
 
