@@ -27,9 +27,6 @@ ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = Path(trio_mq.__file__).parent
 PAGES: Final = ROOT / "docs" / "maintaining"
 
-#: Members that nothing uses yet, each with the reason.
-UNUSED: Final = {"EXPIRED": "no option asks for it; its name was promised with the first release"}
-
 SOURCES: Final = {
     str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")
 }
@@ -142,10 +139,6 @@ def test_an_event_is_made_documented_and_received(kind: type) -> None:
 @pytest.mark.parametrize("member", DropReason, ids=lambda member: str(member.name))
 def test_a_reason_for_drops_is_given_and_seen(member: DropReason) -> None:
     """By the library, and by a test."""
-    if member.name in UNUSED:
-        used = users("attribute", member.name, but="_tally.py")
-        assert used == ["_patterns/drop_log.py"], "take it off the list"
-        return
     assert users("attribute", member.name, but="_tally.py")
     assert in_tests(member.name) or in_tests(member.value)
 
@@ -293,6 +286,7 @@ TESTED_ELSEWHERE: Final = {
     "_patterns/unclaimed.py": "spec/test_replies.py, test_budget.py",
     "_patterns/xpub.py": "spec/test_rfc29_xpub.py",
     "_patterns/xsub.py": "spec/test_rfc29_xsub.py",
+    "_pipes/expiring.py": "sockets/test_message_lifetime.py",
     "_pipes/borrower.py": "a protocol: test_pipe.py, connections/test_lifetimes.py",
     "_pipes/inbound.py": "test_pipe.py, property/test_conservation.py",
     "_pipes/item.py": "test_pipe.py",

@@ -24,7 +24,8 @@ with itself (`Pattern.faults`).
 *One holder.* A routing id names one pipe, which knows it (`Pattern.faults`). That a place has one
 contest at a time needs no look: contests are kept by holder (`trio_mq._sockets.contests`).
 
-*No needless waiting.* Nobody waits for a message that is there, or for room that is there.
+*No needless waiting.* Nobody waits for a message that is there, or for room that is there. Where a
+message may not wait without end, the alarm is set for the end of its time.
 
 *Nothing outlives its owner.* A closed socket holds no message, pipe or connection.
 """
@@ -255,6 +256,8 @@ def _books_of(pipe: Pipe) -> Iterator[str]:
     yield from _unread_faults(repr(pipe), tally, pipe.inbound.counted + pipe.inbound.kept)
     if tally.accepted != tally.written + _dropped_out(tally) + outbound.counted:
         yield f"{pipe!r}: what was accepted neither waits, was written nor dropped"
+    if count <= _MESSAGES_A_LOOK:
+        yield from outbound.faults()
     if not 0 <= outbound.in_hand <= count or outbound.size < 0:
         yield f"{pipe!r}: {outbound.in_hand} messages of {count} are in hand"
     if count <= _MESSAGES_A_LOOK and outbound.size != sum(map(payload_of, outbound.queue)):

@@ -7,6 +7,7 @@
         ├── StateError              a call out of turn on a Req or Rep
         ├── Unroutable              a mandatory Router has no such peer, or no room for it
         ├── PeerLost                the peer that was asked went away before it answered
+        ├── RequestExpired          a request waited too long, and nobody was asked
         ├── RequestFailed           a request was made several times, and never answered
         ├── MessageTooLarge         a message to send is larger than our own limits
         ├── TooManySockets          the context holds ``max_sockets`` sockets already
@@ -75,6 +76,13 @@ class PeerLost(MQError):
         """Why the connection ended, in one word or two, as in `Disconnected.reason`."""
 
 
+class RequestExpired(MQError):
+    """A request waited for longer than ``message_lifetime``, and nobody was asked.
+
+    So it is safe to ask again, unlike after `PeerLost`. Raised by `Req.receive` and `Req.request`.
+    """
+
+
 class RequestFailed(MQError):
     """A request was made as often as its `Retry` allows, and there was no reply.
 
@@ -86,8 +94,8 @@ class RequestFailed(MQError):
         each = "; ".join(map(str, attempts))
         super().__init__(f"no reply, after a request was made {len(attempts)} {times}: {each}")
         self.attempts = attempts
-        """Why each attempt failed: a `PeerLost`, or a `trio.TooSlowError` that says what is known
-        of the endpoint, such as its last error."""
+        """Why each attempt failed: a `PeerLost`, a `RequestExpired`, or a `trio.TooSlowError` that
+        says what is known of the endpoint, such as its last error."""
 
 
 class MessageTooLarge(MQError):

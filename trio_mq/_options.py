@@ -57,6 +57,17 @@ class Options:
     receive_hwm_bytes: int | None = attrs.field(default=16 * MIB, validator=count(optional=True))
     """As ``receive_hwm``, in bytes: the last message may exceed it. ``None`` is unlimited."""
 
+    message_lifetime: float | None = attrs.field(default=None, validator=seconds(optional=True))
+    """Seconds that an accepted message may wait to be written; ``None`` is unlimited. What waits
+    longer is dropped, as `DropReason.EXPIRED`.
+
+    The time runs from the ``send`` that accepted the message, and goes on while it moves from a
+    lost peer to another; a message that waits for no peer has the socket's own limit. It ends when
+    the kernel takes the first byte, however many frames there are; over inproc, when the other
+    side's queue has room. What is written may still wait in the kernel and at the peer. Under
+    encryption one message is sealed in advance and counts as begun. A request that is dropped so
+    raises `RequestExpired`."""
+
     conflate: bool = attrs.field(default=False, validator=checks.flag)
     """Keep only the newest whole message per peer, in both directions."""
 
@@ -258,6 +269,9 @@ class ConnectionOptions(TypedDict, total=False):
 
     receive_hwm_bytes: int | None
     """As ``receive_hwm``, in bytes: the last message may exceed it."""
+
+    message_lifetime: float | None
+    """Seconds that an accepted message may wait to be written; ``None`` is unlimited."""
 
     max_message_size: int | None
     """Bytes of all frames together."""

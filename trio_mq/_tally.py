@@ -43,7 +43,7 @@ class DropReason(enum.Enum):
     """A newer message took its place."""
 
     EXPIRED = "expired"
-    """It waited longer than it was allowed to. Nothing is dropped for that yet: no option asks."""
+    """It waited longer than ``message_lifetime`` allows."""
 
     DECLINED = "declined"
     """A service declined the request, or its handler failed: it is the reply that was dropped."""

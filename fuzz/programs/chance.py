@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
+from trio_mq import ConnectionOptions
 from trio_mq.lowlevel import CheckpointMode
 
 Transport: TypeAlias = Literal["inproc", "network", "ipc", "tcp"]
@@ -40,6 +41,12 @@ _REQS: Final = (b"req0", b"req1", b"req2")
 _MARK: Final = b"no. "
 TOPICS: Final = ("a", "b", "c", "")
 
+#: Seconds that a message may wait: less than a turn of the scheduler, than a reconnection, or more.
+LIFETIMES: Final = (1e-6, 0.005, 0.05)
+#: What a Dealer or Router begins a connection with, and what a Router is told for who has left.
+_HELLO: Final = b"hello"
+_LAST_WORD: Final = b"gone"
+
 #: Values of an option, and in how many of a hundred sockets it is set.
 _FOR_ALL: Final[dict[str, tuple[int, Sequence[object]]]] = {
     "send_hwm": (80, (1, 2, 5, 100)),
@@ -50,6 +57,7 @@ _FOR_ALL: Final[dict[str, tuple[int, Sequence[object]]]] = {
     "send_buffer": (10, (4096,)),
     "receive_buffer": (10, (4096,)),
     "heartbeat_interval": (15, (0.01,)),
+    "message_lifetime": (15, LIFETIMES),
 }
 _BY_TYPE: Final[dict[str, dict[str, tuple[int, Sequence[object]]]]] = {
     "Req": {"correlate": (50, (True,)), "routing_id": (20, _REQS), "probe": (10, (True,))},
@@ -59,6 +67,7 @@ _BY_TYPE: Final[dict[str, dict[str, tuple[int, Sequence[object]]]]] = {
         "balance": (30, ("least_queued",)),
         "conflate": (10, (True,)),
         "probe": (10, (True,)),
+        "hello_message": (15, (_HELLO,)),
     },
     "Push": {
         "requeue": (30, (False,)),
@@ -80,6 +89,8 @@ _BY_TYPE: Final[dict[str, dict[str, tuple[int, Sequence[object]]]]] = {
         "mandatory": (30, (True,)),
         "handover": (30, (True,)),
         "probe": (10, (True,)),
+        "hello_message": (15, (_HELLO,)),
+        "disconnect_message": (30, (_LAST_WORD,)),
     },
 }
 
@@ -134,12 +145,20 @@ class Chance:
         for name, (percent, values) in {**_FOR_ALL, **_BY_TYPE.get(kind, {})}.items():
             if self.percent(percent):
                 chosen[name] = self.random.choice(values)
+        if "hello_message" in chosen:
+            chosen.pop("probe", None)
         if kind == "Req" and "routing_id" in chosen:
             claimed = chosen["routing_id"]
             if claimed in self._claimed:
                 del chosen["routing_id"]
             self._claimed.add(claimed)
         return chosen
+
+    def endpoint_options(self) -> ConnectionOptions:
+        """Choose what an endpoint has of its own."""
+        if self.percent(20):
+            return {"message_lifetime": self.random.choice((None, *LIFETIMES))}
+        return {}
 
     def body(self, number: int) -> list[bytes]:
         """Make the frames of a message that can be told from every other one."""

@@ -161,7 +161,7 @@ class _Stage:
                         scope.cancel()
         except* _Boom:
             pass
-        self.story.check_closed(account, probed="probe" in options)
+        self.story.check_closed(account, opens=bool({"probe", "hello_message"} & options.keys()))
 
     async def _take_places(self, socket: trio_mq.Socket, *, binds: bool) -> None:
         for _ in range(2):

@@ -107,14 +107,14 @@ class Story:
         if min(books.waiting_to_send_bytes, books.waiting_to_receive_bytes, books.written) < 0:
             self.fault(f"{of} has less than nothing: {books}")
 
-    def check_closed(self, account: Account, *, probed: bool) -> None:
+    def check_closed(self, account: Account, *, opens: bool) -> None:
         """Look at the books of a socket that was closed."""
         self.check(account)
         kind, figures = account.kind, account.socket.statistics()
         if figures.waiting_to_send or figures.waiting_to_receive:
             self.fault(f"a closed {kind} still holds messages: {figures}")
-        # Probes are accepted by nobody's call.
-        most = figures.accepted if probed else account.sent + account.unsure
+        # What opens connections is accepted by nobody's call.
+        most = figures.accepted if opens else account.sent + account.unsure
         if kind in _ACCEPTS_WHAT_IS_SENT and not account.sent <= figures.accepted <= most:
             self.fault(f"a {kind} sent {account.sent} and counted {figures.accepted}")
         if kind in _DELIVERS_WHAT_IS_RECEIVED and figures.delivered != account.received:

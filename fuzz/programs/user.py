@@ -30,6 +30,7 @@ _ALLOWED: Final = (
     trio.WouldBlock,
     trio_mq.HandshakeError,
     trio_mq.PeerLost,
+    trio_mq.RequestExpired,
     trio_mq.RequestFailed,
     trio_mq.StateError,
     trio_mq.Unroutable,
@@ -332,12 +333,14 @@ class User:
     async def bind(self) -> None:
         """Bind, sometimes."""
         if self.chance.percent(30):
-            await self.account.socket.bind(self.chance.endpoint())
+            endpoint, options = self.chance.endpoint(), self.chance.endpoint_options()
+            await self.account.socket.bind(endpoint, **options)
 
     async def connect(self) -> None:
         """Connect, sometimes."""
         if self.chance.percent(30):
-            await self.account.socket.connect(self.chance.endpoint())
+            endpoint, options = self.chance.endpoint(), self.chance.endpoint_options()
+            await self.account.socket.connect(endpoint, **options)
 
     async def connect_and_wait(self) -> None:
         """Connect and wait for the handshake, sometimes."""

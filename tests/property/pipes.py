@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import cast
 
 from trio_mq import DropReason, Options, Peer
+from trio_mq._pipes.alarm import Alarm
 from trio_mq._pipes.budget import ReceiveBudget
-from trio_mq._pipes.item import frames_of
+from trio_mq._pipes.item import Item, frames_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import Tally
 
@@ -19,7 +21,9 @@ class Books:
         self.budget = ReceiveBudget()
         self.total = Tally()
         self.busy: dict[Pipe, None] = {}
+        self.alarm = Alarm("Books")
         self.opened: list[Pipe] = []
+        self.places: list[int] = []
         self.arrived: list[Pipe] = []
         self.dropped_counts: Counter[DropReason] = Counter()
 
@@ -32,12 +36,16 @@ class Books:
         """Note it."""
         self.opened.append(pipe)
 
+    def expired(self, pipe: Pipe, items: Sequence[Item]) -> None:
+        """Nobody waits for what became of them."""
+
     def messages_arrived(self, pipe: Pipe) -> None:
         """Note it."""
         self.arrived.append(pipe)
 
     def taken_back(self, pipe: Pipe, place: int) -> None:
-        """Nobody drains."""
+        """Note it."""
+        self.places.append(place)
 
     def outgoing_gone(self, pipe: Pipe) -> None:
         """Nobody drains."""

@@ -8,7 +8,7 @@ task and the caller of ``send`` (write-through) use the same steps.
 from __future__ import annotations
 
 from collections import deque
-from itertools import accumulate
+from itertools import accumulate, islice
 from operator import attrgetter
 from typing import Final, cast
 
@@ -42,6 +42,7 @@ class Outbox:
 
     __slots__ = (
         "_batch",
+        "_batch_messages",
         "_buffers",
         "_connection",
         "_control",
@@ -59,6 +60,9 @@ class Outbox:
         self._stream = stream
         self._connection = connection
         self._outbound = outbound
+        # What is sealed can't be put back: others have to be sealed after it.
+        sealed_in_advance = 1 if outbound.perishes and not connection.clear else _BATCH_MESSAGES
+        self._batch_messages = sealed_in_advance
         #: Control frames that go before the next batch.
         self._control: list[bytes] = []
         #: What is left of what was loaded, and how many bytes that is.
@@ -98,7 +102,8 @@ class Outbox:
         if self._left:
             return True
         outbound = self._outbound
-        batch = self._batch = outbound.next_batch(1 if one else _BATCH_MESSAGES, _BATCH_BYTES)
+        count = 1 if one else self._batch_messages
+        batch = self._batch = outbound.next_fresh_batch(count, _BATCH_BYTES)
         if len(batch) == len(outbound.queue):
             self._payload = outbound.size
         else:
@@ -126,6 +131,8 @@ class Outbox:
             return True
         if taken:
             self._cut_short(taken)
+        if self._outbound.perishes and self._connection.clear:
+            self._put_back_what_has_not_begun()
         return False
 
     def write_lone(self) -> bool:
@@ -184,12 +191,34 @@ class Outbox:
         if batch:
             self._outbound.written(len(batch), self._payload)
 
-    def _cut_short(self, taken: int) -> None:
+    def _measure(self) -> deque[int]:
+        """Return where in the load each message of the batch ends."""
         if self._ends is None:
             wire = [self._wire_size(item) for item in self._batch]
             lead = self._left - sum(wire)
             self._ends = deque(accumulate(wire, initial=lead))
             self._ends.popleft()
+        return self._ends
+
+    def _put_back_what_has_not_begun(self) -> None:
+        """Keep the message that the kernel has a part of, if there is one, and what goes before.
+
+        Nothing of the others has left, and while they only wait they may come to be too late.
+        """
+        ends = self._measure()
+        if not ends:
+            return
+        begun = int(self.partly_written)
+        until = ends[0] if begun else ends[0] - self._wire_size(self._batch[0])
+        del self._batch[begun:]
+        self._ends = deque(islice(ends, begun))
+        self._payload = payload_of_all(self._batch)
+        self._left = until - self._done
+        self._buffers = _first(self._buffers, self._left)
+        self._outbound.keep_in_hand(begun)
+
+    def _cut_short(self, taken: int) -> None:
+        self._measure()
         self._buffers = _after(self._buffers, taken)
         self._left -= taken
         self._done += taken
@@ -212,15 +241,7 @@ class Outbox:
 
     def _first_part(self) -> list[bytes | memoryview]:
         """Return the first megabyte of the buffers."""
-        part: list[bytes | memoryview] = []
-        room = _OFFER_BYTES
-        for buffer in self._buffers:
-            if len(buffer) >= room:
-                part.append(memoryview(buffer)[:room])
-                return part
-            part.append(buffer)
-            room -= len(buffer)
-        return part
+        return _first(self._buffers, _OFFER_BYTES)
 
 
 def _shared_wires(batch: list[Outgoing]) -> list[bytes]:
@@ -241,6 +262,19 @@ def _wire(item: Item) -> bytes:
         (wire,) = _shared_wires([item])
         return wire
     return encode_message(frames_of(item))
+
+
+def _first(buffers: list[bytes | memoryview], size: int) -> list[bytes | memoryview]:
+    """Return the first bytes of the buffers, without copying any."""
+    part: list[bytes | memoryview] = []
+    for buffer in buffers:
+        if len(buffer) >= size:
+            if size:
+                part.append(memoryview(buffer)[:size])
+            break
+        part.append(buffer)
+        size -= len(buffer)
+    return part
 
 
 def _after(buffers: list[bytes | memoryview], taken: int) -> list[bytes | memoryview]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import trio
+
 from trio_mq._message import Frames
 from trio_mq._options import Options
 from trio_mq._patterns.pattern import Pattern
-from trio_mq._pipes.item import Item
+from trio_mq._pipes.item import Item, Timed, timed
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.least_queued import LeastQueued
 from trio_mq._strategies.load_balance import LoadBalance
@@ -55,7 +61,32 @@ class BalancedPattern(Pattern):
         if self.options.requeue and pipe.outbound.queue:
             # Tell drains first: otherwise they would take what leaves the pipe for written.
             self.ledger.drains.handed_back(len(pipe.outbound.queue))
-            self.balance.reclaim(pipe.outbound.reclaim())
+            self._take_returned(pipe.outbound.reclaim())
+
+    def _take_returned(self, items: Iterable[Item]) -> None:
+        """Give what waits for no peer to others, or let it wait for as long as the socket lets it.
+
+        The caller has told the drains.
+        """
+        if self.options.message_lifetime is not None:
+            now = trio.current_time()
+            items = [timed(item, now) for item in items]
+        self.balance.reclaim(items)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        first = min(map(self._end_of, self.balance.returned), default=math.inf)
+        self.ledger.alarm.set(self, first)
+
+    def expire(self) -> None:
+        """Drop what has waited too long for a peer (`Perishable`)."""
+        late = self.balance.sort_out(partial(self._is_late, now=trio.current_time()))
+        if late:
+            self.ledger.drop_unqueued(DropReason.EXPIRED, len(late))
+            self.ledger.drains.forgotten(len(late))
+            self.expired(None, late)
+            self.senders.serve()
+        self._set_alarm()
 
     def waiting(self) -> Waiting:
         """Return what is in the return queue."""
@@ -72,5 +103,21 @@ class BalancedPattern(Pattern):
 
     def _give_returned(self, pipe: Pipe, item: Item) -> None:
         """Queue a message of the return queue for the peer that was chosen for it."""
-        pipe.outbound.put(item)
+        pipe.outbound.put_returned(item)
         self.ledger.drains.dispatched(pipe)
+
+    def _is_late(self, item: Item, *, now: float) -> bool:
+        return self._end_of(item) <= now
+
+    def _end_of(self, item: Item) -> float:
+        """Return when a message of the return queue will have waited too long."""
+        lifetime = self.options.message_lifetime
+        return item.since + lifetime if lifetime and isinstance(item, Timed) else math.inf
+
+    def faults(self) -> Iterator[str]:
+        """Say what would wait for a peer for too long."""
+        yield from super().faults()
+        if min(map(self._end_of, self.balance.returned), default=math.inf) < (
+            self.ledger.alarm.due(self)
+        ):
+            yield "a message waits for a peer, and no alarm is set for the end of its time"

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from trio_mq._contract import Ending
-from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError
+from trio_mq._errors import PeerLost, ProtocolFault, RemoteProtocolError, RequestExpired
 from trio_mq._message import Frames, Message
 from trio_mq._patterns.stand_in import StandIn
 from trio_mq._peer import Peer
@@ -120,6 +120,15 @@ def peer_lost(pipe: Pipe, end: Ending) -> PeerLost:
     )
     lost.__cause__ = end.error
     return lost
+
+
+def request_expired(pipe: Pipe | None) -> RequestExpired:
+    """Return the error for a task that waits for a reply to what was never asked."""
+    where = "a service to connect to" if pipe is None else pipe.endpoint
+    return RequestExpired(
+        f"the request waited for {where} for longer than message_lifetime; nobody was asked, "
+        "so it is safe to ask again"
+    )
 
 
 def open_reply(message: Message) -> tuple[bytes, Frames]:

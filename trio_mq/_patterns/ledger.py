@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from trio_mq._events import Dropped, EventHub, Undelivered
 from trio_mq._log import ABANDONED, UNDELIVERED
 from trio_mq._patterns.drop_log import DropLog
+from trio_mq._pipes.alarm import Alarm
 from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
+from trio_mq._scope import Scope
 from trio_mq._tally import DropReason, Tally
 from trio_mq._telling import Teller
 from trio_mq._waiting import Conditions
@@ -52,6 +54,12 @@ class Ledger:
         #: that have.
         self.late: dict[Pipe, None] = {}
         self.drop_log: DropLog = DropLog(name)
+        self.alarm: Alarm = Alarm(name)
+
+    def begin(self, scope: Scope) -> None:
+        """The socket is open, and can run tasks for what is due later."""
+        self.drop_log.begin(scope)
+        self.alarm.begin(scope)
 
     def link_of(self, pipe: Pipe) -> AnyLink | None:
         """Return the connection that has borrowed a pipe, from its handshake to its end."""

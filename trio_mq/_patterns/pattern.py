@@ -7,7 +7,7 @@ rest is `Socket`, `Sender`, `Receiver` and `Membership`, which are the same for 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from trio_mq._contract import AnyLink, Ending, Refusal
@@ -15,6 +15,7 @@ from trio_mq._message import Frames, Message
 from trio_mq._options import Options
 from trio_mq._patterns.ledger import Ledger
 from trio_mq._pipes.budget import budget_of
+from trio_mq._pipes.item import Item
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._strategies.fair_queue import FairQueue
 from trio_mq._strategies.load_balance import LoadBalance
@@ -131,6 +132,9 @@ class Pattern:
 
     def room_opened(self, pipe: Pipe) -> None:
         """A pipe that was `Outbound.blocked` has room again."""
+
+    def expired(self, pipe: Pipe | None, items: Sequence[Item]) -> None:
+        """Messages waited too long, in a pipe or for one, and were dropped and counted."""
 
     def messages_arrived(self, pipe: Pipe) -> None:
         """An unreadable pipe has messages."""

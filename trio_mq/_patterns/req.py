@@ -31,7 +31,7 @@ to be of another kind (`ReqPattern._renew`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import trio
@@ -41,12 +41,12 @@ from trio_mq._contract import AnyLink, Ending
 from trio_mq._message import Frames, Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._patterns.balanced import BalancedPattern
-from trio_mq._patterns.exchange import ID_BYTES, Exchange, open_reply, peer_lost
+from trio_mq._patterns.exchange import ID_BYTES, Exchange, open_reply, peer_lost, request_expired
 from trio_mq._patterns.partners import Partner, partner_of
 from trio_mq._patterns.pattern import PROBE
 from trio_mq._patterns.turns import Turns
 from trio_mq._patterns.unclaimed import Unclaimed
-from trio_mq._pipes.item import Item, PartlyWritten, frames_of
+from trio_mq._pipes.item import Item, frames_of, readdressed
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
 from trio_mq._waiting import Closed
@@ -202,6 +202,23 @@ class ReqPattern(BalancedPattern):
                 exchange.fail(peer_lost(pipe, end))
         self._move_requests(self.turns.leave(pipe, owes=pipe in self._by_pipe))
 
+    def expired(self, pipe: Pipe | None, items: Sequence[Item]) -> None:
+        """Fail the exchanges of requests that nobody was asked in time."""
+        for request in map(frames_of, items):
+            exchange = self._out_as(request, pipe)
+            if exchange is not None:
+                if exchange.pipe is not None:
+                    self._close(exchange)
+                self._homeless.pop(id(request), None)
+                exchange.fail(request_expired(pipe))
+
+    def _out_as(self, request: Frames, pipe: Pipe | None) -> Exchange | None:
+        """Return the exchange whose request waited as these very frames, if it still goes on."""
+        if pipe is None:
+            return self._homeless.get(id(request))
+        exchange = self._by_id.get(request[0]) if request[0] else self._by_pipe.get(pipe)
+        return exchange if exchange is not None and exchange.request is request else None
+
     def reroute(self, pipe: Pipe) -> None:
         """Give requests that were not written to other peers; the end of the link fails others."""
         for exchange in self._waiting_in(pipe):
@@ -305,8 +322,7 @@ class ReqPattern(BalancedPattern):
         exchange = self._homeless.pop(id(frames_of(item)), None)
         if exchange is None:
             return item
-        request = self._assign(exchange, exchange.body, pipe)
-        return PartlyWritten(request) if isinstance(item, PartlyWritten) else request
+        return readdressed(item, self._assign(exchange, exchange.body, pipe))
 
     def _renew(self, exchanges: list[Exchange], pipe: Pipe, *, stay: bool) -> None:
         """The peer is of another kind than these requests were made for; none is written yet.
@@ -314,17 +330,20 @@ class ReqPattern(BalancedPattern):
         All are taken out before the first is put in again: a plain one may stand behind others.
         """
         bodies = [exchange.body for exchange in exchanges]
+        waiting = {id(frames_of(item)): item for item in pipe.outbound.queue}
+        items = [waiting[id(exchange.request)] for exchange in exchanges]
         for exchange in exchanges:
             # Tell drains first: otherwise they would take what leaves the pipe for written.
             self.ledger.drains.handed_back(1)
             pipe.outbound.take_back(exchange.request)
             self._close(exchange, free=stay)
-        for exchange, body in zip(exchanges, bodies, strict=True):
+        for exchange, body, item in zip(exchanges, bodies, items, strict=True):
             if not stay or self.turns.is_out(pipe):
                 self._lodge(exchange)
-                self.balance.reclaim([exchange.request])
+                self._take_returned([readdressed(item, exchange.request)])
             else:
-                pipe.outbound.put(self._assign(exchange, body, pipe))
+                request = self._assign(exchange, body, pipe)
+                pipe.outbound.put_returned(readdressed(item, request))
                 self.ledger.drains.dispatched(pipe)
 
     def _lodge(self, exchange: Exchange) -> None:
@@ -381,9 +400,7 @@ class ReqPattern(BalancedPattern):
         Requests wait in the order of their places, so the first that waits tells of all.
         """
         for item in pipe.outbound.queue:
-            request = frames_of(item)
-            first = self._by_id.get(request[0]) if request[0] else self._by_pipe.get(pipe)
-            if first is not None and first.request is request:
+            if (first := self._out_as(frames_of(item), pipe)) is not None:
                 return first.place <= exchange.place
         return False
 

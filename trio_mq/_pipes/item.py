@@ -33,10 +33,27 @@ class ForThisConnection:
     message: Frames
 
 
-#: What waits in a pipe to be written; a message of one frame, as most are, is just that frame.
-Item: TypeAlias = bytes | Frames | Outgoing | PartlyWritten | ForThisConnection
+#: What is written; a message of one frame, as most are, is just that frame.
+Untimed: TypeAlias = bytes | Frames | Outgoing | PartlyWritten | ForThisConnection
 #: Those of them that are more than their frames.
 WRAPPED: Final = frozenset({Outgoing, PartlyWritten, ForThisConnection})
+
+
+@attrs.frozen(eq=False, repr=False)
+class Timed:
+    """A message that is dropped when it has waited too long, and since when it waits."""
+
+    item: Untimed
+    since: float
+
+    @property
+    def message(self) -> Frames:
+        """Its frames."""
+        return frames_of(self.item)
+
+
+#: What waits in a pipe to be written.
+Item: TypeAlias = Untimed | Timed
 
 
 def frames_of(item: Item) -> Frames:
@@ -44,6 +61,27 @@ def frames_of(item: Item) -> Frames:
     if isinstance(item, bytes):
         return (item,)
     return item if isinstance(item, tuple) else item.message
+
+
+def untimed(item: Item) -> Untimed:
+    """Return what waits, as it is written."""
+    return item.item if isinstance(item, Timed) else item
+
+
+def timed(item: Item, now: float) -> Timed:
+    """Let the time of what waits begin now, unless it has begun already."""
+    return item if isinstance(item, Timed) else Timed(item, now)
+
+
+def in_place_of(item: Item, written: Untimed) -> Item:
+    """Return something else to write in the place of an item, whose time goes on."""
+    return Timed(written, item.since) if isinstance(item, Timed) else written
+
+
+def readdressed(item: Item, frames: Frames) -> Item:
+    """Return the message of an item in another envelope, with what became of it so far."""
+    partly = isinstance(untimed(item), PartlyWritten)
+    return in_place_of(item, PartlyWritten(frames) if partly else frames)
 
 
 def bare(frames: Frames) -> bytes | Frames:

@@ -24,7 +24,8 @@ messages, is paid once per batch.
 A message waits as a bare frame, or as a tuple of frames if there are several. Only what needs more
 has a form of its own: a message for many peers, which is encoded once (`Outgoing`), one that a
 connection had written in part when it ended (`PartlyWritten`), and one that is for the present
-connection alone, where the queue is a connected endpoint's (`ForThisConnection`).
+connection alone, where the queue is a connected endpoint's (`ForThisConnection`). Where none may
+wait without end (`trio_mq._pipes.expiring`), each knows since when it waits (`Timed`).
 
 A small message costs so little that its bookkeeping would cost as much again. So to put one changes
 the queue alone; the tally is brought up to date (`Outbound.count_put`) with the next batch, or when
@@ -47,9 +48,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Generic
+from typing import TYPE_CHECKING, ClassVar, Final, Generic
 
 import attrs
 
@@ -61,8 +62,10 @@ from trio_mq._pipes.item import (
     Item,
     PartlyWritten,
     frames_of,
+    in_place_of,
     payload_of,
     payload_of_all,
+    untimed,
 )
 from trio_mq._pipes.owner import PipeLedger, PipeOwner, PipeT
 from trio_mq._tally import DropReason, Tally
@@ -89,6 +92,9 @@ class Hold(enum.Enum):
 @attrs.define(eq=False, repr=False)
 class Outbound(Generic[PipeT]):
     """The outbound queue of a pipe; see the head of this file."""
+
+    #: What waits too long is dropped.
+    perishes: ClassVar[bool] = False
 
     _owner: PipeOwner[PipeT]
     _pipe: PipeT
@@ -216,12 +222,16 @@ class Outbound(Generic[PipeT]):
 
     def _drop_what_was_for_it(self) -> None:
         """Drop what was for the connection that has ended, and for no other."""
-        left = [isinstance(item, ForThisConnection) for item in self.queue]
+        left = [isinstance(untimed(item), ForThisConnection) for item in self.queue]
         for index in reversed(range(len(left))):
             if left[index]:
                 self._drop_at(index, DropReason.PEER_LEFT)
         self._has_ties = False
         self._after_removing(sum(left))
+
+    def put_returned(self, item: Item) -> None:
+        """Queue a message that has waited in another queue; here it may wait without end."""
+        self.put(untimed(item))
 
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
@@ -243,7 +253,7 @@ class Outbound(Generic[PipeT]):
 
     def _append(self, item: Item, size: int) -> None:
         if self.conflate and len(self.queue) > self.in_hand and self.queue[-1] is not self._opening:
-            self._drop_at(-1, DropReason.CONFLATED)
+            self._drop_at(len(self.queue) - 1, DropReason.CONFLATED)
         self.queue.append(item)
         self.size += size
         if size > SMALL and self.announced:
@@ -338,6 +348,13 @@ class Outbound(Generic[PipeT]):
         self.in_hand = len(batch)
         return batch
 
+    #: The same, without what has waited too long.
+    next_fresh_batch = next_batch
+
+    def keep_in_hand(self, count: int) -> None:
+        """Nothing is written yet of the batch in hand, but for the first ``count`` messages."""
+        self.in_hand = count
+
     def written(self, count: int, payload: int) -> None:
         """The kernel has taken the last byte of the first ``count`` messages.
 
@@ -404,11 +421,12 @@ class Outbound(Generic[PipeT]):
 
     def _keep_partly_written(self, first: Item) -> None:
         """Keep a partly written message for one more try; drop it after the second."""
-        if isinstance(first, PartlyWritten):
+        written = untimed(first)
+        if isinstance(written, PartlyWritten):
             self._drop_at(0, DropReason.CONNECTION_LOST)
             self._after_removing(1)
-        elif not isinstance(first, ForThisConnection):
-            self.queue[0] = PartlyWritten(frames_of(first))
+        elif not isinstance(written, ForThisConnection):
+            self.queue[0] = in_place_of(first, PartlyWritten(frames_of(written)))
 
     def reclaim(self) -> list[Item]:
         """Empty the queue and return what was in it, no longer counted here."""
@@ -499,6 +517,10 @@ class Outbound(Generic[PipeT]):
         """What `gone` will be when everything that waits now has left."""
         return self.gone + len(self.queue)
 
+    def faults(self) -> Iterator[str]:
+        """Say what is wrong with what waits here; the debug mode asks."""
+        yield from ()
+
     @property
     def counted(self) -> int:
         """Messages that wait and that the tally has counted as accepted."""
@@ -516,12 +538,24 @@ class Outbound(Generic[PipeT]):
 
     def _drop_at(self, index: int, reason: DropReason) -> None:
         self.count_put()
+        self._take_out(index)
+        self._close_books()
+        self._count_dropped(reason, 1)
+
+    def _take_out(self, index: int) -> Item:
+        """Remove a message, and let drains know of it.
+
+        They wait until so many have left from the front. One from behind is taken out of what they
+        wait for; if it came later than that, it tells them nothing.
+        """
         item = self.queue[index]
         del self.queue[index]
         self.size -= payload_of(item)
-        self._close_books()
-        self.gone += 1
-        self._count_dropped(reason, 1)
+        if index:
+            self._ledger.taken_back(self._pipe, self.gone + index)
+        else:
+            self.gone += 1
+        return item
 
     def _close_books(self) -> None:
         """Messages have left after `count_put`: what is here now was counted.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from trio_mq._pipes.alarm import Alarm
 from trio_mq._pipes.budget import ReceiveBudget
+from trio_mq._pipes.item import Item
 from trio_mq._tally import DropReason, Tally
 
 #: The pipe. Its halves know it only as the one to name when they tell its owner something.
@@ -23,6 +26,8 @@ class PipeLedger(Protocol[PipeT]):
     busy: dict[PipeT, None]
     #: The pipes through which something has passed that was not counted yet.
     late: dict[PipeT, None]
+    #: Rings when something has waited too long.
+    alarm: Alarm
 
     def taken_back(self, pipe: PipeT, place: int) -> None:
         """A message was taken back before which ``place`` others were finished, or will be."""
@@ -43,6 +48,9 @@ class PipeOwner(Protocol[PipeT]):
 
     def room_opened(self, pipe: PipeT) -> None:
         """A pipe that had refused a message can take one again."""
+
+    def expired(self, pipe: PipeT, items: Sequence[Item]) -> None:
+        """Messages had waited too long; they are out of the pipe, and counted."""
 
     def messages_arrived(self, pipe: PipeT) -> None:
         """A pipe that was empty has messages to receive."""

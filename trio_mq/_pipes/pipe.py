@@ -35,6 +35,7 @@ import trio
 
 from trio_mq._peer import attach
 from trio_mq._pipes.borrower import Borrower
+from trio_mq._pipes.expiring import ExpiringOutbound
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.outbound import Hold as Hold, Outbound
 from trio_mq._pipes.owner import PipeOwner
@@ -76,7 +77,8 @@ class Pipe:
 
     def __attrs_post_init__(self) -> None:
         self.routing_id = self.given_id
-        self.outbound = Outbound(self.owner, self, self.options, self.tally)
+        kind = Outbound if self.options.message_lifetime is None else ExpiringOutbound
+        self.outbound = kind(self.owner, self, self.options, self.tally)
         self.inbound = Inbound(self.owner, self, self.options, self.tally)
 
     def __repr__(self) -> str:

@@ -95,6 +95,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         Raises:
             PeerLost: The service went away after it was asked; its ``__cause__`` is what ended the
                 connection, if that was an error.
+            RequestExpired: (``message_lifetime``) Nobody was asked in time.
             RequestFailed: (``retry``) There was no reply, as often as it was asked for.
             TypeError: ``retry`` is no `Retry`, or the message is refused as by `send`.
             trio.ClosedResourceError: The socket was closed meanwhile.
@@ -176,6 +177,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         Raises:
             StateError: No request was sent.
             PeerLost: The service went away after it was asked; send again, if that is right.
+            RequestExpired: (``message_lifetime``) Nobody was asked in time.
             trio.BusyResourceError: Another task is waiting for the reply.
             trio.ClosedResourceError: The socket was closed, possibly meanwhile.
 

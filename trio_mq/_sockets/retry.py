@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from trio_mq._chance import current_chance
-from trio_mq._errors import PeerLost, RequestFailed
+from trio_mq._errors import PeerLost, RequestExpired, RequestFailed
 from trio_mq._limits import count, seconds
 from trio_mq._option_checks import one_of
 from trio_mq._patterns.exchange import Exchange
@@ -37,8 +37,9 @@ class Retry:
     a request that it did not answer. So requests are repeated only where you say so, and that is
     right only for those that may be done twice.
 
-    An attempt fails when its ``patience`` has run out, or by `PeerLost`. To bound all of them
-    together, put a time limit around the call, as around any other (`trio.move_on_after`).
+    An attempt fails when its ``patience`` has run out, or by `PeerLost` or `RequestExpired`. To
+    bound all of them together, put a time limit around the call, as around any other
+    (`trio.move_on_after`).
 
     Example:
         The lazy pirate asks one service again and again::
@@ -110,7 +111,7 @@ async def ask_again(
         with trio.move_on_after(retry.patience) as scope:
             try:
                 return await ask(attempt)
-            except PeerLost as error:
+            except (PeerLost, RequestExpired) as error:
                 failures.append(error)
         if scope.cancelled_caught:
             failures.append(trio.TooSlowError(f"{attempt.trouble} ({retry.patience} s)"))

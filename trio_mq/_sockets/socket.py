@@ -108,7 +108,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         self._open_in = self._opened.thread
         self._slice = current_slice()
         self._life = Life.OPEN
-        self._members.ledger.drop_log.begin(scope)
+        self._members.ledger.begin(scope)
         debug.observe(self._pattern)
         try:
             for endpoint in self._to_bind:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 import trio
 
 from trio_mq._message import Frames
-from trio_mq._pipes.item import Item, frames_of, payload_of
+from trio_mq._pipes.item import Item, frames_of, payload_of, payload_of_all
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 
@@ -169,6 +169,17 @@ class LoadBalance:
         self.returned_bytes = 0
         self._find_sole()
         return count
+
+    def sort_out(self, unwanted: Callable[[Item], bool]) -> list[Item]:
+        """Remove some messages from the return queue, and return them."""
+        removed = [item for item in self.returned if unwanted(item)]
+        if removed:
+            kept = [item for item in self.returned if not unwanted(item)]
+            self.returned.clear()
+            self.returned.extend(kept)
+            self.returned_bytes -= payload_of_all(removed)
+            self._find_sole()
+        return removed
 
     def withdraw(self, message: Frames) -> bool:
         """Remove one message from the return queue, by its very tuple; False if it is not there."""
