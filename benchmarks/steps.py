@@ -31,7 +31,9 @@ from trio_mq._waiting import current_slice
 
 #: Messages before counting begins, and those that are counted.
 _WARM_UP: Final = 100
-_COUNTED: Final = 200
+_COUNTED: Final = 1000
+#: Requests that are out at once, where many are.
+_AT_ONCE: Final = 100
 
 _TRIO_MQ: Final = PurePath(trio_mq.__file__).parent
 _TRIO: Final = PurePath(trio.__file__).parent
@@ -131,6 +133,31 @@ async def round_trip(steps: Steps, count: int) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def requests(steps: Steps, count: int) -> None:
+    """A request and its reply where a hundred are out at once, and a function answers them."""
+    _stop_the_clock()
+
+    async def answer(request: trio_mq.Request) -> trio_mq.Message:
+        return request.message
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            await req.request(bytes(16))
+
+    async with (
+        trio_mq.Router(bind="tcp://127.0.0.1:*") as router,
+        trio_mq.Req(connect=router.endpoints[0].endpoint, correlate=True) as req,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(router.serve, answer)
+        await req.request(bytes(16))
+        with steps.counting():
+            async with trio.open_nursery() as asking:
+                for _ in range(_AT_ONCE):
+                    asking.start_soon(ask, count // _AT_ONCE)
+        nursery.cancel_scope.cancel()
+
+
 async def send(steps: Steps, count: int) -> None:
     """Messages of 16 bytes that are accepted, with the writer's share."""
     await _stream(steps, count, sends=True)
@@ -198,6 +225,7 @@ async def _subscribe(endpoint: str) -> None:
 
 WORKS: Final[dict[str, Work]] = {
     "round-trip": round_trip,
+    "requests": requests,
     "send": send,
     "receive": receive,
     "publish": publish,

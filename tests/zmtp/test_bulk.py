@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import accumulate, chain
 
 import pytest
 from hypothesis import given, strategies as st
 
 from trio_mq import Message
+from trio_mq._message import size_of
 from trio_mq.zmtp import encode_message
-from trio_mq.zmtp.bulk import decode_alike
+from trio_mq.zmtp.bulk import decode_alike, decode_alike_parts
+from trio_mq.zmtp.decoder import FrameDecoder, FrameLimits
 from trio_mq.zmtp.frames import LONG
 
 SIZES = st.integers(0, 300) | st.sampled_from([254, 255, 256, 1000])
@@ -84,3 +86,64 @@ def test_a_run_of_equal_ones_ends_where_one_differs(odd: bytes, before: int) -> 
     assert out[:before] == [(b"\0\4\0\4",)] * before
     # A short message of another size is still one of ours; anything else is not.
     assert out[before:] == ([(b"abc",)] + [(b"same",)] * 20 if odd[0] == 0 else [])
+
+
+LAYOUTS = st.lists(st.integers(0, 300), min_size=2, max_size=4)
+RUNS = st.lists(st.tuples(LAYOUTS, st.integers(1, 40)), min_size=1, max_size=4)
+
+
+@given(RUNS, st.integers(0, 50), st.integers(1, 200), st.integers(1, 20_000))
+def test_messages_of_several_frames_come_out_as_they_went_in(
+    runs: list[tuple[list[int], int]], cut: int, room: int, room_bytes: int
+) -> None:
+    """Equal in a row or not, in whatever portions, and wherever the chunk is cut."""
+    messages = [
+        tuple(bytes([number % 256]) * size for size in layout)
+        for layout, count in runs
+        for number in range(count)
+    ]
+    data = b"".join(map(encode_message, messages))
+    data = data[: max(0, len(data) - cut)]
+    decoder = FrameDecoder(FrameLimits(frame=None, command=10, message=None, frames=None))
+    decoder.receive(data)
+    out: list[Message] = []
+    while True:
+        before = len(out)
+        payload, error = decoder.next_messages(out, before + room, room_bytes)
+        assert error is None
+        new = out[before:]
+        assert payload == sum(map(size_of, new))
+        # What came before the last one was below both bounds.
+        assert len(new) <= room
+        assert sum(map(size_of, new[:-1])) < room_bytes
+        if not new:
+            break
+    ends = accumulate(len(encode_message(message)) for message in messages)
+    whole = sum(end <= len(data) for end in ends)
+    assert out == messages[:whole]
+
+
+@pytest.mark.parametrize("count", [12, 100])
+def test_like_messages_of_several_frames_are_decoded_at_once(count: int) -> None:
+    """To the last whole one, and no more than there is room for."""
+    one = encode_message((b"1234", b"", b"request"))
+    out = [Message((b"1234", b"", b"request"))]
+    assert decode_alike_parts(out, one * count, 0, len(one), len(one * count), 1000) == (
+        11 * (count - 1),
+        len(one) * count,
+    )
+    assert out == [(b"1234", b"", b"request")] * count
+    assert decode_alike_parts(out, one * count, 0, len(one), len(one * count), 8)[0] == 88
+    assert decode_alike_parts(out, one * count, 0, len(one), len(one) * 10 - 1, 1000)[0] == 88
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [(b"1234", b"", b"requests"), (b"1234", b"", b"request", b""), (b"1234", b"x", b"reques")],
+)
+def test_a_run_of_like_ones_ends_where_one_differs(odd: tuple[bytes, ...]) -> None:
+    """In the size of a frame, or in whether another one follows."""
+    one = encode_message((b"1234", b"", b"request"))
+    data = one * 20 + encode_message(odd) + one * 20
+    out = [Message((b"1234", b"", b"request"))]
+    assert decode_alike_parts(out, data, 0, len(one), len(data), 1000) == (11 * 19, len(one) * 20)

@@ -4,6 +4,8 @@ Programs that send often send small messages, and many send messages of one size
 costs about as much as copying a kilobyte. So here lists are made by functions that are written in
 C: `zip`, `map`, `struct.Struct.iter_unpack`, and slices with a stride.
 
+The same is done for messages of several short frames, where each is like the one before.
+
 An example: messages of five bytes arrive, each a frame of two bytes of header and five of body. In
 the chunk ``00 05 h e l l o 00 05 w o r l d …``, the slice ``chunk[0::7]`` is all the flags and
 ``chunk[1::7]`` all the sizes. If the first is nothing but ``00`` and the second nothing but ``05``,
@@ -60,6 +62,44 @@ def decode_alike(  # noqa: PLR0917 - called once per run; names would cost more 
         out.extend(map(_new, repeat(Message), bodies))
         return count * size, end
     return _decode_short(out, data, pos, bound, room) if header_size == 2 else (0, pos)
+
+
+def decode_alike_parts(  # noqa: PLR0917 - as above
+    out: list[Message], data: bytes, begin: int, pos: int, bound: int, room: int
+) -> tuple[int, int]:
+    """Decode messages of several short frames that are like the last one, as far as they go.
+
+    Many requests to one service are such, and their replies.
+
+    Args:
+        out: Where the messages go; the last one there was decoded just now.
+        data: A chunk.
+        begin: Where that last one begins in it.
+        pos: Where it ends.
+        bound: Where the last message has to end at the latest; not after the chunk.
+        room: How many messages to decode at most.
+
+    Returns:
+        The payload of the messages, and where they end.
+    """
+    sizes = list(map(len, out[-1]))
+    payload, stride = sum(sizes), pos - begin
+    count = min(room, (bound - pos) // stride)
+    if count < _EQUAL_RUN or stride != payload + 2 * len(sizes):
+        return 0, pos
+    end = pos + count * stride
+    at = pos
+    for size in sizes:
+        for part in (at, at + 1):  # of the header: the flags, and the size
+            column, before = data[part:end:stride], data[part - stride : part - stride + 1]
+            count = min(count, len(column) - len(column.lstrip(before)))
+        at += 2 + size
+    if count < _EQUAL_RUN:
+        return 0, pos
+    end = pos + count * stride
+    layout = "".join([f"2x{size}s" for size in sizes])
+    out.extend(map(_new, repeat(Message), struct.iter_unpack(layout, memoryview(data)[pos:end])))
+    return count * payload, end
 
 
 def _count_equal(data: bytes, pos: int, count: int, header: bytes, size: int) -> int:

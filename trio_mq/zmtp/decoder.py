@@ -1,5 +1,8 @@
 """Turns what arrives into frames, or straight into whole messages.
 
+This file is longer than most: to judge a frame and to take it apart, quickly where many come and
+thoroughly where one is odd, is one idea.
+
 Chunks wait in a queue as they came. They are not joined, with one exception: the beginning of a
 torn header, at most eight bytes, is put before the next chunk. So the cost of a byte does not
 depend on how much is waiting. A frame whose body is torn is gathered piece by piece (`torn_frame`),
@@ -19,7 +22,7 @@ import attrs
 from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from trio_mq._message import Frames, Message, to_message
 
-from .bulk import decode_alike
+from .bulk import decode_alike, decode_alike_parts
 from .frames import COMMAND, LONG, MORE, Frame
 from .torn_frame import TornFrame
 
@@ -340,7 +343,7 @@ class FrameDecoder:
             return payload, error
         return payload, None
 
-    def _decode_run(  # noqa: C901, PLR0912 - one loop, since calls would double its time
+    def _decode_run(  # noqa: C901, PLR0912, PLR0915 - one loop, since calls would double its time
         self, out: list[Message], max_messages: int, max_bytes: int
     ) -> int:
         """Decode the messages that lie whole in the chunk; return their payload.
@@ -352,6 +355,7 @@ class FrameDecoder:
         parts, parts_size = self._parts, self._parts_size
         largest = self._largest
         payload = in_a_row = 0
+        begin = pos
         try:
             while pos < end:
                 flags = data[pos]
@@ -375,7 +379,8 @@ class FrameDecoder:
                     out.append(_new(Message, parts))
                     payload += parts_size
                     parts.clear()
-                    parts_size = in_a_row = 0
+                    parts_size = 0
+                    in_a_row += 1
                 else:
                     out.append(_new(Message, (data[first:after],)))
                     payload += size
@@ -384,15 +389,19 @@ class FrameDecoder:
                 room, room_bytes = max_messages - len(out), max_bytes - payload
                 if room <= 0 or room_bytes <= 0:
                     break
-                if in_a_row >= _IN_A_ROW and data[pos] & ~LONG == 0 and largest >= 255:
+                if in_a_row >= _IN_A_ROW and data[pos] < COMMAND and largest >= 255:
                     # A position is never behind the end of the chunk, so no payload is counted that
                     # is not here.
                     before, bound = pos, min(end, pos + room_bytes)
-                    size, pos = decode_alike(out, data, pos, bound, room, largest)
+                    if data[pos] & MORE:
+                        size, pos = decode_alike_parts(out, data, begin, pos, bound, room)
+                    else:
+                        size, pos = decode_alike(out, data, pos, bound, room, largest)
                     payload += size
                     in_a_row = 0 if pos > before else _NOT_SO_SOON
                     if payload >= max_bytes or len(out) >= max_messages:
                         break
+                begin = pos
         except (IndexError, struct.error):
             pass  # the chunk ends within a header; to ask first would cost every frame
         self._pos, self._parts_size = pos, parts_size
