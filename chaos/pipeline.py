@@ -20,7 +20,7 @@ from chaos.relay import Relay
 from trio_mq import ConnectionOptions
 
 #: Small buffers, so that what is lost with a worker is a small part of all.
-_OPTIONS: Final = ConnectionOptions(send_hwm=50, send_buffer=8192, linger=20)
+OPTIONS: Final = ConnectionOptions(send_hwm=50, send_buffer=8192, linger=20)
 _PADDING: Final = 400
 #: Seconds in which what waits must have gone when everything works again.
 _PATIENCE: Final = 120.0
@@ -71,19 +71,19 @@ class Balance:
 async def pipeline(chance: random.Random, seconds: float) -> str:
     """Let workers connect that are killed, stopped and cut off, and return what was counted."""
     async with Crowd.gathered(chance) as crowd, trio.open_nursery() as nursery:
-        async with trio_mq.Push(**_OPTIONS) as push:
+        async with trio_mq.Push(**OPTIONS) as push:
             relay = Relay(int((await push.bind("tcp://127.0.0.1:*")).rpartition(":")[2]))
             endpoint = await relay.listen()
             nursery.start_soon(relay.run)
             crowd.add_six("pull", endpoint)
-            sent = await _send(
+            sent = await send_under(
                 push,
                 seconds,
                 partial(crowd.suffer, 0.4),
                 partial(relay.suffer, chance, 1.5),
             )
         losses = crowd.done["kill and restart"] + relay.done["reset"]
-        told = f"{await _count(crowd, sent, push, losses)}; {dict(crowd.done + relay.done)}"
+        told = f"{await count(crowd, sent, push, losses)}; {dict(crowd.done + relay.done)}"
         nursery.cancel_scope.cancel()
         return told
 
@@ -95,9 +95,11 @@ async def disconnecting(chance: random.Random, seconds: float) -> str:
         for place, endpoint in enumerate(endpoints):
             crowd.add("libzmq" if place % 2 else "trio_mq", "pull", f"bind:{endpoint}")
         done: Counter[str] = Counter()
-        async with trio_mq.Push(connect=endpoints, **_OPTIONS) as push:
-            sent = await _send(push, seconds, partial(_disconnect, push, chance, endpoints, done))
-        return f"{await _count(crowd, sent, push, done.total())}; {dict(done)}"
+        async with trio_mq.Push(connect=endpoints, **OPTIONS) as push:
+            sent = await send_under(
+                push, seconds, partial(_disconnect, push, chance, endpoints, done)
+            )
+        return f"{await count(crowd, sent, push, done.total())}; {dict(done)}"
 
 
 async def _disconnect(
@@ -116,7 +118,7 @@ async def _disconnect(
             await push.connect(endpoint)
 
 
-async def _send(
+async def send_under(
     push: trio_mq.Push, seconds: float, *troubles: Callable[[], Awaitable[None]]
 ) -> int:
     """Send numbers while there is trouble; when it is over and all have gone, return how many."""
@@ -133,7 +135,7 @@ async def _send(
     return sent
 
 
-async def _count(crowd: Crowd, sent: int, push: trio_mq.Push, losses: int) -> Balance:
+async def count(crowd: Crowd, sent: int, push: trio_mq.Push, losses: int) -> Balance:
     """Wait until everything has arrived, and count."""
     await crowd.end()
     received = [

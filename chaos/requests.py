@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import attrs
@@ -66,6 +68,17 @@ class Asker:
                 await self.ask(_PATIENCE * 2)
 
 
+async def ask_under(asker: Asker, seconds: float, *troubles: Callable[[], Awaitable[None]]) -> None:
+    """Ask with many tasks while there is trouble; when it is over, everybody must answer."""
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as nursery:
+            for trouble in troubles:
+                nursery.start_soon(trouble)
+            for _ in range(_TASKS):
+                nursery.start_soon(asker.go_on_asking)
+    await asker.ask_for_good()
+
+
 async def requests(
     chance: random.Random, seconds: float, *, correlate: bool | None, binds: bool
 ) -> str:
@@ -92,14 +105,8 @@ async def requests(
         for relay in relays:
             nursery.start_soon(relay.run)
         asker = Asker(req, chance)
-        with trio.move_on_after(seconds):
-            async with trio.open_nursery() as suffering:
-                suffering.start_soon(crowd.suffer, 0.6)
-                for relay in relays:
-                    suffering.start_soon(relay.suffer, chance, 2)
-                for _ in range(_TASKS):
-                    suffering.start_soon(asker.go_on_asking)
-        await asker.ask_for_good()
+        troubles = [partial(relay.suffer, chance, 2) for relay in relays]
+        await ask_under(asker, seconds, partial(crowd.suffer, 0.6), *troubles)
         nursery.cancel_scope.cancel()
         done = sum((relay.done for relay in relays), crowd.done)
         return f"{asker.asked} asked: {dict(asker.outcomes)}; {dict(done)}"

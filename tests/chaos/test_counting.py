@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import attrs
 import pytest
 import trio
 
 import trio_mq
+from chaos import partitions
 from chaos.pipeline import Balance
 from chaos.publishing import faults
 from chaos.records import number, numbers, publication
@@ -99,3 +102,12 @@ async def test_a_relay_holds_back_what_is_said_during_a_partition_and_resets() -
         relay.reset()
         await peer.wait_closed()
         nursery.cancel_scope.cancel()
+
+
+async def test_where_no_network_can_be_made_the_scenario_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not left out in silence."""
+    monkeypatch.setattr(partitions, "may_have_a_network", lambda: False)
+    told = await partitions.partitioned(random.Random(1), 1.0, what="pipeline")
+    assert told.startswith("SKIPPED: only root")
