@@ -200,7 +200,7 @@ async def test_a_folder_that_others_can_enter_is_refused(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     (tmp_path / "trio_mq").mkdir()
     (tmp_path / "trio_mq").chmod(0o755)
-    with pytest.raises(PermissionError, match="no folder of this user's alone"):
+    with pytest.raises(PermissionError, match="not a folder of this user's alone"):
         await admin.serve()
 
 

@@ -79,7 +79,7 @@ async def test_an_unknown_host_is_told() -> None:
     with log_lines() as lines:
         async with Push(connect="tcp://no-such-host.invalid:1", linger=0):
             line = await lines.wait_for("cannot connect")
-    assert "'no-such-host.invalid' is no name that has an address" in line.getMessage()
+    assert "'no-such-host.invalid' is not a name that has an address" in line.getMessage()
 
 
 async def test_wrong_types_are_told_at_both_ends() -> None:

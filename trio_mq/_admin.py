@@ -118,7 +118,7 @@ def _make_private(folder: Path) -> None:
     private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
     if status.st_uid != os.getuid() or not private:
         raise PermissionError(
-            f"{folder} is no folder of this user's alone: remove it, or give an endpoint"
+            f"{folder} is not a folder of this user's alone: remove it, or give an endpoint"
         )
 
 

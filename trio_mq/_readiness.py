@@ -42,7 +42,9 @@ async def wait_readable(socket: Receiver) -> None:
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     if not isinstance(socket, Receiver) or isinstance(socket, Req):
-        raise TypeError(f"wait_readable() takes a socket that receives and is no Req, not {socket}")
+        raise TypeError(
+            f"wait_readable() takes a socket that receives, other than a Req, not {socket}"
+        )
     pattern = guarded_pattern(socket)
     await _wait(pattern.receivers, pattern.look)
 

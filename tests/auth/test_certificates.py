@@ -75,7 +75,7 @@ def test_what_is_no_certificate_is_refused_with_its_path(tmp_path: Path, content
     """And without what is in it, for that may be a secret."""
     path = tmp_path / "alice.key_secret"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"alice\.key_secret is no certificate") as caught:
+    with pytest.raises(ValueError, match=r"alice\.key_secret is not a certificate") as caught:
         auth.read_certificate(path)
     assert "S3CRET" not in str(caught.value)
     assert caught.value.__context__ is None

@@ -53,7 +53,7 @@ def test_keys_are_taken_as_text_or_bytes(form: str) -> None:
 )
 def test_what_is_no_key_is_refused_and_not_shown(key: str | bytes) -> None:
     """It may be a secret with a typing error in it."""
-    with pytest.raises(ValueError, match="no key") as caught:
+    with pytest.raises(ValueError, match="not a key") as caught:
         auth.CurveKeys(secret=key)
     text = key if isinstance(key, str) else key.decode()
     assert not text or text not in str(caught.value)

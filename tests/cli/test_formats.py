@@ -86,7 +86,7 @@ def test_a_text_means_these_frames(format_: Format, text: bytes, frames: list[by
 )
 def test_nonsense_is_refused_in_words(format_: Format, text: bytes) -> None:
     """With a part of it."""
-    with pytest.raises(ValueError, match=r"is no "):
+    with pytest.raises(ValueError, match=r"is not "):
         format_.decode(text)
 
 

@@ -79,7 +79,7 @@ def test_a_file_that_is_no_recording_is_an_error(places: tuple[str, str], tmp_pa
     with running("pull", "-b", places[0]):
         status, _, errors = run("replay", str(file), "-c", places[0], "--type", "PUSH")
     assert status == 1
-    assert "b'hello\\n' is no line of a recording" in errors
+    assert "b'hello\\n' is not a line of a recording" in errors
 
 
 @pytest.mark.parametrize("frames", [[b"a"], [b"\xff", b""], [b'"\\', "é".encode()]])

@@ -191,8 +191,8 @@ def test_an_endpoint_that_is_taken_is_an_error(place: str) -> None:
         (["pull", "-c", "ipc://x", "--option", "requeue=no"], "requeue"),
         (["pull", "-c", "ipc://x", "-n", "many"], "many"),
         (["push", "-c", "ipc://x", "-D", "a", "-F", __file__], "not both"),
-        (["push", "-c", "ipc://x", "-Q", "-D", r"\q"], "is no escape"),
-        (["pull", "-b", "ipc://x", "--key", __file__], "is no certificate"),
+        (["push", "-c", "ipc://x", "-Q", "-D", r"\q"], "is not an escape"),
+        (["pull", "-b", "ipc://x", "--key", __file__], "is not a certificate"),
         (["nonsense"], "No such command"),
     ],
 )

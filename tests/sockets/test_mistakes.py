@@ -186,7 +186,7 @@ MISTAKES: Final[dict[str, tuple[Mistake, type[Exception], str]]] = {
     "no such interface": (
         bound("tcp://eth77:5555"),
         socket.gaierror,
-        "'eth77' is no name that has an address, nor an interface .there are .*lo",
+        "'eth77' is not a name that has an address, nor an interface .there are .*lo",
     ),
     "another host's address": (
         bound("tcp://192.0.2.1:5999"),
@@ -201,7 +201,7 @@ MISTAKES: Final[dict[str, tuple[Mistake, type[Exception], str]]] = {
     "a file as a folder": (
         bound(f"ipc://{os.devnull}/sock"),
         NotADirectoryError,
-        f"'{os.devnull}' is no folder",
+        f"'{os.devnull}' is not a folder",
     ),
     "in use": (bound_twice, OSError, "cannot listen on tcp://127.0.0.1:[0-9]+: .*in use"),
     "nobody listens": (refused, ConnectionRefusedError, "cannot connect to tcp://127.0.0.1:"),

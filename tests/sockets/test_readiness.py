@@ -118,7 +118,7 @@ async def test_turns_are_kept() -> None:
         await rep.receive()
         with pytest.raises(StateError, match="answers a request"):
             await wait_readable(rep)
-        with pytest.raises(TypeError, match="no Req"):
+        with pytest.raises(TypeError, match="other than a Req"):
             await wait_readable(req)
         rep.discard()
 

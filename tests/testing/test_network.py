@@ -163,9 +163,9 @@ async def test_a_host_is_there_once_for_each_name(mq_network: Network) -> None:
     """The same name is the same host; what is no name is refused."""
     assert mq_network.host("a") is mq_network.host("a")
     assert [host.name for host in mq_network.hosts] == ["a"]
-    with pytest.raises(ValueError, match="no name of a host"):
+    with pytest.raises(ValueError, match="not a name for a host"):
         mq_network.host("a:5")
-    with pytest.raises(ValueError, match="'b' is no host of this network; there are a"):
+    with pytest.raises(ValueError, match="'b' is not a host of this network; there are a"):
         mq_network.cut("a", "b")
 
 

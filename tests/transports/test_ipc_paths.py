@@ -131,7 +131,7 @@ async def test_what_is_no_socket_is_never_touched(make: object, folder: Path) ->
     assert callable(make)
     make(folder / "sock")
     before = inodes(folder)
-    with pytest.raises(OSError, match="is no socket; choose another path") as caught:
+    with pytest.raises(OSError, match="is not a socket; choose another path") as caught:
         async with listening("ipc://sock"):
             pass
     assert caught.value.errno == errno.EADDRINUSE

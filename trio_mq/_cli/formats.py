@@ -153,7 +153,7 @@ def _unquoted(match: re.Match[bytes]) -> bytes:
         return bytes.fromhex(escape[2:].decode("ascii"))
     if escape not in _ESCAPES:
         shown = escape.decode("utf-8", "replace")
-        raise ValueError(rf"{shown!r} is no escape: write \\, \n, \t or \xff")
+        raise ValueError(rf"{shown!r} is not an escape: write \\, \n, \t or \xff")
     return _ESCAPES[escape]
 
 
@@ -168,7 +168,7 @@ def _frames_of_json(text: bytes) -> list[bytes]:
     try:
         said: object = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_shortened(text)} is no JSON: {error}") from None
+        raise ValueError(f"{_shortened(text)} is not JSON: {error}") from None
     parts = said if isinstance(said, list) else [said]
     return [_from_json(part) for part in parts] or [b""]
 
@@ -189,7 +189,7 @@ def _from_hex(part: bytes) -> bytes:
     try:
         return bytes.fromhex(part.decode("ascii"))
     except (ValueError, UnicodeDecodeError):
-        raise ValueError(f"{_shortened(part)} is no hexadecimal: two digits are a byte") from None
+        raise ValueError(f"{_shortened(part)} is not hexadecimal: two digits are a byte") from None
 
 
 def _shortened(text: bytes) -> str:

@@ -40,7 +40,7 @@ class Recorded:
             said = json.loads(line)
             time, frames = float(said["t"]), said["frames"]
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise ValueError(f"{line[:60]!r} is no line of a recording") from None
+            raise ValueError(f"{line[:60]!r} is not a line of a recording") from None
         return cls(time, Format.JSONL.decode(json.dumps(frames).encode()))
 
 

@@ -78,7 +78,7 @@ async def _ask(req: Req, seconds: float) -> dict[str, Json]:
             answer = None
         if isinstance(answer, dict) and isinstance(answer.get("sockets"), list):
             return cast("dict[str, Json]", answer)
-        raise Stop(Exit.ERROR, "what answers there is no trio_mq.admin.serve")
+        raise Stop(Exit.ERROR, "what answers there is not trio_mq.admin.serve")
     why = next((f": {each.last_error}" for each in req.endpoints if each.last_error), "")
     raise Stop(Exit.TIME_OUT, f"no answer within {seconds:g} s{why}")
 

@@ -1,4 +1,4 @@
-"""What an authenticator raised: whether that is an answer, and what may be told of it.
+"""What an authenticator raised: whether it refuses the peer, and what the log may say of it.
 
 Whatever an authenticator raises refuses the peer, and goes no further. Otherwise a stranger could
 end the program by making an authenticator raise something that is no `Exception`, such as the

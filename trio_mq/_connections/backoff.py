@@ -1,10 +1,10 @@
 """How long to wait before dialling again.
 
 Programs start in any order, and a service that restarts is back soon. So an endpoint in trouble is
-first dialled often, with pauses of up to a tenth of a second, and a service that comes up meanwhile
-is found at once. Only trouble that lasts leads to longer pauses, up to ``reconnect_interval_max``.
-Where a dial costs nothing, since it does not leave the machine, trouble must last longer before the
-pauses grow.
+first dialled often, with pauses of up to a tenth of a second, and a service that comes up is found
+at once. Only trouble that lasts leads to longer pauses, up to ``reconnect_interval_max``. Where a
+dial costs nothing, since it does not leave the machine, trouble must last longer before the pauses
+grow.
 
 Every pause is random: short ones between half of their bound and all of it, long ones from zero on.
 Without that, a thousand clients of a server that restarts all come back in the same moment, and

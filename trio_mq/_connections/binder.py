@@ -3,11 +3,11 @@
 An error of one visitor affects nobody else. When the system has no more descriptors or memory, the
 listener says so once and tries again after a pause, because the connections still wait in the
 kernel. Any other error of a listener is permanent, so the listener is given up. The endpoint has
-failed, as an event, its status and the log say; the connections that it has accepted go on.
+failed then: an event, its status and the log say so. The connections that it has accepted go on.
 
 The number of visitors in the middle of their handshake is limited. When it is reached, the oldest
 idler makes room for the newest visitor, so that idlers can't keep real peers out. The more visitors
-come, the less time each has before it counts as idle. One that waits for us is no idler.
+come, the less time each has before it counts as idle. A visitor that waits for us is not idle.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Binder:
         self.links: dict[Link, None] = {}
         #: Those that have not finished their handshake, with the time of their arrival.
         self._half_open: dict[Link, float] = {}
-        #: What strangers may cost.
+        #: Limits what strangers may cost.
         self.keeper: Doorkeeper = Doorkeeper(self.endpoint, options.limits)
         self._grace = _GRACE
         #: One of them has finished its handshake, or ended.
@@ -196,7 +196,7 @@ class Binder:
         connection = self._terms.connection(Role.ACCEPTING)
         link = Link(stream, connection, self._owner, origin=self)
         if self._stopped:
-            # It was accepted in the moment of the end.
+            # It was accepted while everything was being stopped.
             link.hang_up("closed")
         self.links[link] = None
         self._half_open[link] = trio.current_time()

@@ -1,8 +1,8 @@
 """A connected endpoint and the calls that asked for it: who keeps it, and who only waits for it.
 
 Several tasks may connect to the same endpoint. A call that has returned keeps it until
-``disconnect``; one that waits for its handshake and gives up, or waits in vain, takes it away only
-if nobody keeps it and nobody else waits.
+``disconnect``. A call that waits for the handshake, and gives up or fails, takes the endpoint away
+only if nobody keeps it and nobody else waits.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Connected:
     def keep(self) -> bool:
         """Let it stay, also if the handshake that others wait for fails; tell whether that is new.
 
-        It dials on then, as if nobody had waited.
+        It goes on dialling then, as if nobody had waited.
         """
         was_kept, self.kept = self.kept, True
         self.dial.go_on()
@@ -71,7 +71,8 @@ class Connected:
 
     async def _handshake(self, calls: WaitingCalls) -> None:
         dial = self.dial
-        # A dialer keeps the time itself. A name of inproc is only waited for, so we keep it here.
+        # A dialer keeps the time limit itself. For a name of inproc nothing happens but the
+        # waiting, so the limit is kept here.
         seconds = dial.options.connect_timeout if isinstance(dial, InprocDialer) else None
         nobody = f"cannot connect to {dial.endpoint}: nobody binds that name in this context"
         with calls.until_closed(), attempting(nobody, seconds=seconds):

@@ -60,17 +60,17 @@ class Dialer:
         self.state: EndpointState = EndpointState.CONNECTING
         self.last_error: BaseException | None = None
         self.link: Link | None = None
-        #: The attempt that was asked for, first by ``connect``, has succeeded or failed.
+        #: The attempt that was asked for last, at first by ``connect``, has succeeded or failed.
         self.tried: trio.Event = trio.Event()
         #: It has succeeded, whatever has become of its connection.
         self.made: bool = False
-        #: What it met, if it has failed. Neither: it was given up before its end.
+        #: Why it has failed, if it has. If it has neither succeeded nor failed, it was given up.
         self.failure: BaseException | None = None
         #: Which attempt that is, and how many have begun.
         self._asked_for = 1
         self._attempts = 0
-        #: It has ended for good, and its link has given the pipe back: who gave up the endpoint
-        #: may now give up the pipe, and not before.
+        #: It has ended for good, and its link has given the pipe back. Only now may the pipe be
+        #: given up too.
         self.done: trio.Event = trio.Event()
         #: What the other end may cost.
         self.keeper: Doorkeeper = Doorkeeper(endpoint, options.limits)
@@ -144,7 +144,7 @@ class Dialer:
             self._scope.cancel()
 
     def finish(self) -> None:
-        """Write what waits, then stop; who is in a hurry calls `stop` later."""
+        """Write what waits, then stop; to end that sooner, call `stop`."""
         self._finishing = True
         if self.link is not None and self.link.peer is not None:
             self.link.finish()
@@ -156,7 +156,7 @@ class Dialer:
     def try_again(self) -> None:
         """Unless connected, let `tried` mean an attempt that begins now or later.
 
-        What an earlier attempt met says nothing about now: the service may have come up since.
+        How an earlier attempt ended says nothing about now: the service may have come up since.
         """
         if self.pipe.hold is Hold.LENT:
             return

@@ -28,7 +28,7 @@ _REMEMBERED: Final = 10_000
 
 
 class Allowance:
-    """How often something may happen: at a steady rate, after some that were saved up.
+    """How often something may happen: at a steady rate, and some times more that were saved up.
 
     Args:
         rate: How often in a second; ``None``: without a limit.
@@ -93,7 +93,8 @@ class Doorkeeper:
         self._accepts = Allowance(limits.max_accepts_per_second, limits.max_accept_burst)
         self._handshakes = Allowance(limits.max_handshakes_per_second, limits.max_handshake_burst)
         self._turn = trio.StrictFIFOLock()
-        #: One for each question that may be asked at the same time; who waits for one is in line.
+        #: One token for each question that may be asked at the same time; a peer that waits for one
+        #: is in line.
         self.questions: trio.Semaphore = trio.Semaphore(limits.max_authentications)
         self._half_open: Counter[str] = Counter()
         self._peers: Counter[str] = Counter()

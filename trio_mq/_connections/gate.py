@@ -136,7 +136,7 @@ class Gate:
             await self.judge((), claimed, claimed.mechanism)
 
     def leave(self) -> None:
-        """The connection has ended: nobody need be told of a revocation any more."""
+        """The connection has ended: a revocation does not concern it any more."""
         for revocation in self._revocations:
             revocation.forget(self._on_revoked)
 

@@ -93,7 +93,7 @@ class Attempt:
         return broken
 
     def _closed(self, error: Exception) -> OSError:
-        """Somebody has given us a stream and closed it."""
+        """The program has given us a stream and closed it."""
         given = "open_stream has returned" if self.connecting else "listener has accepted"
         text = f"the stream that its {given} is closed: it has to be a new one each time"
         closed = ConnectionError(f"{self._what}: {text}")

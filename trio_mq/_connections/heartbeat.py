@@ -43,7 +43,7 @@ from trio_mq.zmtp import Connection
 _SECOND_LOOK: Final = 0.02
 #: Seconds between two PINGs at least, however often the peer's own suggest that we send some.
 _CLOSEST_PINGS: Final = 0.02
-#: The same where strangers make us ask: the peer may limit the number of PINGs.
+#: The same where a stranger makes us ask, since the peer may limit the number of PINGs.
 _CLOSEST_QUESTIONS: Final = 0.25
 #: Seconds between two looks at the other kernel while a sign of life is waited for.
 _LOOK: Final = 0.05
@@ -54,7 +54,7 @@ _MOST_ASKED: Final = 64
 
 
 class Pulse:
-    """The heartbeat of one link, for its reader and its writer, which it may never have.
+    """The heartbeat of one link, for its reader and its writer. Many links never have one.
 
     A link begins one with the first reason for it: an option, a PING, a contest for its place.
     """
@@ -66,7 +66,7 @@ class Pulse:
         self._paused = False
 
     def begin(self, heartbeat: Heartbeat) -> None:
-        """There is a reason for one, and this is it."""
+        """Take this heartbeat: there is a reason for one now."""
         self.heartbeat = heartbeat
         if self._paused:
             heartbeat.pause()
@@ -254,7 +254,7 @@ class Heartbeat:
             life.set()
 
     def _acknowledged_since(self, moment: float) -> bool:
-        # Half the pause between two looks less, so that what was acknowledged just before does not
+        # Less half the pause between two looks, so that what was acknowledged just before does not
         # count.
         seconds = trio.current_time() - moment - _LOOK / 2
         return seconds > 0 and self._stream.vital(seconds) is Vital.SPOKE

@@ -237,7 +237,7 @@ class InprocDialer:
         self._next_retry = now + delay
         self._pause = trio.CancelScope(deadline=self._next_retry)
         self._owner.hub.emit(Retrying(endpoint=self.endpoint, delay=delay, error=self.last_error))
-        # Another one may bind the name meanwhile.
+        # Somebody else may bind the name during the pause.
         self._names.wait(self._name, self)
         self._scope.spawn(self._look_after_pause, f"trio_mq connecting to {self.endpoint}")
 
@@ -253,7 +253,7 @@ class InprocDialer:
                 self._look_again()
 
     def stop(self) -> None:
-        """Drop the connection, if any, and wait for the name no more."""
+        """Drop the connection, if any, and stop waiting for the name."""
         self._stopped = True
         self._pause.cancel()
         self._names.forget(self._name, self)
@@ -273,5 +273,5 @@ class InprocDialer:
 
 
 def _longest() -> float:
-    """Stand for a random number: within a process, no crowd's return has to be spread."""
+    """Take the place of a random number: within a process, there is no crowd to spread out."""
     return 1.0

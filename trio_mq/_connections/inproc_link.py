@@ -192,7 +192,7 @@ class InprocLink:
         self.end(reason, None)
 
     def let_go(self) -> None:
-        """Our socket has freed the name: whom the other side finds there is another socket."""
+        """Our socket has freed the name: who the other side finds there next is another one."""
         if self._other is not None:
             self._other.look_again_at_once()
 
@@ -308,9 +308,9 @@ class InprocLink:
             self._moving = False
 
     def _end_soon(self, pipe: Pipe, side: InprocLink) -> None:
-        """Let a side end in a turn of its own: who has caused it is in the midst of something else.
+        """Let a side end in a turn of its own: its cause is in the midst of something else.
 
-        That may be a question for room, whose answer would be about a pipe that is gone.
+        That may be a question for room, and the answer would be about a pipe that is gone.
         """
         if self._stage is not _Stage.ENDING:
             self._end_is_due = True

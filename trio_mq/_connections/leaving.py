@@ -2,8 +2,8 @@
 
 A connection that has written everything stays until its close can reset nothing.
 
-A reset destroys what the peer has not read yet, and comes of input that we have not read, or that
-arrives after our close. So we read and discard
+A reset destroys what the peer has not read yet. It follows from input that we have not read, or
+that arrives after our close. So we read and discard
 
 * until the peer has closed too, which it does when it has read everything, or else
 * until the other kernel has acknowledged everything, if the peer is not expected to send anything,

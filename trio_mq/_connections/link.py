@@ -6,11 +6,11 @@ Theory of operation
 A link borrows a pipe for as long as its stream lives. Two tasks do the work: the one that runs the
 link does the handshake and then reads (`reader`); its child writes (`writer`), and begins with the
 first thing that is not written at once. A third, the `heartbeat`, exists only where somebody asked
-for PINGs. Each of the first two lets a task of the
-program do its work at times: ``send`` writes a lone message at once, and a task that waits for what
-only this connection can bring reads it itself (`watch`).
+for PINGs. At times the first two let a task of the program do their work: ``send`` writes a lone
+message at once, and a task that waits for what only this connection can bring reads it itself
+(`watch`).
 
-Nothing that a peer sends or does leaves `Link.run` as an exception: it becomes a `Ending` with a
+Nothing that a peer sends or does leaves `Link.run` as an exception. It becomes an `Ending` with a
 reason, which the socket turns into an event and, for a connected endpoint, into a decision when to
 dial again. Only `trio.Cancelled` passes: the socket is closing.
 
@@ -112,7 +112,7 @@ class Link:
         self.endpoint: str = origin.endpoint
         self.address: str = stream.peer_address
         self.options: Options = origin.options
-        # The name of this moment, in which the connection was made.
+        # The name that we had when the connection was made.
         self.routing_id: bytes = owner.routing_id
         self.own_pipe: Pipe | None = pipe
         self.pipe: Pipe | None = None
@@ -137,7 +137,8 @@ class Link:
         self._hung_up: str | None = None
         self._established: float | None = None
         self._error: Exception | None = None
-        #: Whether its tasks were told to end, and how many beside ours and the writer's do then.
+        #: Whether its tasks were told to end, and how many of them, besides ours and the writer's,
+        #: end then.
         self._ending = False
         self._ending_tasks = 0
         #: All was written, and nothing follows.
@@ -289,7 +290,7 @@ class Link:
         return stop_at_rest(nursery, self._ending_tasks, reader, writer)
 
     def _start(self, task: Task, name: str) -> None:
-        """Start one more task, unless all were told to end: nobody would tell this one."""
+        """Start one more task, unless all were told to end: nobody would tell the new one."""
         if self._nursery is not None and self._hung_up is None and not self._ending:
             self._nursery.start_soon(task, name=f"trio_mq {name} {self.address}")
 

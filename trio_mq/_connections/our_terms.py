@@ -48,7 +48,7 @@ class OurTerms:
         )
 
     def _introduction(self) -> Mapping[str, bytes]:
-        """Return what peers are to know of us beside our type and our name."""
+        """Return what peers learn of us besides our type and our name."""
         if self._owner.correlates:
             return {CORRELATE: b"1", **self._options.metadata}
         return self._options.metadata

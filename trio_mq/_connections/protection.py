@@ -1,7 +1,7 @@
 """What an endpoint needs before it is opened, so that nobody is let in by oversight.
 
-A server of CURVE without a ZAP handler lets everybody in, if it is libzmq's. Here that is an error,
-unless the program says that it wants it (`auth.ALLOW_ANY`).
+libzmq's server of CURVE lets everybody in if there is no ZAP handler. Here that is an error, unless
+the program says that it wants it (`auth.ALLOW_ANY`).
 """
 
 from __future__ import annotations
@@ -91,11 +91,11 @@ def _who_asks(options: Options, *, bound: bool) -> str:
 
 @trio.lowlevel.enable_ki_protection
 async def _watch(authenticator: Watching) -> None:
-    """Let an authenticator watch what it knows peers by; what goes wrong there ends no socket."""
+    """Let an authenticator watch its files or tables; an error there ends no socket."""
     try:
         await authenticator.watch()
     except BaseException as error:
-        # Whatever else it is, its connections are not to blame.
+        # Whatever it is, the connections are not to blame.
         if ends_the_task(error):
             raise
         WATCH_ENDED.tell(repr(authenticator), error=error)

@@ -112,7 +112,7 @@ class EndpointRegistry:
         return bound.endpoint
 
     def _check_label(self, endpoint: str) -> None:
-        """Raise if the socket was closed meanwhile, or has bound that endpoint: it names one."""
+        """Raise if the socket was closed, or has bound that endpoint: a name stands for one."""
         self._calls.check()
         if endpoint in self._bound:
             raise OSError(
@@ -171,7 +171,7 @@ class EndpointRegistry:
         pipe = self._owner.pipes.new(endpoint, options, routing_id)
         dial = self._make_dial(parsed, endpoint, options, pipe, open_stream, once=wait)
         entry = self._connected[endpoint] = Connected(given, dial, overrides, kept=not wait)
-        # Without a handshake, only an endpoint that was not waited for is a target already.
+        # Before its handshake, an endpoint may be chosen only if no call waits for that handshake.
         if not (wait or options.immediate):
             self._owner.pipes.attach(pipe)
         try:
@@ -188,7 +188,7 @@ class EndpointRegistry:
     def _living(self, endpoint: str) -> Connected | None:
         """Return what is connected there.
 
-        One whose only attempt has failed is gone, whoever has still to hear of it.
+        One whose only attempt has failed is gone, even if a call has yet to hear of it.
         """
         entry = self._connected.get(endpoint)
         if entry is not None and entry.is_over:

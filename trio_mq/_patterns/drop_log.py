@@ -43,7 +43,7 @@ class DropLog:
     def __init__(self, name: str) -> None:
         self._name = name
         self._untold: Counter[DropReason] = Counter()
-        #: Whose the last of them was.
+        #: Whom the last of them was for.
         self._last: object = None
         self._quiet_until = -math.inf
         #: A task waits to tell the rest of a burst.
@@ -71,7 +71,7 @@ class DropLog:
 
     @trio.lowlevel.enable_ki_protection
     async def _tell_the_rest(self) -> None:
-        """Tell at the end of the pause what was dropped in it: no later drop may come to do so."""
+        """Tell at the end of the pause what was dropped in it, since perhaps no drop follows."""
         await trio.sleep_until(self._quiet_until)
         self._comes = False
         self._quiet_until = trio.current_time() + _PAUSE

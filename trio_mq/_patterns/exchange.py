@@ -36,7 +36,7 @@ class Exchange(StandIn):
     error: BaseException | None = None
     #: The task that waits for the reply.
     task: trio.lowlevel.Task | None = None
-    #: A task has the outcome in its hand, though it may not run before others do.
+    #: A task has been given the outcome, though others may run before it does.
     given: bool = False
 
     def is_over(self) -> bool:
@@ -68,7 +68,7 @@ class Exchange(StandIn):
         self.reply, self.peer = reply, peer
 
     def result(self) -> Message:
-        """Return the reply, raise why there will be none, or raise `trio.WouldBlock`."""
+        """Return the reply, raise the reason why there will be none, or raise `trio.WouldBlock`."""
         if self.error is not None:
             raise self.error
         if self.reply is None:

@@ -1,6 +1,6 @@
 """What one socket has now, and what is counted, told and logged of it.
 
-Patterns and the membership both write here; neither needs to know the other for that.
+Patterns and the membership both write here, so neither has to know the other.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ service, or gets the form that the next service there needs. After that::
 
 In the last column the request fails with `PeerLost`. A SETTLED partner that was told our name (a
 REP) makes it unusable too. ``tests/property/services.py`` has these partners as a model, and
-``test_which_reply.py`` beside it takes steps in any order: requests, replies, connections lost and
+``test_which_reply.py`` next to it takes steps in any order: requests, replies, connections lost and
 made, endpoints given up, services replaced by others.
 """
 

@@ -19,7 +19,7 @@ from trio_mq.zmtp import Cancel, Event, SocketType, Subscribe
 
 
 class PubPattern(Pattern):
-    """Fanout to those who subscribed; what subscribers say beside that is not read."""
+    """Fanout to those who subscribed; nothing else that subscribers say is read."""
 
     socket_type = SocketType.PUB
     may_drop = True
@@ -27,8 +27,9 @@ class PubPattern(Pattern):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.subscriptions = Subscriptions(options.limits)
-        #: Whose the subscriptions of a pipe are. The pipe of a connected endpoint keeps them when
-        #: that peer goes, and by the time they end it may have no peer, or the next one.
+        #: The peer to which the subscriptions of a pipe belong. The pipe of a connected endpoint
+        #: keeps them when that peer goes, and by the time they end it may have no peer, or the next
+        #: one.
         self._subscribers: dict[Pipe, Peer] = {}
         self._fanout = Fanout(options.on_full)
 

@@ -49,7 +49,7 @@ class RepPattern(ServicePattern):
         #: Where a task waits for a request by watching the only connection.
         self._stand_in = StandIn()
         self._closing = False
-        #: What the task that stands in has read, until it takes that: the peer, and its request.
+        #: What the task that stands in has read and not taken yet: the peer, and its request.
         self._read: tuple[Peer, Message] | None = None
 
     async def stand_in(self) -> bool:
@@ -81,7 +81,7 @@ class RepPattern(ServicePattern):
             super().deliver(link, pipe, messages, payload)
 
     def _has_read(self, pipe: Pipe) -> bool:
-        """Tell whether what comes now is for the task that stands in, and for nobody before it."""
+        """Tell whether what comes now is for the task that stands in, and nobody is before it."""
         watched = self._stand_in.watched
         return (
             watched is not None

@@ -41,9 +41,11 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self._table = RoutingTable(current_chance().getrandbits(32))
         #: For each pipe, the line of sends that wait for room in it (``on_full="block"``).
         self._blocked: dict[Pipe, WaitList[None]] = {}
-        #: The names that were handed over from pipes whose connections are just being ended.
+        #: Names that were handed over, by the pipes that had them and whose connections are about
+        #: to end.
         self._handed_over: dict[Pipe, bytes] = {}
-        #: Received in the name of a peer that is gone, and the pipes of those who can go.
+        #: What is received in the name of a peer that is gone, and the pipes of the peers that this
+        #: is for.
         self._last_word = options.disconnect_message
         self._accepted: set[Pipe] = set()
         self._closed = False
@@ -53,7 +55,7 @@ class RouterPattern(ServicePattern, AddressingPattern):
     def admit(self, pipe: Pipe, properties: PeerProperties) -> None:
         """Give the peer its routing id: ours for its endpoint, its own, or an invented one.
 
-        What waits for the program that was at this endpoint before is not for another one.
+        What waits for the program that was at this endpoint before is not for the next one.
         """
         routing_id = pipe.given_id or properties.routing_id
         holder = self._table.find(routing_id) if routing_id else None
@@ -103,7 +105,8 @@ class RouterPattern(ServicePattern, AddressingPattern):
         if pipe in self._accepted:
             self._accepted.discard(pipe)
             self._say_that_it_left(pipe)
-        # Who waits to send by name goes on; who waits for this connection waits in vain.
+        # A task that waits to send by name goes on; one that waits for this connection gets an
+        # error.
         self._serve_all_blocked(pipe)
 
     def _say_that_it_left(self, pipe: Pipe) -> None:
@@ -120,7 +123,7 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self._serve_all_blocked(pipe)
 
     def _serve_all_blocked(self, pipe: Pipe) -> None:
-        """Its connection has ended: whoever has to wait on waits for another pipe of that name."""
+        """Its connection has ended: tasks that still wait do so for another pipe of that name."""
         name = self._handed_over.pop(pipe, b"")
         line = self._blocked.get(pipe)
         if line is not None:
@@ -139,7 +142,7 @@ class RouterPattern(ServicePattern, AddressingPattern):
             line.serve()
 
     def forget(self, pipe: Pipe) -> None:
-        """The pipe is gone, and the sends that waited for it have been told."""
+        """The pipe is gone, and the sends that waited for it know that."""
         super().forget(pipe)
         self._blocked.pop(pipe, None)
 
@@ -207,13 +210,13 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self.ledger.drop_unqueued(DropReason.UNROUTABLE, whose=routing_id)
 
     def _put(self, pipe: Pipe, frames: Frames, *, mandatory: bool, tied: bool = False) -> None:
-        """Queue it if there is room, and do otherwise what ``on_full`` says.
+        """Queue it if there is room, and otherwise do what ``on_full`` says.
 
         Args:
             pipe: Where.
             frames: Without a name.
             mandatory: Raise rather than drop it.
-            tied: It is for the present connection, and for nobody who has the name later.
+            tied: It is for the present connection, and not for whoever has the name later.
         """
         if pipe.outbound.has_room() or self._makes_room(pipe):
             if tied:
@@ -272,7 +275,7 @@ class RouterPattern(ServicePattern, AddressingPattern):
         self.give_in_turn(peer, frames)
 
     def give_in_turn(self, peer: Peer, frames: Frames) -> None:
-        """Queue a reply; a mandatory Router does not raise for who has left or reads nothing."""
+        """Queue a reply; a mandatory Router does not raise if the peer has left or reads little."""
         pipe = self.pipe_to(peer)
         if pipe is None:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)

@@ -6,7 +6,7 @@ is the end of it. What was received meanwhile, and from whom, does not matter.
 
 In the books a request counts as delivered when it is taken. Then one reply is counted on the way
 out: accepted, or dropped because its requester has left, or because the request was declined. So
-whoever waits for a reply in vain is in the figures.
+the figures show whoever waits for a reply that will not come.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class ServicePattern(Pattern):
                 gone()
 
     def faults(self) -> Iterator[str]:
-        """Say whose leaving would not be told; the debug mode asks."""
+        """Say for which peers nobody would be told that they left; the debug mode asks."""
         yield from super().faults()
         for peer, requests in self._watched.items():
             if peer not in self.ledger.links:
@@ -159,7 +159,7 @@ class InHand:
 
     @property
     def line(self) -> WaitList[None]:
-        """Where a task waits that has to wait for room."""
+        """The line in which a task waits for room."""
         return self._pattern.line_to(self.peer)
 
     def decline(self) -> None:

@@ -23,7 +23,7 @@ class SubPattern(XSubPattern):
         self._recheck = False
 
     def unsubscribe_from(self, topic: bytes) -> None:
-        """Ask for it once less; what only this topic let in and nobody has read is dropped."""
+        """Ask for it once less; unread messages that only this topic let in are dropped."""
         super().unsubscribe_from(topic)
         self._look_again(bool(self.queue))
 

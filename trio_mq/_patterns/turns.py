@@ -54,7 +54,7 @@ class Turns:
         self._ledger = ledger
         self._unknown = unknown
         self._named = named
-        #: What the peer behind each pipe is, or was when there was one.
+        #: What the peer behind each pipe is, or was while there was one.
         self._partners: dict[Pipe, Partner] = {}
         self._reach = Reach()
         self._busy: set[Pipe] = set()

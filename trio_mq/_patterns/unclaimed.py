@@ -16,16 +16,16 @@ class Unclaimed:
     """Keeps replies, each at its exchange, and counts them where they came from.
 
     Args:
-        budget: What they take of it.
+        budget: That of the socket; they take their share of it.
     """
 
     def __init__(self, budget: ReceiveBudget) -> None:
         self._budget = budget
-        #: Each with what it takes.
+        #: Each with what it takes of the budget.
         self._exchanges: dict[Exchange, int] = {}
 
     def keep(self, exchange: Exchange) -> None:
-        """Keep a reply until it is claimed; one for which a task has waited is as good as read."""
+        """Keep a reply until it is claimed; if a task waits for it, it is as good as read."""
         assert exchange.pipe is not None and exchange.reply is not None  # noqa: S101, PT018  # it came
         size = size_of(exchange.reply)
         exchange.pipe.inbound.keep(size)
@@ -44,7 +44,7 @@ class Unclaimed:
         exchange.pipe.inbound.let_go(size_of(exchange.reply), dropped)
 
     def pipes(self) -> Collection[Pipe]:
-        """Return where they have come from."""
+        """Return the pipes that they came from."""
         return {exchange.pipe for exchange in self._exchanges if exchange.pipe is not None}
 
     def drop_all(self, closed: Closed) -> None:

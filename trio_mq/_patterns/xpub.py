@@ -18,14 +18,14 @@ from trio_mq._pipes.pipe import Pipe
 from trio_mq._strategies.subscriptions import Subscriptions
 from trio_mq.zmtp import SocketType
 
-#: Whether somebody subscribed or cancelled, to what, who it was, and `Pattern.stands_for`.
+#: Whether somebody subscribed (or cancelled), to which topic, who it was, and `Pattern.stands_for`.
 _News: TypeAlias = tuple[bool, bytes, Peer, int]
 #: A topic, and whose subscription to it was reported, where that matters.
 _Reported: TypeAlias = tuple[Peer | None, bytes]
 
 
 class XPubPattern(PubPattern, AddressingPattern):
-    """As Pub; besides, subscriptions are received as messages, and so is what subscribers send."""
+    """As Pub; and subscriptions are received as messages, as is what subscribers send."""
 
     socket_type = SocketType.XPUB
     plain_queue = False
@@ -43,11 +43,11 @@ class XPubPattern(PubPattern, AddressingPattern):
         self._reports = 0
         self._news_bytes = 0
         self._max_news_bytes = options.limits.max_subscription_bytes_total
-        #: How many of them are of each peer, which they keep in memory.
+        #: How many of them come from each peer, which stays in memory as long as there are any.
         self._news_of = Counter[Peer]()
         #: What each peer has asked for, where the program decides what it gets.
         self._asked = Subscriptions(options.limits)
-        #: How many subscriptions beyond the first were reported, and their end not yet: by topic
+        #: How many subscriptions beyond the first were reported without their end so far: by topic
         #: where only the last cancellation is told, else by peer and topic.
         self._more_reported = Counter[_Reported]()
         self._source: Peer | None = None
@@ -110,7 +110,7 @@ class XPubPattern(PubPattern, AddressingPattern):
 
     @property
     def _tells_each_end(self) -> bool:
-        """The end of each subscription is news, not that of a topic's last alone."""
+        """Whether the end of each subscription is news, and not only that of a topic's last."""
         return self._manual or self._verbose == "all"
 
     def _key(self, topic: bytes, peer: Peer) -> _Reported:
@@ -150,7 +150,7 @@ class XPubPattern(PubPattern, AddressingPattern):
         return news
 
     def _let_go(self, news: _News) -> None:
-        """It was received, or is no news any more."""
+        """It was received, or is not news any more."""
         _, topic, peer, _ = news
         self._news_bytes -= len(topic)
         self._news_of[peer] -= 1
@@ -187,7 +187,7 @@ class XPubPattern(PubPattern, AddressingPattern):
             self._news.move_to_end(key, last=False)
 
     def put_for(self, pipe: Pipe, frames: Frames, *, tied: bool) -> None:
-        """Queue it for one subscriber, whatever that has subscribed to."""
+        """Queue it for one subscriber, whatever it has subscribed to."""
         self._fanout.send_to(frames, pipe, tied=tied)
 
     def decide(self, peer: Peer, topic: bytes, *, subscribed: bool) -> None:

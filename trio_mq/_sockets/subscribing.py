@@ -65,7 +65,9 @@ class _Subscriber(Socket[P_co]):
             self._guard()
         encoded = topic_of(topic)
         if encoded not in self._pattern.topics:
-            raise ValueError(f"{topic!r} is not subscribed to")
+            raise ValueError(
+                f"{topic!r} is not subscribed to: unsubscribe once for each subscribe, no more"
+            )
         self._pattern.unsubscribe_from(encoded)
 
 

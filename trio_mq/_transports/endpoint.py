@@ -33,7 +33,8 @@ _BIND_PORT: Final = "a port is a number from 0 to 65535 or * (0 and * let the sy
 _CONNECT_PORT: Final = "a port to connect to is a number from 1 to 65535"
 _SOURCE_PORT: Final = "a source port is a number from 0 to 65535 (0 lets the system choose)"
 
-# Characters of no host name or interface; ':' is dealt with before, as part of IPv6 addresses.
+# Characters that no host name and no interface has; ':' was dealt with before, as part of IPv6
+# addresses.
 _NOT_IN_A_NAME: Final = re.compile(r"[\s\x00-\x1f\x7f/\\@;:%*?#\[\]<>\"']")
 # What the resolver would never look up; an interface may be called eth0.100.
 _NUMERIC_HOST: Final = re.compile(r"(\d+|0[xX][0-9a-fA-F]*)(\.(\d+|0[xX][0-9a-fA-F]*))*")
@@ -53,12 +54,12 @@ class TcpEndpoint:
     host: str
     #: ``None`` lets the system choose (bind only).
     port: int | None
-    #: Where our own end of the connection is, if not left to the system (connect only).
+    #: Where our own end of the connection is; ``None`` leaves it to the system (connect only).
     source: tuple[str, int] | None = None
 
     @property
     def nearby(self) -> bool:
-        """Whether the way there does not leave this machine, so that to look costs nothing."""
+        """Whether the way there stays on this machine, so that a look costs nothing."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     def __str__(self) -> str:
@@ -69,7 +70,7 @@ class TcpEndpoint:
 
 @attrs.frozen
 class TlsEndpoint(TcpEndpoint):
-    """The same, where TLS is spoken."""
+    """A place on an IP network where TLS is spoken."""
 
     scheme: ClassVar[str] = "tls"
 
@@ -169,7 +170,7 @@ def _form(endpoint: str) -> str:
 
 
 def _split_host_and_port(endpoint: str, address: str) -> tuple[str, str]:
-    """Split at the last colon; any host may stand in brackets, and none must."""
+    """Split at the last colon; a host may stand in brackets, but need not."""
     host, colon, port = address.rpartition(":")
     if not colon or port.endswith("]"):
         refuse(endpoint, f"the port is missing in {address!r}; write {_form(endpoint)}")
@@ -280,6 +281,6 @@ def _parse_ipc(endpoint: str, address: str) -> IpcEndpoint:
 
 
 def parse_inproc(endpoint: str, address: str) -> InprocEndpoint:
-    """Read what follows ``inproc://``, which any text may."""
+    """Read what follows ``inproc://``, which may be any text."""
     del endpoint
     return InprocEndpoint(address)

@@ -17,10 +17,10 @@ def attempting(what: str, *, seconds: float | None = None) -> Iterator[None]:
 
     Args:
         what: The attempt, as a sentence for the error: ``cannot …``.
-        seconds: How long it may take; ``None``: as long as it likes.
+        seconds: How long it may take; ``None``: any time.
 
     Raises:
-        TimeoutError: The time was over.
+        TimeoutError: It took longer.
         OSError: As raised inside, of the same class and number, with ``what`` in its text.
     """
     try:

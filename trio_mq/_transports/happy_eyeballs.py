@@ -1,9 +1,9 @@
 """Which of several addresses to connect to: the one that answers first (RFC 8305).
 
 Trying them in turn takes minutes when the first is a black hole, as IPv6 is on many networks;
-trying all at once loads the servers with connections that nobody wants. So each address has a
-head start of a quarter of a second before the next one is tried beside it, a failure starts the
-next at once, families alternate at the front, and the first connection ends the race.
+trying all at once loads the servers with connections that nobody wants. So each address has a head
+start of a quarter of a second before the next one is tried as well; a failure starts the next one
+at once; the families alternate at the front; and the first connection ends the race.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import trio
 
 from .resolve import Address
 
-#: Seconds that one address has before the next is tried beside it (RFC 8305, section 8).
+#: Seconds that one address has before the next is tried as well (RFC 8305, section 8).
 HEAD_START: Final = 0.25
 
 

@@ -1,8 +1,8 @@
 """The names of ``inproc://``: who is bound to one, and who waits for it to be bound.
 
 There are no bytes here and no tasks. A connector is introduced to the binder of its name at once
-if there is one, and otherwise when the name is bound. What the two do with each other is the
-business of the connection layer.
+if there is one, and otherwise when the name is bound. What the two do then is the business of the
+connection layer.
 
 Messages can't go from one trio run to another in this way: a socket that connected to a name of
 another run would wait for ever. So that is an error, if the two runs share a context, or if both
@@ -53,7 +53,8 @@ class _Pending:
     run: trio.lowlevel.TrioToken
 
 
-#: The namespaces of contexts that belong to runs, so that one can tell of another; and their lock.
+#: The namespaces of contexts that belong to runs, so that one can find names in another; and their
+#: lock.
 _of_runs: Final[WeakSet[Namespace]] = WeakSet()
 _of_runs_lock: Final = threading.Lock()
 
@@ -64,7 +65,7 @@ class Namespace:
     It is true while a name is bound, or somebody waits for one.
 
     Args:
-        of_a_run: The context is that of a run, which no program has made to keep names apart.
+        of_a_run: The context is that of a run, and was not made by a program to keep names apart.
     """
 
     def __init__(self, *, of_a_run: bool = False) -> None:
@@ -111,7 +112,7 @@ class Namespace:
                 one.run.run_sync_soon(one.connector.bound_elsewhere, _elsewhere(name))
 
     def _related(self) -> Iterator[Namespace]:
-        """Yield this and the others in which a program would look for the same names."""
+        """Yield this namespace and the others in which a program would look for the same names."""
         yield self
         if self._of_a_run:
             with _of_runs_lock:

@@ -1,13 +1,13 @@
 """ipc: Unix-domain sockets, on files that we never take away from another program.
 
 A socket file outlives its listener. So a bind that finds one connects to it, to see whether anybody
-is there. If the connection is refused, nobody is, and the file is removed. Anything else means that
-the path is in use. (libzmq removes whatever lies there and so steals live endpoints.) What is no
-socket, a symbolic link included, is never touched.
+listens there. If the connection is refused, nobody is, and the file is removed. Anything else means
+that the path is in use. (libzmq removes whatever lies there and so steals live endpoints.) A file
+that is not a socket is never touched, and neither is a symbolic link.
 
 Two binds could both find the same stale file, and the slower one would remove the socket that the
-faster one has just bound. From look to listen each therefore holds a lock, on a file beside the
-path that exists for that moment only.
+faster one has just bound. So each holds a lock from its look to its ``listen``, on a file next to
+the path that exists for that moment only.
 
 Closing needs no lock: as long as we listen nobody takes the path, so we look whether it is still
 our file, remove it, and only then close. (No other file can have its inode number, because the
@@ -170,7 +170,7 @@ def _make_way(path: Path) -> None:
     if not stat.S_ISSOCK(mode):
         raise OSError(
             errno.EADDRINUSE,
-            "the path exists and is no socket; choose another path or remove it yourself",
+            "the path exists and is not a socket; choose another path or remove it yourself",
         )
     answer = _ask(path)
     if answer == errno.EACCES:
@@ -197,7 +197,7 @@ def _check_folder(folder: Path) -> None:
     if not folder.exists():
         raise FileNotFoundError(errno.ENOENT, f"there is no folder {str(folder)!r}: make it first")
     if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, f"{str(folder)!r} is no folder")
+        raise NotADirectoryError(errno.ENOTDIR, f"{str(folder)!r} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(
             errno.EACCES,
@@ -215,7 +215,7 @@ def _owner(path: Path) -> str:
 
 
 def _ask(path: Path) -> int:
-    """Return the error of a connection to a path, or 0."""
+    """Try to connect to a path, and return the number of the error, or 0."""
     with system.unix_socket() as probe:
         probe.settimeout(0)
         return probe.connect_ex(bytes(path))
@@ -223,14 +223,14 @@ def _ask(path: Path) -> int:
 
 @attrs.frozen(eq=False, repr=False)
 class _OwnFile:
-    """The socket file that we made, told from another that may lie there later."""
+    """The socket file that we made, to be told from another one that may lie there later."""
 
     path: Path
     device: int
     inode: int
     # A forked child inherits the listener, but not the right to remove its parent's file.
     process: int
-    # Made for the file alone, and removed with it.
+    # A folder that was made for the file alone, and is removed with it.
     directory: Path | None
 
     @classmethod

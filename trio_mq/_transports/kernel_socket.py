@@ -1,4 +1,4 @@
-"""What tcp and ipc do alike to a kernel socket before it is a stream or a listener."""
+"""What both tcp and ipc do to a kernel socket before it is a stream or a listener."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ or a reset on the wire. So as long as the other *kernel* acknowledges, the other
 
 Linux tells with ``TCP_INFO`` (tcp(7)) when the last acknowledgement came, whether anything is on
 the way unacknowledged, and how many probes of a shut window had no answer. A local socket needs
-none of that: there is one kernel, and the end of the other program is at hand when it happens.
+nothing of the kind: there is only one kernel, which knows at once when the other program ends.
 Elsewhere nothing is known (`Vital.UNKNOWN`).
 """
 
@@ -32,7 +32,7 @@ _TCP_INFO: Final = struct.Struct("=8B13I")
 _PROBES, _UNACKED, _LAST_SENT, _LAST_ACK = 3, 12, 17, 20
 #: Not every version of the socket module has the name.
 _TCP_USER_TIMEOUT: Final[int] = getattr(socket, "TCP_USER_TIMEOUT", 18)
-#: What it takes at most, in milliseconds.
+#: The largest value that it takes, in milliseconds.
 _LONGEST: Final = 2**31 - 1
 #: The peer has shut its direction, however much of what it sent is still unread.
 _ENDED: Final[int] = sum(getattr(select, name, 0) for name in ("POLLRDHUP", "POLLHUP", "POLLERR"))
@@ -41,9 +41,9 @@ _ENDED: Final[int] = sum(getattr(select, name, 0) for name in ("POLLRDHUP", "POL
 class Vital(enum.Enum):
     """What can be known of the other end without an answer from its program."""
 
-    #: Its kernel has acknowledged something in the time asked about, so its program exists.
+    #: Its kernel has acknowledged something within the time in question, so its program exists.
     SPOKE = enum.auto()
-    #: It owes nothing: all is acknowledged, or its window is shut and it has answered our probes.
+    #: It owes no answer: all is acknowledged, or its window is shut and it has answered our probes.
     OWES_NOTHING = enum.auto()
     #: Something has been on the way to it for longer than that, without an acknowledgement.
     SILENT = enum.auto()
@@ -68,8 +68,9 @@ class TcpView:
     def unanswered(self) -> bool:
         """What was sent last has had no answer yet.
 
-        A kernel whose buffers are full drops what comes, and says so. Then something is in flight
-        for long and is sent again at ever longer intervals, but each time there is an answer.
+        A kernel whose buffers are full drops what comes, and answers so. Then the same bytes are in
+        flight for a long time and are sent again at ever longer intervals, but get an answer each
+        time.
         """
         if self.in_flight:
             return self.since_last_ack > self.since_last_sent
@@ -150,7 +151,7 @@ class Patience:
     """
 
     seconds: float
-    #: The kernel's own count is switched off, as the window was found shut.
+    #: The kernel's own limit is switched off, because the window was found shut.
     _lifted: bool = False
     #: The last look found a probe without an answer.
     _doubtful: bool = False

@@ -13,8 +13,8 @@ import trio
 from trio_mq._log import LISTENER_NOT_CLOSED
 from trio_mq._transports.stream import ByteStream
 
-# accept() also reports what befell the connection that it was about to return, or the firewall
-# that forbade it (accept(2), "Error handling"). The next visitor may fare better.
+# accept() also reports an error of the connection that it was about to return, or a firewall that
+# forbade it (accept(2), "Error handling"). The next visitor may do better.
 _VISITOR_ERRORS: Final = frozenset(
     {
         errno.ECONNABORTED,
@@ -160,8 +160,8 @@ class Acceptors(Generic[_Acceptor_co]):
             listener.close()
 
 
-#: The system has no more of something now: the connection still waits, so a pause helps. Any other
-#: error of a listener is there to stay. (trio's `serve_listeners` draws the same line.)
+#: The system has run out of something: the connection still waits, so a pause helps. Any other
+#: error of a listener is permanent. (trio's `serve_listeners` draws the same line.)
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 #: A listener of the user's.
@@ -179,7 +179,7 @@ def listeners_of(given: AnyListener | Sequence[AnyListener]) -> tuple[AnyListene
         raise TypeError(f"listener is a trio.abc.Listener, or several in a list, not {given!r}")
     for listener in several:
         if not isinstance(listener, trio.abc.Listener):
-            raise TypeError(f"listener has {listener!r} in it, which is no trio.abc.Listener")
+            raise TypeError(f"listener has {listener!r} in it, which is not a trio.abc.Listener")
     return tuple(several)
 
 

@@ -40,7 +40,9 @@ async def _take(path: Path) -> int:
     deadline = trio.current_time() + _PATIENCE
     while (descriptor := _try(path)) is None:
         if trio.current_time() > deadline:
-            raise OSError(errno.EADDRINUSE, f"another program keeps the lock file {str(path)!r}")
+            raise OSError(
+                errno.EADDRINUSE, f"another program keeps the lock file {str(path)!r}: end it"
+            )
         await trio.sleep(_PAUSE)
     return descriptor
 

@@ -78,12 +78,12 @@ async def resolve(host: str, port: int, *, ipv6: bool, interfaces: bool = False)
     except UnicodeError as error:
         # A label that is empty, too long or of forbidden characters never reaches the resolver.
         raise socket.gaierror(
-            socket.EAI_NONAME, f"{host!r} is no host name{no_interface}: {error}"
+            socket.EAI_NONAME, f"{host!r} is not a host name{no_interface}: {error}"
         ) from error
     except socket.gaierror as error:
         reason = error.strerror or str(error)
         raise socket.gaierror(
-            error.errno, f"{host!r} is no name that has an address{no_interface}: {reason}"
+            error.errno, f"{host!r} is not a name that has an address{no_interface}: {reason}"
         ) from error
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no address")
@@ -116,7 +116,7 @@ def _ipv4_of(interface: str) -> str:
 
 
 def _ipv6_of(interface: str, port: int) -> Address | None:
-    """Look it up where Linux lists them: the ioctl(2) knows IPv4 only."""
+    """Look where Linux lists them, since the ioctl(2) knows IPv4 only."""
     try:
         table = Path("/proc/net/if_inet6").read_text(encoding="ascii")
     except OSError:

@@ -104,10 +104,10 @@ def parse_connect(endpoint: str) -> Endpoint:
 
 
 def check(endpoint: Endpoint, options: Options, given: str, *, bound: bool) -> None:
-    """See that the options have what a transport can't do without.
+    """Check that the options have what a transport can't do without.
 
     Raises:
-        ValueError: They have not.
+        ValueError: They don't.
     """
     complain = SCHEMES[endpoint.scheme].check
     if complain is not None:
@@ -179,13 +179,13 @@ def wrap(label: str, stream: trio.abc.Stream | ByteStream) -> ByteStream:
     if isinstance(stream, ByteStream):
         return stream
     if not isinstance(stream, trio.abc.Stream):
-        raise TypeError(f"{label} got {stream!r}, which is no trio.abc.Stream")
+        raise TypeError(f"{label} got {stream!r}, which is not a trio.abc.Stream")
     address = _peer_address(stream) or label
     return TrioStream(stream, local_address=label, peer_address=address)
 
 
 def _peer_address(stream: object) -> str | None:
-    """Return where the peer is, if there is a kernel socket beneath, under TLS for instance."""
+    """Return where the peer is, if there is a kernel socket underneath, below TLS for instance."""
     while (inner := getattr(stream, "transport_stream", None)) is not None:
         stream = inner
     sock = getattr(stream, "socket", None)
@@ -203,7 +203,7 @@ def checked(open_stream: OpenStream | None) -> OpenStream | None:
     """Return a function that a user gave, if it is one.
 
     Raises:
-        TypeError: It can't be called, as a stream that is open already.
+        TypeError: It can't be called; it may be a stream that is open already.
     """
     if open_stream is not None and not callable(open_stream):
         raise TypeError(
@@ -224,8 +224,8 @@ def _by_user(label: str, open_stream: OpenStream) -> OpenByteStream:
             text = f"cannot connect to {label}: its open_stream took too long"
             raise TimeoutError(errno.ETIMEDOUT, text) from error
         except Exception as error:
-            # Whatever a user's function meets, there is no connection, and the next try may make
-            # one: a bug in it is not ours, and is found in the events and in `last_error`.
+            # Whatever goes wrong in a user's function, there is no connection, and the next try may
+            # make one. A bug in it shows in the events and in `last_error`.
             text = f"cannot connect to {label}: its open_stream raised {error!r}"
             raise ConnectionError(text) from error
 

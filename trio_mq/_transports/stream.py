@@ -4,10 +4,10 @@ Two kinds: a `PollableStream` can be read and written without waiting, as a kern
 (`SocketStream`); a `TrioStream`, on any trio stream (memory, SSH, …), cannot. A third, in `tls`,
 encrypts.
 
-Why not trio's own `trio.SocketStream` for the kernel? Its ``send_all`` cannot say how much the
+Why not trio's own `trio.SocketStream` for kernel sockets? Its ``send_all`` cannot say how much the
 kernel took, which must be known to send a message again or not; each of its calls is a full
-checkpoint, where a link that writes what it was just given needs none; and it cannot gather
-several buffers. A round trip spends most of its time in these few lines.
+checkpoint, where a link that writes what it was just given needs none; and it cannot gather several
+buffers. A round trip spends most of its time in these few lines.
 
 Errors are trio's: `trio.BrokenResourceError` for whatever the peer or the network did, with the
 operating system's word as its cause; `trio.ClosedResourceError` after our own ``aclose``, also in
@@ -57,7 +57,7 @@ class ByteStream(abc.ABC):
     local_address: str
 
     async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:  # noqa: B027
-        """Do what is to be done first, if anything; wait for a turn before it costs much.
+        """Do what comes before the first byte, if anything; wait for a turn before it costs much.
 
         Raises:
             trio.BrokenResourceError: The connection failed.
@@ -108,7 +108,7 @@ class ByteStream(abc.ABC):
             False if the stream cannot: then only its close tells the peer.
         """
 
-    # What a stream can say of its other end without reading. A stream that can't says nothing.
+    # What a stream can say of its other end without reading. One that can't tell says so.
 
     def vital(self, seconds: float) -> Vital:  # noqa: ARG002  # for those that know
         """Tell what the other end has shown of itself in the last ``seconds``."""
@@ -307,8 +307,8 @@ class SocketStream(PollableStream):
     async def farewell(self) -> None:
         """See `ByteStream.farewell`: the kernel goes on to send what it was given.
 
-        A close with unread input would be a reset, and a kernel that is to give up on a shut window
-        would take what waits behind it along.
+        A close with unread input would be a reset. And a kernel that was told to give up on a shut
+        window would drop what waits behind it.
         """
         with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             if not system.is_local(self._socket):
@@ -410,5 +410,5 @@ class TrioStream(ByteStream):
             await trio.aclose_forcefully(self._stream)
 
     def _failure(self, error: Exception) -> Exception:
-        # Also what is no error of an operating system: streams of users raise what they like.
+        # Not only errors of an operating system: streams of users raise what they like.
         return trio.BrokenResourceError(f"connection to {self.peer_address} failed: {error}")

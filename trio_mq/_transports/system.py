@@ -1,4 +1,4 @@
-"""What not every system's Python has, and what we do without it.
+"""What Python lacks on some systems, and what we do without it.
 
 Linux has all of it. Nothing here is needed to import the package, nor for tcp and inproc.
 """
@@ -17,7 +17,7 @@ Gather: TypeAlias = Callable[[Sequence[bytes | memoryview]], int]
 """Writes several buffers at once, as many bytes as the kernel takes now, and returns how many."""
 
 _UNIX: Final[int | None] = getattr(socket, "AF_UNIX", None)
-#: What is joined at once where the system can't gather; more would be copied in vain.
+#: Bytes that are joined at once where the system can't gather; more would be copied for nothing.
 _JOINED: Final = 65536
 
 

@@ -52,7 +52,7 @@ _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 async def dial(endpoint: TcpEndpoint, options: Options) -> SocketStream:
     """Make one attempt to connect, over all addresses of the host.
 
-    The host is resolved anew each time. Cancelled, it returns at once and leaves no connection.
+    The host is resolved again each time. Cancelled, it returns at once and leaves no connection.
 
     Args:
         endpoint: From `parse_connect`.
@@ -112,7 +112,7 @@ async def _connect(
 
 
 def _refuse_self(sock: socket.socket) -> None:
-    """Refuse the connection whose port the system chose to be the one dialled: it joins itself."""
+    """Refuse a connection to itself: the system chose the dialled port for our own end."""
     if sock.getsockname() == sock.getpeername():
         raise OSError(errno.ECONNREFUSED, "connected to itself, as nobody listens there")
 
@@ -191,7 +191,7 @@ def _listen_on(addresses: Sequence[Address], options: Options) -> list[socket.so
     sockets: list[socket.socket] = []
     try:
         _bind_all(addresses, options, sockets)
-        # Only now, so that nobody gets in through the one half of a bind whose other half fails.
+        # Only now, so that nobody gets in through one half of a bind whose other half fails.
         for sock in sockets:
             kernel_socket.listen(sock, options)
     except BaseException:
@@ -237,7 +237,7 @@ def _bound_socket(address: Address, options: Options, *, dual_stack: bool) -> so
 
 
 def _resolved(sockets: Sequence[socket.socket]) -> str:
-    """Return the address to connect to: IPv4 where there is a choice, which everybody has."""
+    """Return the address to connect to: IPv4 where there is a choice, since everybody has that."""
     best = next((sock for sock in sockets if sock.family == socket.AF_INET), sockets[0])
     return show(best.getsockname())
 

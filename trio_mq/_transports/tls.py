@@ -172,7 +172,7 @@ class TlsStream(ByteStream):
         """See `ByteStream.receive_some`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if data := self._decrypt(max_bytes):
-            # What an earlier read had left: it must not be had without a schedule point either.
+            # What an earlier read has left over. To return it takes a schedule point, too.
             await trio.lowlevel.cancel_shielded_checkpoint()
             return data
         while not (data or self._ended()):
@@ -187,7 +187,7 @@ class TlsStream(ByteStream):
             self._incoming.write_eof()
 
     def _decrypt(self, max_bytes: int) -> bytes:
-        """Return what has arrived, ``max_bytes`` of it at most, and keep a fault for later."""
+        """Return up to ``max_bytes`` of what has arrived, decrypted; keep a fault for later."""
         records: list[bytes] = []
         wanted = max_bytes
         try:
@@ -279,7 +279,7 @@ class TlsStream(ByteStream):
     def _say_goodbye(self) -> None:
         if not self._said_goodbye:
             self._said_goodbye = True
-            # It would like to wait for the peer's, which the reader finds.
+            # OpenSSL would wait for the peer's good-bye here; the reader will find that.
             with contextlib.suppress(ssl.SSLError, ValueError):
                 self._tls.unwrap()
 
@@ -301,7 +301,7 @@ class TlsStream(ByteStream):
         return self._carrier.vital(seconds)
 
     def unacknowledged(self) -> int | None:
-        """See `ByteStream.unacknowledged`; TLS makes more bytes of fewer."""
+        """See `ByteStream.unacknowledged`; TLS makes more bytes of them."""
         return self._carrier.unacknowledged()
 
     def vanished(self) -> Exception | None:

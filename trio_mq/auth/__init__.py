@@ -1,4 +1,4 @@
-"""Who may talk to a socket: keys, passwords, and the question whether they are good.
+"""Who may talk to a socket: keys, passwords, and who judges them.
 
 A *mechanism* is how peers prove who they are; an *authenticator* says who of them may come in::
 
@@ -46,7 +46,7 @@ if typing.TYPE_CHECKING:
     )
     from trio_mq.zmtp.plain import PlainClient as PlainClient, PlainServer as PlainServer
 else:
-    # Loaded when a name is asked for: most programs need none of this, or one.
+    # Loaded when a name is asked for: most programs need one of these, or none.
     _EXPORTS = _Exports(
         __name__,
         {

@@ -28,7 +28,7 @@ from trio_mq.auth.curve import CurveKeys, Key, key_bytes
 from trio_mq.zmtp.z85 import z85_encode
 
 _LARGEST: Final = 64 * 1024
-"""More than any certificate has: whatever is larger is something else."""
+"""No certificate has more bytes: a larger file is something else."""
 
 _NAME: Final = re.compile(r"[^/\x00]+")
 _LINE: Final = re.compile(r"""\s+([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|(.*?))\s*""")
@@ -77,7 +77,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
 
     Raises:
         OSError: It can't be read.
-        ValueError: It is no certificate. The error does not show what is in it.
+        ValueError: It is not a certificate. The error does not show what is in it.
     """
     with Path(path).open("rb") as file:
         content = file.read(_LARGEST + 1)
@@ -86,8 +86,8 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
             raise ValueError("it is too large")  # noqa: TRY301  # to get the path into the text
         return parse_certificate(content.decode())
     except ValueError as error:
-        why = "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-    raise ValueError(f"{os.fspath(path)} is no certificate: {why}")
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    raise ValueError(f"{os.fspath(path)} is not a certificate: {why}")
 
 
 def parse_certificate(text: str) -> Certificate:
@@ -105,7 +105,7 @@ def parse_certificate(text: str) -> Certificate:
             continue
         match = _LINE.fullmatch(line)
         if match is None:
-            raise ValueError(f'line {number} is none of the form: name = "value"')
+            raise ValueError(f'line {number} does not have the form name = "value"')
         name, *values = match.groups()
         found[section, name] = next(value for value in values if value is not None)
     if ("curve", "public-key") not in found:
@@ -172,7 +172,7 @@ def _section(title: str, lines: Mapping[str, str]) -> str:
 
 
 def _replace(path: Path, text: str, *, mode: int) -> None:
-    """Write a file beside its place, then put it there: nobody ever reads half of it."""
+    """Write a file next to its place, then move it there: nobody ever reads half of it."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:

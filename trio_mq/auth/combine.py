@@ -18,7 +18,7 @@ class _Combined:
             raise ValueError(f"{name}() has nobody to ask: give at least one authenticator")
         for member in members:
             if not callable(member):
-                raise TypeError(f"{name}() takes authenticators, and {member!r} is none")
+                raise TypeError(f"{name}() takes authenticators, and {member!r} is not one")
         self._members: Final = members
 
     def __repr__(self) -> str:
@@ -62,7 +62,7 @@ class _Either(_Combined):
             if not isinstance(verdict, Refused):
                 return verdict
             refused.append(verdict)
-        # 300 first, so that a peer that may come later tries again; and 500 before 400,
+        # 300 comes first, so that a peer that may come later tries again. 500 comes before 400,
         # because a peer that could not be judged has not been found bad.
         status = min(refused, key=lambda each: (300, 500, 400).index(each.status)).status
         return Refused(status, "; ".join(each.reason for each in refused))

@@ -34,14 +34,14 @@ def key_bytes(what: str, key: Key) -> bytes:
     else:
         raw = _decoded(what, key if isinstance(key, str) else key.decode("latin-1"))
     if not any(raw):
-        raise ValueError(f"{what} is no key: all of it is zero")
+        raise ValueError(f"{what} is not a key: all of it is zero")
     return raw
 
 
 def _decoded(what: str, text: str) -> bytes:
     if len(text) != _TEXT_SIZE:
         raise ValueError(
-            f"{what} is no key: it has {len(text)} characters or bytes; "
+            f"{what} is not a key: it has {len(text)} characters or bytes; "
             f"give {_TEXT_SIZE} characters of Z85, or 32 bytes"
         )
     try:
@@ -49,7 +49,7 @@ def _decoded(what: str, text: str) -> bytes:
     except ValueError as error:
         why = str(error)
     # Raised outside of the handler above, whose error has a traceback that holds the text.
-    raise ValueError(f"{what} is no key: {why}")
+    raise ValueError(f"{what} is not a key: {why}")
 
 
 @attrs.frozen(init=False)
@@ -63,7 +63,7 @@ class CurveKeys:
         public: The same; left out, it is derived from the secret half.
 
     Raises:
-        ValueError: One of them is no key, or they don't belong together.
+        ValueError: One of them is not a key, or they don't belong together.
         ImportError: PyNaCl is missing, which the extra ``trio-mq[curve]`` installs.
     """
 
@@ -154,7 +154,7 @@ def _ownable_key(key: Key) -> str:
     raw = key_bytes("server", key)
     boxes = load_boxes()
     if boxes.shared_key(raw, os.urandom(KEY_SIZE)) is None:
-        raise ValueError("server is no key: nobody can own it")
+        raise ValueError("server is not a key: nobody can own it")
     return z85_encode(raw)
 
 
@@ -170,7 +170,7 @@ class CurveClient:
         random_bytes: As for `CurveServer`.
 
     Raises:
-        ValueError: ``server`` is no key.
+        ValueError: ``server`` is not a key.
         ImportError: PyNaCl is missing, which the extra ``trio-mq[curve]`` installs.
     """
 

@@ -19,7 +19,7 @@ from trio_mq.zmtp.metadata import encode_metadata
 from trio_mq.zmtp.z85 import z85_encode
 
 _Stamp: TypeAlias = tuple[int, int, int]
-"""When and how large a file was, and which: what changes with what is in it."""
+"""The time, the size and the inode of a file, which change when its content does."""
 
 _SUFFIX: Final = ".key"
 _LARGEST_FILE: Final = 64 * 1024
@@ -36,7 +36,7 @@ class Keys:
         keys: From user ids to public keys, 40 characters of Z85 or 32 bytes each.
 
     Raises:
-        ValueError: One is no key, or two users have the same.
+        ValueError: One is not a key, or two users have the same.
     """
 
     def __init__(self, keys: Mapping[str, Key]) -> None:
@@ -81,7 +81,7 @@ class KeyFolder:
     The name of a file, without ``.key``, is the user id; what its metadata says becomes
     `Peer.auth_metadata`. The folder is looked at again while a socket uses it: a file that comes
     lets its owner in at once, and one that goes ends the connections of its owner within
-    ``reload_interval``. A file that is no certificate lets nobody in and is named in the log once.
+    ``reload_interval``. A file that is not a certificate lets nobody in, and the log names it once.
     If the folder itself can't be read, nobody may come in, and nobody may stay.
 
     The files are read in trio's thread, since each is read once; keep the folder on a local disk.
@@ -116,7 +116,7 @@ class KeyFolder:
         """Grant the owner of a key in the folder."""
         if request.public_key is None:
             return _no_key(request, "KeyFolder")
-        # Whoever asks from an authenticator of their own may have forgotten to watch.
+        # A program that asks us from an authenticator of its own may have forgotten to run `watch`.
         self._look_again(only_for_new_files=self._watchers > 0)
         owner = self._roll.find(request.public_key)
         if owner is None:

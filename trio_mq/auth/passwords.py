@@ -20,7 +20,7 @@ from trio_mq.auth.roll import Roll
 
 _DIGEST_KEY: Final = os.urandom(32)
 _NOBODYS: Final = os.urandom(32)
-"""What the password of nobody is compared with."""
+"""What the password of an unknown user is compared with."""
 
 _REFUSED: Final = Refused(400, "no such user, or another password")
 
@@ -50,7 +50,7 @@ class Passwords:
     def __init__(self, passwords: Mapping[str, str]) -> None:
         for user_id, password in passwords.items():
             if not isinstance(user_id, str) or not isinstance(password, str):
-                raise TypeError(f"the name or the password of {user_id!r} is no str")
+                raise TypeError(f"the name or the password of {user_id!r} is not a str")
             Granted(user_id)
         self._roll: Roll[str, bytes] = Roll()
         self._roll.replace({name: _digest(password) for name, password in passwords.items()})
@@ -134,11 +134,11 @@ class PasswordFile:
         except UnicodeDecodeError as error:
             where = error.start
         # Raised outside of the handler above, whose error holds all that is in the file.
-        raise ValueError(f"{self._path} is no UTF-8, at byte {where}")
+        raise ValueError(f"{self._path} is not UTF-8, at byte {where}")
 
     def _entry(self, numbered: tuple[int, str]) -> tuple[str, bytes]:
         number, line = numbered
         ends = [at for at in (line.find("="), line.find(":")) if at > 0]
         if not ends:
-            raise ValueError(f"line {number} of {self._path} is none of the form name=password")
+            raise ValueError(f"line {number} of {self._path} does not have the form name=password")
         return line[: min(ends)].strip(), _digest(line[min(ends) + 1 :].strip())

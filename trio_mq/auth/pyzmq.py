@@ -12,7 +12,7 @@ from trio_mq.auth.zap import decode_reply, encode_request
 
 
 class _Replies:
-    """Stands where the authenticator has its socket, and keeps what it says there."""
+    """Takes the place of the authenticator's socket, and keeps what is sent there."""
 
     def __init__(self) -> None:
         self._replies: dict[bytes, list[bytes]] = {}
@@ -53,9 +53,9 @@ def from_pyzmq(authenticator: object) -> Authenticator:
     """Return an authenticator that asks one of pyzmq, such as ``zmq.auth.Authenticator``.
 
     So a program keeps what it has configured with ``allow``, ``configure_plain``,
-    ``configure_curve`` and ``configure_curve_callback``. The authenticator is not to be started:
-    it needs no socket and no thread here, and is called in trio's thread. A callback of its own
-    may be async if it is so for trio.
+    ``configure_curve`` and ``configure_curve_callback``. Don't start the authenticator: it needs no
+    socket and no thread here, and is called in trio's thread. A callback of its own may be async if
+    it is so for trio.
 
     Args:
         authenticator: Has the method ``handle_zap_message`` of pyzmq's class.
@@ -65,7 +65,9 @@ def from_pyzmq(authenticator: object) -> Authenticator:
         ValueError: It was started, and answers others.
     """
     if not callable(getattr(authenticator, "handle_zap_message", None)):
-        raise TypeError(f"{authenticator!r} is no authenticator of pyzmq: no handle_zap_message")
+        raise TypeError(
+            f"{authenticator!r} is not an authenticator of pyzmq: it has no handle_zap_message"
+        )
     if getattr(authenticator, "zap_socket", None) is not None:
         raise ValueError(f"{authenticator!r} was started: give one that was not, or stop it first")
     return cast("Authenticator", _Adapted(authenticator))

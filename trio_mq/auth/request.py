@@ -179,7 +179,9 @@ def _user_id(_: object, field: attrs.Attribute[str | None], value: object) -> No
 
 def _frozen(value: Mapping[str, bytes | str]) -> Mapping[str, bytes]:
     if not isinstance(value, Mapping):
-        raise TypeError(f"metadata maps names to bytes or str, and is no {type(value).__name__}")
+        raise TypeError(
+            f"metadata is a mapping of names to bytes or str, not a {type(value).__name__}"
+        )
     return MappingProxyType(
         {name: text.encode() if isinstance(text, str) else text for name, text in value.items()}
     )
@@ -198,7 +200,7 @@ def _metadata(
 
 def _tokens(value: Iterable[Revocation]) -> tuple[Revocation, ...]:
     if isinstance(value, Revocation):
-        raise TypeError("revocations are several: give (revocation,)")
+        raise TypeError("revocations is a tuple: give (revocation,)")
     tokens = tuple(value)
     for token in tokens:
         if not isinstance(token, Revocation):

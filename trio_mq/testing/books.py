@@ -8,7 +8,7 @@ from typing import Final
 from trio_mq._sockets.socket import Socket
 from trio_mq._tally import DropReason, TrafficStatistics
 
-#: What the program has asked for, and so is no loss.
+#: Drops that the program has asked for, which are no loss.
 _WANTED: Final = (DropReason.FILTERED, DropReason.CONFLATED)
 
 

@@ -1,4 +1,4 @@
-"""A search for what goes wrong: one program, under many seeds and the faults that they choose."""
+"""A search for bugs: one program, under many seeds and the faults that they choose."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class _Run:
 
 
 def _first(error: Exception) -> BaseException:
-    """Return what a program raised, out of the groups of nurseries."""
+    """Return what a program raised, taken out of the groups of nurseries."""
     found = list(leaves(error))
     return found[0] if len(found) == 1 else error
 

@@ -23,7 +23,7 @@ class History:
         self._start = trio.current_time()
 
     def note(self, what: str) -> None:
-        """Note what happens now."""
+        """Note something that happens now."""
         self._lines.append((trio.current_time() - self._start, what))
 
     def lines(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A host: the context of the programs that run there, and what can befall it."""
+"""A host: the context of the programs that run there, and what can happen to it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Host(Context):
         """Let the programs here read slowly, so that what is sent to them piles up.
 
         Args:
-            rate: Bytes per second from each connection; 0 is none at all, ``None`` all there is.
+            rate: Bytes per second from each connection; 0: none at all; ``None``: all there are.
 
         Raises:
             ValueError: It is below 0.

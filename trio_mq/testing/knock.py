@@ -30,7 +30,7 @@ class Ear:
     Args:
         place: An address and a port, or a path.
         options: Those of the endpoint.
-        on_close: Called once, with this, when it listens no more.
+        on_close: Called once, with this object, when it stops listening.
     """
 
     def __init__(self, place: Place, options: Options, on_close: Callable[[Ear], None]) -> None:

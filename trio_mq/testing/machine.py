@@ -42,7 +42,7 @@ class Machine:
     world: World
     #: It has crashed.
     down: bool = False
-    #: Bytes per second that its programs read from each connection; ``None``: all there is.
+    #: Bytes per second that its programs read from each connection; ``None``: all there are.
     reading_rate: float | None = None
 
     def note(self, what: str) -> None:

@@ -102,7 +102,7 @@ class Network:
             raise RuntimeError(f"{self!r} is not open: use it inside 'async with'")
         if name not in self._hosts:
             if not name or not name.replace("-", "").replace(".", "").isalnum():
-                raise ValueError(f"{name!r} is no name of a host: use letters, digits, - and .")
+                raise ValueError(f"{name!r} is not a name for a host: use letters, digits, - and .")
             number = len(self._hosts) + 1
             address = f"10.0.{number // 250}.{number % 250 + 1}"
             stack = Stack(Machine(name, address, self._world), self._stacks, self._wires)
@@ -240,7 +240,8 @@ class Network:
         name = _name(host)
         if name not in self._hosts:
             raise ValueError(
-                f"{name!r} is no host of this network; there are {', '.join(self._hosts) or 'none'}"
+                f"{name!r} is not a host of this network; "
+                f"there are {', '.join(self._hosts) or 'none'}"
             )
         return name
 

@@ -16,7 +16,7 @@ class Road:
     #: Seconds that everything takes, and seconds that chance adds at most.
     delay: float
     jitter: float = 0.0
-    #: Bytes per second; ``None`` is as many as there are.
+    #: Bytes per second; ``None``: as many as there are.
     rate: float | None = None
     #: Bytes that each kernel keeps of one connection: to send, and to be read.
     buffer: int = 128 * 1024

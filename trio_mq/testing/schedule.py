@@ -1,9 +1,9 @@
 """One seed for everything that is left to chance in a trio run, and for the clock of time slices.
 
-trio runs the tasks that are ready in an order by chance, on purpose. Under a seed it has to be the
-same order each time, and another one under another seed: that finds races, and finds them again.
-trio_mq looks at a clock of its own to see how long a task has gone on without a pause. Under a
-seed, that clock moves by a little each time it is looked at, instead of by itself.
+On purpose, trio runs the tasks that are ready in random order. Under a seed the order has to be the
+same each time, and another one under another seed: that finds races, and finds them again. trio_mq
+looks at a clock of its own to see how long a task has gone on without a pause. Under a seed, that
+clock moves by a little each time it is looked at, instead of by itself.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class _looked_at:  # noqa: N801  # a function with a memory
 
 @contextlib.contextmanager
 def _seeded_scheduler(seed: int) -> Iterator[None]:
-    # What trio's own plugin for hypothesis does; Any, as it is no public part of trio.
+    # trio's own plugin for hypothesis does the same. `Any`, because it is not a public part of
+    # trio.
     scheduler: Any = trio._core._run  # noqa: SLF001  # see above
     if not hasattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING"):
         yield

@@ -108,7 +108,7 @@ class Stack:
                 raise os_error(errno.EADDRINUSE)
 
     def _forget_ear(self, ear: Ear) -> None:
-        """Somebody listens no more."""
+        """Somebody has stopped listening."""
         self._ears.remove(ear)
         self.machine.note(f"{self.machine.name} listens no more on {ear.place}")
 
@@ -179,7 +179,7 @@ class Stack:
             raise os_error(errno.ENETUNREACH)
         raise socket.gaierror(
             socket.EAI_NONAME,
-            f"{host!r} is no host of this network; there are {', '.join(self._stacks)}",
+            f"{host!r} is not a host of this network; there are {', '.join(self._stacks)}",
         )
 
     def _check_kind(self, endpoint: Endpoint) -> None:
@@ -197,7 +197,7 @@ class Stack:
         self._refused.add(endpoint)
 
     def admit(self, endpoint: str) -> None:
-        """Refuse them no more."""
+        """Stop refusing them."""
         self._refused.discard(endpoint)
 
     def _refuses(self, ear: Ear) -> bool:

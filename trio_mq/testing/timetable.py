@@ -1,4 +1,4 @@
-"""What is to happen when: everything in the network is an entry here, and one task works it off."""
+"""What happens when: everything in the network is an entry here, and one task goes through it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Timetable:
         self._changed = trio.Event()
 
     def after(self, seconds: float, happening: Happening) -> None:
-        """Enter what is to happen after some seconds."""
+        """Enter something that happens after some seconds."""
         self.at(trio.current_time() + seconds, happening)
 
     def at(self, time: float, happening: Happening) -> None:
-        """Enter what is to happen at a time."""
+        """Enter something that happens at a time."""
         self._entered += 1
         first = not self._entries or time < self._entries[0][0]
         heapq.heappush(self._entries, (time, self._entered, happening))

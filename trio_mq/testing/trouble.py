@@ -1,4 +1,4 @@
-"""Faults by chance, as many as a network may have in an hour, and the end of them all."""
+"""Random faults, as many as a network may have in an hour, and the end of them all."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Trouble:
 
     @trio.lowlevel.enable_ki_protection
     async def make(self, seconds: float) -> None:
-        """Make trouble for so long, and then heal everything."""
+        """Make trouble for that long, and then heal everything."""
         # How much there is differs from seed to seed: from hardly any to one after another.
         pause = 10 ** self._chance.uniform(-3, 1)
         with trio.move_on_after(seconds):

@@ -27,7 +27,7 @@ class WayEnd(Protocol):
     """One end of a connection, as its two ways know it."""
 
     machine: Machine
-    #: The kernel knows nothing of the connection: what arrives is answered by a reset.
+    #: The kernel knows nothing of the connection: it answers what arrives with a reset.
     forgotten: bool
 
     @property
@@ -88,7 +88,7 @@ class Way:
         self._receive_buffer = receive_buffer
         self._timetable = sender.machine.world.timetable
         self._chance = sender.machine.world.chance
-        #: What has not arrived yet, and how far it has got.
+        #: What has not arrived yet, and how far it has come.
         self._data = bytearray()
         self._accepted = self._sent = self._delivered = self._acked = 0
         self._shut = False
@@ -229,13 +229,13 @@ class Way:
     # -- what is lost --
 
     def _lose(self) -> None:
-        """What is on the way does not get there."""
+        """What is on the way does not arrive."""
         self._generation += 1
         self._sent = self._delivered
         self._lose_answer()
 
     def _lose_answer(self) -> None:
-        """Nobody tells the sender what has got there."""
+        """Nobody tells the sender what has arrived."""
         if self._lost_since is None:
             self._lost_since = trio.current_time()
         self._retry_later(self._retry_after)

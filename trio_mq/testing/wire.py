@@ -90,7 +90,7 @@ class End(PollableStream):
         self._shut = False
         self._error: OSError | None = None
         self._closed = False
-        #: The kernel knows nothing of the connection: what arrives is answered by a reset.
+        #: The kernel knows nothing of the connection: it answers what arrives with a reset.
         self.forgotten: bool = False
         self._not_before = 0.0
         self._readers = _Waiter("read")
@@ -297,7 +297,7 @@ class End(PollableStream):
 
     @property
     def alive(self) -> bool:
-        """It may still hear of the other end."""
+        """It may still hear from the other end."""
         return self._error is None and not self.over
 
     def probe_later(self) -> None:
@@ -359,7 +359,7 @@ class Wire:
 
     @property
     def blocked(self) -> bool:
-        """What one of the ends says does not get to the other."""
+        """What one of the ends says does not reach the other."""
         return any(road.blocked for road in self.roads) or any(e.machine.down for e in self.ends)
 
     def other(self, end: End) -> End:

@@ -37,7 +37,7 @@ class FrameBoxes(Protocol):
 
 @attrs.frozen
 class Boxes:
-    """The functions that CURVE needs, each as NaCl defines it."""
+    """The functions that CURVE needs, as NaCl defines them."""
 
     _crypto_error: type[Exception]
     _scalarmult_base: Callable[[bytes], bytes]

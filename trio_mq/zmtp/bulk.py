@@ -24,10 +24,10 @@ from trio_mq._message import Message
 from .frames import LONG
 
 _EQUAL_RUN: Final = 8
-"""Equal messages in a row from which on the quick way pays."""
+"""The quick way pays from this many equal messages in a row on."""
 
 _TRY_EVERY: Final = 256
-"""Messages that are decoded at most between two looks for such a run."""
+"""At most this many messages are decoded between two looks for such a run."""
 
 _unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__

@@ -31,7 +31,7 @@ _MAX_SIZE: Final = 2**63 - 1
 """Sizes from 2^63 on are reserved (RFC 37): no limit means this one."""
 
 _IN_A_ROW: Final = 3
-"""Messages of one frame in a row after which it pays to look for a run of equal ones."""
+"""After this many messages of one frame in a row it pays to look for a run of equal ones."""
 
 _NOT_SO_SOON: Final = -30
 """Where that count begins again after a look that found none: looks that fail cost time."""

@@ -134,7 +134,7 @@ class Handshake:
 
         Raises:
             RemoteProtocolError: The peer sent a command that has no place here.
-            LocalProtocolError: Our own side decided what is not to be decided now.
+            LocalProtocolError: Our own side took a decision that is not due now.
         """
         move = self.table.get(self.state, {}).get(step)
         if move is None:

@@ -18,7 +18,8 @@ from .commands import Command
 from .handshake import NULL_TABLES, Role, Table
 
 INNER_MORE: Final = 0x01
-"""Bits of the flags byte *inside* a sealed frame: not those of a frame on the wire (RFC 26)."""
+"""Bits of the flags byte *inside* a sealed frame. They differ from those of a frame on the wire
+(RFC 26)."""
 
 INNER_COMMAND: Final = 0x02
 

@@ -7,9 +7,9 @@
     PLAIN, server   GREETING -> EXPECT_HELLO -> AUTHENTICATING -> send WELCOME -> EXPECT_INITIATE
                     -> JUDGING -> send READY -> ESTABLISHED
 
-Who is the client has nothing to do with who connects: a client may well listen. Anybody on the way
-can read the password, and a client gives it to whoever is at the other end. So this is for one
-machine, a network that you trust, or the inside of a tunnel.
+It does not matter who connects: a client may well listen. Anybody on the way can read the password,
+and a client gives it to whoever is at the other end. So this is for one machine, a network that you
+trust, or the inside of a tunnel.
 
 HELLO is a user name and a password, each after one byte with its length; WELCOME is empty;
 INITIATE and READY are metadata. The authenticator is asked after HELLO, before the peer has said

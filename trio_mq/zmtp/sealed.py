@@ -39,8 +39,8 @@ class Counter:
     """Counts the boxes of one direction, so that no nonce is used or believed twice.
 
     Args:
-        strict: A gap in the counts is an attack too, not only a count that is repeated or comes too
-        late.
+        strict: Whether a gap in the counts is an attack too, and not only a count that is repeated
+        or comes too late.
     """
 
     _next: int | None = None
@@ -60,7 +60,7 @@ class Counter:
         """Judge the count of the peer's next box; its first may be anything.
 
         Raises:
-            RemoteProtocolError: It is not what follows.
+            RemoteProtocolError: It is not the next one.
         """
         number = int.from_bytes(count, "big")
         if number != self._next:
@@ -120,7 +120,7 @@ class SealedTraffic:
             RemoteProtocolError: It is no MESSAGE, not our peer's, or not the next one.
         """
         if body[: len(_MESSAGE)] != _MESSAGE or len(body) < _MESSAGE_SIZE:
-            raise malformed(f"a frame of {len(body)} bytes is no MESSAGE, as all must be now")
+            raise malformed(f"a frame of {len(body)} bytes is not a MESSAGE, as all must be now")
         count = body[len(_MESSAGE) : _BOX_START]
         self._received.take(count)
         found = self.boxes.frames.open(body, _BOX_START, self.their_nonce + count, self.key)

@@ -30,7 +30,7 @@ _SHORT: Final = 256
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Terms:
-    """On which terms we speak to any peer."""
+    """The terms on which we speak to any peer."""
 
     socket_type: SocketType
     mechanism: MechanismFactory
@@ -97,7 +97,8 @@ class Terms:
         """Return who a peer is that speaks this version and introduces itself like this.
 
         Raises:
-            RemoteProtocolError: The introduction breaks the grammar or a limit, or lacks something.
+            RemoteProtocolError: The introduction breaks the grammar or a limit, or something is
+            missing.
             IncompatiblePeer: The two socket types do not go together.
         """
         known = self._known.get((introduction, version))

@@ -38,7 +38,8 @@ _LONGEST_COMMAND: Final = 262
 _SUBSCRIBE_SIZE: Final = 10
 
 _MOST_SKIPPED: Final = 500
-"""Commands without a meaning that are passed over in a row: about a millisecond's worth."""
+"""At most this many commands without a meaning are passed over in a row, which takes about a
+millisecond."""
 
 _new = tuple.__new__
 _HANDSHAKE_COMMANDS: Final = frozenset(command.value for command in Command)

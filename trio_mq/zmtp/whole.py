@@ -15,7 +15,7 @@ from .frames import MORE
 _new = tuple.__new__
 
 SHORT: Final = 1024
-"""Bytes up to which it is asked whether a chunk is just one message."""
+"""A chunk of more bytes than this is not looked at: it is hardly just one message."""
 
 
 def whole_message(data: bytes, harmless: int) -> Message | None:
@@ -23,7 +23,7 @@ def whole_message(data: bytes, harmless: int) -> Message | None:
 
     Args:
         data: The chunk; nothing that is not decoded came before it.
-        harmless: So many bytes break no limit if they are one message.
+        harmless: This many bytes break no limit if they are one message.
     """
     end = len(data)
     if end > harmless or end > SHORT:

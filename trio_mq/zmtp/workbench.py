@@ -9,7 +9,7 @@ So here libsodium is called as PyNaCl calls it, on a piece of memory that stays.
 in, sealed where it lies, and copied out into the bytes that go on the wire. A box is opened out of
 the bytes in which it came, and what was in it is copied out.
 
-Whoever uses a piece has taken it away meanwhile. So no two threads have the same one, nor does a
+Whoever uses a piece takes it out for that time. So no two threads have the same one; nor does a
 signal handler that seals a frame while another is being sealed.
 """
 
@@ -35,7 +35,7 @@ class Address(Protocol):
     """Where bytes lie in memory (cffi's ``char *``)."""
 
     def __add__(self, offset: int, /) -> Address:
-        """Return the address so many bytes further on."""
+        """Return the address this many bytes further on."""
         ...
 
 

@@ -16,7 +16,7 @@ def z85_encode(data: bytes) -> str:
     """Return the text for the bytes.
 
     Raises:
-        ValueError: Their number is no multiple of four.
+        ValueError: Their number is not a multiple of four.
     """
     if len(data) % 4:
         raise ValueError(f"{len(data)} bytes have no Z85 form: give a multiple of four")
@@ -28,10 +28,10 @@ def z85_decode(text: str) -> bytes:
     """Return the bytes for the text.
 
     Raises:
-        ValueError: It is no Z85. The error does not show it, for it may be a secret.
+        ValueError: It is not Z85. The error does not show it, for it may be a secret.
     """
     if len(text) % 5:
-        raise ValueError(f"{len(text)} characters are no Z85: give a multiple of five")
+        raise ValueError(f"{len(text)} characters are not Z85: give a multiple of five")
     numbers = [_number(text[start : start + 5]) for start in range(0, len(text), 5)]
     return struct.pack(f">{len(numbers)}I", *numbers)
 
@@ -41,7 +41,7 @@ def _number(group: str) -> int:
     for character in group:
         digit = _DIGITS.get(character)
         if digit is None:
-            raise ValueError("a character is none of the 85 of Z85")
+            raise ValueError("a character is not one of the 85 of Z85")
         number = number * 85 + digit
     if number > 0xFFFF_FFFF:
         raise ValueError("five characters are more than Z85 has for four bytes")
