@@ -21,6 +21,8 @@ TESTS: Final = "\n".join(
 )
 LONGER: Final = {
     "binary_star.py": 80,
+    "jupyter_console.py": 90,
+    "jupyter_kernel.py": 150,
     "majordomo.py": 160,
     "many_processes.py": 70,
     "peering.py": 90,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +17,11 @@ import pytest
 import trio
 import zmq
 
+import trio_mq
+
 GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
+#: Other processes are to import the trio_mq that is being tested, installed or not.
+ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 SECONDS: Final = 100
 
 pytestmark = pytest.mark.interop
@@ -82,3 +90,50 @@ async def test_the_worker_works_for_the_broker_of_majortomo(endpoint: str) -> No
                     ours.cancel_scope.cancel()
                 broker.stop()
     assert reply == [b"HELLO"]
+
+
+# -- jupyter --
+
+
+def test_jupyter_client_runs_cells_in_the_kernel(tmp_path: Path) -> None:
+    """It starts it, is told of outputs, results and errors, and shuts it down."""
+    driver = Path(__file__).parent / "drive_jupyter.py"
+    finished = subprocess.run(
+        [sys.executable, str(driver), str(GUIDE / "jupyter_kernel.py"), str(tmp_path)],
+        env={**ENVIRONMENT, "JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_PLATFORM_DIRS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert "Traceback" not in finished.stderr
+    assert finished.stdout.splitlines() == [
+        *("result 42 of 1", "status ok", "status ok", "printed kept", "status ok"),
+        *("error TypeError", "status error", "alive True", "ended True"),
+    ]
+
+
+async def test_the_console_shows_what_comes_of_each_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the kernel of the guide, which jupyter_client found to be one."""
+    channels = ("shell", "control", "stdin", "hb", "iopub")
+    known: dict[str, object] = {
+        f"{channel}_port": number for number, channel in enumerate(channels)
+    }
+    known |= {"transport": "ipc", "ip": str(tmp_path / "kernel"), "key": "secret"}
+    file = tmp_path / "connection.json"
+    file.write_text(json.dumps(known), "utf-8")
+    kernel, console = (
+        runpy.run_path(str(GUIDE / f"jupyter_{name}.py"))["main"] for name in ("kernel", "console")
+    )
+    with trio.fail_after(SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(kernel, str(file))
+            await console(str(file), ["6 * 7", "print('hello')", "1 / 0"])
+            async with trio_mq.Req(connect=f"ipc://{tmp_path}/kernel-3") as heart:
+                assert await heart.request(b"beat") == b"beat"
+            nursery.cancel_scope.cancel()
+    assert capsys.readouterr().out.splitlines() == [
+        *("[1] 42", "hello", "ZeroDivisionError: division by zero"),
+    ]
