@@ -21,6 +21,7 @@ TESTS: Final = "\n".join(
 )
 LONGER: Final = {
     "binary_star.py": 80,
+    "discovery.py": 180,
     "jupyter_console.py": 90,
     "jupyter_kernel.py": 150,
     "majordomo.py": 160,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import runpy
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +20,9 @@ import trio
 import zmq
 
 import trio_mq
+from tests.programs import ENVIRONMENT, running
 
 GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
-#: Other processes are to import the trio_mq that is being tested, installed or not.
-ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 SECONDS: Final = 100
 
 pytestmark = pytest.mark.interop
@@ -137,3 +138,56 @@ async def test_the_console_shows_what_comes_of_each_line(
     assert capsys.readouterr().out.splitlines() == [
         *("[1] 42", "hello", "ZeroDivisionError: division by zero"),
     ]
+
+
+# -- zre --
+
+
+@pytest.fixture
+def beacons() -> Iterator[int]:
+    """Hold a port of UDP to which beacons on loopback can be sent, and where all can see them."""
+    with socket.socket(type=socket.SOCK_DGRAM) as holder:
+        holder.bind(("", 0))  # given to nobody else by chance, as it can't be shared yet
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT, socket.SO_BROADCAST):
+            holder.setsockopt(socket.SOL_SOCKET, option, 1)
+        holder.settimeout(0)
+        port: int = holder.getsockname()[1]
+        try:
+            holder.sendto(b"?", ("127.255.255.255", port))
+            holder.recv(1)
+        except OSError as error:
+            pytest.skip(f"nothing can be broadcast on loopback here: {error}")
+        yield port
+
+
+async def test_two_nodes_find_each_other(beacons: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """One learns of the groups of the other, and shouts in one."""
+    with trio.fail_after(SECONDS):
+        await runpy.run_path(str(GUIDE / "discovery.py"))["main"](beacons)
+    assert capsys.readouterr().out.splitlines() == [
+        *("grace is here", "grace joins chess", "grace joins tea"),
+        *("ada is here", "ada joins chess", "ada shouts tea with milk?"),
+    ]
+
+
+async def test_a_node_of_zre_is_found_and_finds_us(beacons: int) -> None:
+    """Each greets the other, and what is shouted in a group comes to the other one in it."""
+    node = runpy.run_path(str(GUIDE / "discovery.py"))["Node"]("ours", "tea")
+    driver = str(Path(__file__).parent / "drive_zre.py")
+    with trio.fail_after(SECONDS):
+        async with (
+            running(sys.executable, driver, str(beacons)) as theirs,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(partial(node.run, beacon=("127.255.255.255", beacons)))
+            heard = {await node.news.receive() for _ in range(3)}
+            assert heard == {
+                ("theirs", "is here"),
+                ("theirs", "joins", "tea"),
+                ("theirs", "whispers", "welcome"),
+            }
+            assert [await theirs.line() for _ in range(2)] == ["ENTER ours ", "JOIN ours tea"]
+            node.shout("tea", b"with milk?")
+            assert await theirs.line() == "SHOUT ours tea"
+            assert await node.news.receive() == ("theirs", "shouts", "tea", "WITH MILK?")
+            nursery.cancel_scope.cancel()

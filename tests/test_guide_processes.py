@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -19,48 +17,10 @@ import pytest
 import trio
 
 import trio_mq
+from tests.programs import ENVIRONMENT, Program, running
 
 GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
-#: Other processes are to import the trio_mq that is being tested, installed or not.
-ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 SECONDS: Final = 100
-
-
-class Program:
-    """A process that runs beside the test, and the lines that it prints."""
-
-    def __init__(self, process: trio.Process) -> None:
-        self.process = process
-        self._rest = b""
-
-    async def line(self) -> str:
-        """Wait for its next line; for ever, if it has ended."""
-        assert self.process.stdout is not None
-        while b"\n" not in self._rest:
-            self._rest += await self.process.stdout.receive_some() or await trio.sleep_forever()
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode()
-
-    async def kill(self) -> None:
-        """Do to it what ``kill -9`` does, and wait for its end."""
-        self.process.kill()
-        await self.process.wait()
-
-
-@asynccontextmanager
-async def running(*command: str) -> AsyncIterator[Program]:
-    """Run a program beside the test, and kill it at the end."""
-    pipe = subprocess.PIPE
-    process = await trio.lowlevel.open_process(
-        command, stdout=pipe, stderr=subprocess.STDOUT, env=ENVIRONMENT
-    )
-    assert process.stdout is not None
-    async with process.stdout:
-        try:
-            yield Program(process)
-        finally:
-            with trio.CancelScope(shield=True):
-                await Program(process).kill()
 
 
 # -- the durable queue --
