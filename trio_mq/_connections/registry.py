@@ -107,7 +107,7 @@ class EndpointRegistry:
             raise
         self._bound[bound.endpoint] = _Bound(given, bound)
         if isinstance(bound, Binder):
-            self._vigil.spawn(bound, f"trio_mq bound to {bound.endpoint}")
+            self._vigil.run(bound, f"trio_mq bound to {bound.endpoint}")
         self._owner.hub.emit(Listening(endpoint=bound.endpoint))
         return bound.endpoint
 
@@ -230,7 +230,7 @@ class EndpointRegistry:
         if isinstance(dial, InprocDialer):
             dial.look()
         else:
-            self._vigil.spawn(dial, f"trio_mq connecting to {dial.endpoint}")
+            self._vigil.run(dial, f"trio_mq connecting to {dial.endpoint}")
 
     def _make_dial(
         self,

@@ -43,11 +43,11 @@ class Vigil:
         self._endpoints: dict[Binder | Dialer, None] = {}
         self._begun = False
 
-    def spawn(self, endpoint: Binder | Dialer, name: str) -> None:
+    def run(self, endpoint: Binder | Dialer, name: str) -> None:
         """Run an endpoint, and look after its connections."""
         if endpoint.options.tcp_keepalive and not self._begun:
             self._begun = True
-            self._scope.spawn_in_background(self._keep, "trio_mq vigil")
+            self._scope.spawn_in_background(self._keep_vigil, "trio_mq vigil")
         self._endpoints[endpoint] = None
         self._scope.spawn(partial(self._see_out, endpoint), name)
 
@@ -59,7 +59,7 @@ class Vigil:
             del self._endpoints[endpoint]
 
     @trio.lowlevel.enable_ki_protection
-    async def _keep(self) -> None:
+    async def _keep_vigil(self) -> None:
         """Look after the tcp connections of this socket until cancelled."""
         while True:
             await trio.sleep(self._pause())
