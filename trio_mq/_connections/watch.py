@@ -88,7 +88,10 @@ class TurnEnd(trio.abc.Instrument):
             left, self._left = self._left, []
             # trio has decided by now how long it will wait for the kernel, and does not know of the
             # tasks that are woken here.
-            if sum(watch.turn_ended() for watch in left) and timeout > 0:
+            woken = False
+            for watch in left:
+                woken |= watch.turn_ended()
+            if woken and timeout > 0:
                 self._token.run_sync_soon(_look_again, idempotent=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import TYPE_CHECKING, Unpack
 
 import trio
@@ -51,9 +52,14 @@ class Rep(Service[RepPattern]):
         """
         await checkpoint_if_cancelled()
         self._check_may_receive()
+        if get_ident() != self._open_in:
+            self._guard()
         self._pattern.is_received_from = True
         try:
-            return await super().receive()
+            request = await self._take_in_turn(self._pattern.take)
+            if self._slice.spent():
+                await self._slice.end()
+            return request
         finally:
             self._pattern.is_received_from = False
 
