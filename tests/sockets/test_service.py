@@ -84,19 +84,22 @@ async def test_requests_are_answered_in_any_order(
 
 
 @each_way
-async def test_many_requests_of_one_req_are_in_hand_at_a_rep(way: str) -> None:
-    """It numbers them by itself, and any may be answered first."""
-    req = Req(linger=0)
+@pytest.mark.parametrize(("kind", "correlate"), [(Rep, None), (Router, True)])
+async def test_many_requests_of_one_req_are_in_hand(
+    way: str, kind: type[Service], *, correlate: bool | None
+) -> None:
+    """It numbers them, for a Rep by itself and for a Router if told; any may be answered first."""
+    req = Req(linger=0, correlate=correlate)
     replies: dict[int, bytes] = {}
 
     async def request(number: int) -> None:
         replies[number] = bytes(await req.request(b"%d" % number))
 
-    async with meeting(Rep, req, way=way) as rep:
+    async with meeting(kind, req, way=way) as service:
         async with trio.open_nursery() as nursery:
             for number in range(10):
                 nursery.start_soon(request, number)
-            for taken in reversed(await take(rep, 10)):
+            for taken in reversed(await take(service, 10)):
                 nursery.start_soon(taken.reply, taken.message)
         assert replies == {number: b"%d" % number for number in range(10)}
 
