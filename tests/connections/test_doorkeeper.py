@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from tests.joined import bind
-from trio_mq import HandshakeFailed, Limits, Pull, Push, auth
+from trio_mq import Accepted, HandshakeFailed, Limits, Pull, Push, auth
 from trio_mq._connections import doorkeeper
 from trio_mq._connections.doorkeeper import Allowance, Doorkeeper, counted
 
@@ -120,6 +120,27 @@ async def test_the_log_gets_a_line_a_second(
         "0 failed",
         "100 failed (and 99 more since the last line about tcp://x)",
     ]
+
+
+async def test_connections_are_accepted_at_a_rate(autojump_clock: trio.testing.MockClock) -> None:
+    """The one that is waited for, three more after a rest, then ten a second; none is lost."""
+    limits = Limits(max_accepts_per_second=10.0, max_accept_burst=3)
+    async with Pull(limits=limits, linger=0) as pull:
+        with pull.events() as events:
+            listener = await bind(pull, "memory")
+            await trio.sleep(10)
+            began = trio.current_time()
+            streams = [await listener.dial() for _ in range(13)]
+            times = list[float]()
+            async for event in events:
+                if isinstance(event, Accepted):
+                    times.append(trio.current_time() - began)
+                if len(times) == len(streams):
+                    break
+        for stream in streams:
+            await stream.aclose()
+    assert times[:4] == [0, 0, 0, 0]
+    assert times[4:] == [pytest.approx(number / 10) for number in range(1, 10)]
 
 
 async def test_a_newcomer_of_a_full_address_is_closed_with_an_event(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 
 from tests.transports.over_tcp import connected, listening
@@ -76,6 +77,15 @@ async def test_absurd_sizes_and_times_are_cut_to_what_the_kernel_takes() -> None
     ):
         for stream in ends:
             assert option(stream, socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 127
+
+
+async def test_so_many_wait_in_the_kernel_as_was_asked_for() -> None:
+    """And no more: a flood that we don't accept costs nothing here."""
+    async with listening("tcp://*:*", Options(backlog=17)) as place:
+        for listener in place.listeners:
+            # For a socket that listens, this number of `tcp_info` says how many may wait.
+            told = listener._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            assert struct.unpack_from("8B8I", told)[8 + 5] == 17
 
 
 async def test_no_child_process_inherits_a_descriptor() -> None:
