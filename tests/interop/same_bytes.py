@@ -228,3 +228,30 @@ DIFFERENCES: Final[dict[str, Difference]] = {
         _PASSED_OVER,
     ),
 }
+
+PLAIN_DIFFERENCES: Final[dict[str, Difference]] = {
+    **_rows(
+        "libzmq ends without a word; we say in an ERROR what does not suit us",
+        ["server: B33 a type that does not suit", "server: B36 value one too long"],
+        _ENDED,
+        _TOLD,
+    ),
+    **_rows(
+        "libzmq asks for no socket type, and then checks no pair: a mistaken peer goes unnoticed",
+        ["server: B32 no Socket-Type", "client: B32 no Socket-Type"],
+        _PASSED_OVER,
+        _TOLD,
+    ),
+    **_rows(
+        "of two values libzmq takes the first for one purpose and the last for another",
+        ["server: B35 Socket-Type twice", "client: B35 Socket-Type twice"],
+        _PASSED_OVER,
+        _TOLD,
+    ),
+    **_rows(
+        "libzmq passes over commands that have no place there; a peer that sends them is lost",
+        ["server: B43 HELLO again", "server: B43 INITIATE again", "server: B43 ERROR"],
+        _PASSED_OVER,
+        _ENDED,
+    ),
+}
