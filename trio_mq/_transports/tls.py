@@ -35,6 +35,10 @@ _PIECE: Final = 256 * 1024
 #: Bytes of the handshake that one read takes.
 _FEW_BYTES: Final = 16 * 1024
 
+#: Bytes that TLS may have to say before anything else is written. An answer to a new key has some
+#: thirty, and a peer may ask for new keys as often as it likes.
+_MOST_UNSAID: Final = 64 * 1024
+
 #: What lies behind an error of OpenSSL, by its name or its words.
 _REMEDIES: Final[Mapping[str, str]] = {
     "WRONG_VERSION_NUMBER": "the other end speaks no TLS (tcp:// is not tls://)",
@@ -178,6 +182,11 @@ class TlsStream(ByteStream):
         while not (data or self._ended()):
             self._take_in(await self._carrier.receive_some(max_bytes))
             data = self._decrypt(max_bytes)
+            if self._outgoing.pending > _MOST_UNSAID:
+                raise trio.BrokenResourceError(
+                    f"connection to {self.peer_address} failed: the other end asks for new keys "
+                    "of TLS again and again"
+                )
         return data
 
     def _take_in(self, data: bytes) -> None:
