@@ -322,6 +322,7 @@ TESTED_ELSEWHERE: Final = {
     "_transports/kernel_view.py": "connections/test_heartbeat.py, interop/test_vanished_hosts.py",
     "_transports/schemes.py": "transports/test_endpoint.py",
     "_transports/system.py": "test_platforms.py",
+    "_transports/turns.py": "sockets/test_tls.py",
     "_transports/tcp.py": "transports/test_tcp_dial.py, transports/test_tcp_listen.py",
     "auth/__main__.py": "auth/test_command.py",
     "auth/addresses.py": "auth/test_combine.py",

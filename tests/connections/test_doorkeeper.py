@@ -11,7 +11,7 @@ import trio.testing
 from tests.joined import bind
 from trio_mq import Accepted, HandshakeFailed, Limits, Pull, Push, auth
 from trio_mq._connections import doorkeeper
-from trio_mq._connections.doorkeeper import Allowance, Doorkeeper, counted
+from trio_mq._connections.doorkeeper import TURN_SECONDS, Allowance, Doorkeeper, counted
 
 SERVER = auth.CurveKeys.generate()
 
@@ -32,6 +32,18 @@ async def test_a_rate_holds_for_long_and_a_burst_once(
     for _ in range(6):
         await allowance.use()
     assert trio.current_time() - before == pytest.approx(0.1)
+
+
+async def test_what_has_cost_more_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    """By whoever comes next, also where nothing is saved up any more."""
+    keeper = Doorkeeper("tls", Limits(max_handshakes_per_second=10.0, max_handshake_burst=3))
+    began = trio.current_time()
+    times = []
+    for seconds in (0.0, 4 * TURN_SECONDS, 0.0, 2.5 * TURN_SECONDS, 0.0):
+        await keeper.may_compute()
+        times.append(trio.current_time() - began)
+        keeper.computed_longer(seconds)
+    assert times == pytest.approx([0.0, 0.0, 0.4, 0.5, 0.85])
 
 
 async def test_no_rate_is_no_wait(autojump_clock: trio.testing.MockClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 from collections.abc import Mapping
 from typing import TypeVar, cast
@@ -26,7 +27,8 @@ from trio_mq import (
     Sub,
     auth,
 )
-from trio_mq._connections.doorkeeper import Doorkeeper
+from trio_mq._connections.doorkeeper import TURN_SECONDS, Allowance, Doorkeeper
+from trio_mq._transports import tls
 
 Kind = TypeVar("Kind")
 
@@ -323,6 +325,39 @@ def test_a_context_is_no_path() -> None:
     """The option says what it takes."""
     with pytest.raises(TypeError, match=r"tls_context is an ssl\.SSLContext"):
         Push(tls_context="server.pem")  # type: ignore[arg-type]
+
+
+class Costly:
+    """The clock of a processor on which a step of TLS takes so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._half_steps = (count * seconds for count in itertools.count())
+
+    def thread_time(self) -> float:
+        """Return the time; it is asked for before and after each step."""
+        return next(self._half_steps)
+
+
+@pytest.mark.parametrize("turns", [1, 25])
+async def test_a_handshake_that_costs_much_counts_as_several(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a flood gets the same share of the processor whatever the key of the certificate."""
+    charged = list[float]()
+    charge = Allowance.charge
+
+    def noting(allowance: Allowance, times: float) -> None:
+        charged.append(times)
+        charge(allowance, times)
+
+    monkeypatch.setattr(Allowance, "charge", noting)
+    async with Pull(linger=0, tls_context=server_context()) as pull:
+        endpoint = await pull.bind(LOCAL)
+        async with Push(tls_context=client_context()) as push:
+            # Two steps make us compute: the answer to the greeting, and the end.
+            monkeypatch.setattr(tls, "time", Costly(turns * TURN_SECONDS / 2))
+            await push.connect(endpoint, wait=True)
+    assert sum(charged) == pytest.approx(turns - 1)
 
 
 async def test_handshakes_of_tls_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:

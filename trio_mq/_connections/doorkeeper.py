@@ -21,6 +21,9 @@ from trio_mq._limits import Limits
 from trio_mq._log import AUTHENTICATOR_FAILED, Sparingly
 from trio_mq.auth.request import bare_address
 
+#: Seconds of the processor that a handshake has for its turn. One of CURVE needs less, one of TLS
+#: with an RSA key up to twenty times as much.
+TURN_SECONDS: Final = 0.2e-3
 #: Seconds for which an address that was refused too often may not come again.
 _BLOCKED: Final = 60.0
 #: Addresses whose refusals are remembered; of more, the oldest are forgotten.
@@ -48,6 +51,11 @@ class Allowance:
         while pause := self._pause(trio.current_time()):  # noqa: ASYNC110  # time alone changes it
             await trio.sleep(pause)
         self._saved -= 1.0
+
+    def charge(self, times: float) -> None:
+        """Count what has happened unasked; whoever comes next waits for it."""
+        self._pause(trio.current_time())
+        self._saved -= times
 
     def _pause(self, now: float) -> float:
         if self._rate == math.inf:
@@ -144,6 +152,10 @@ class Doorkeeper:
         """Wait, in line, until a handshake may cost us something."""
         async with self._turn:
             await self._handshakes.use()
+
+    def computed_longer(self, seconds: float) -> None:
+        """Let others wait for a handshake that took so much more of the processor than its turn."""
+        self._handshakes.charge(seconds / TURN_SECONDS)
 
     def refused(self, address: str) -> None:
         """Somebody there has shown credentials that are not good."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from trio_mq._connections.authenticator_failure import ends_the_task, failure_text
-from trio_mq._connections.doorkeeper import Doorkeeper
+from trio_mq._connections.doorkeeper import TURN_SECONDS, Doorkeeper
 from trio_mq._errors import AuthenticationFailed
 from trio_mq._options import Options
 from trio_mq._transports.stream import ByteStream
@@ -44,6 +44,7 @@ class Gate:
         "_keeper",
         "_on_revoked",
         "_options",
+        "_paid",
         "_passed",
         "_revocations",
         "_stream",
@@ -73,6 +74,8 @@ class Gate:
         self.in_line: bool = False
         #: Bytes of the handshake that have come.
         self._heard = 0
+        #: Seconds of the processor that its turns allow and that it has not used.
+        self._paid = 0.0
         self._passed = False
         self._revocations: tuple[Revocation, ...] = ()
 
@@ -91,7 +94,15 @@ class Gate:
         """Wait in line until a handshake may make us compute."""
         self.in_line = True
         await self._keeper.may_compute()
+        self._paid += TURN_SECONDS
         self.in_line = False
+
+    def computed(self, seconds: float) -> None:
+        """Say that the peer made us compute for that long, in the processor's time."""
+        self._paid -= seconds
+        if self._paid < 0:
+            self._keeper.computed_longer(-self._paid)
+            self._paid = 0.0
 
     async def judge(
         self, credentials: tuple[bytes, ...], claimed: PeerProperties | None, mechanism: str

@@ -25,7 +25,7 @@ async def shake_hands(stream: ByteStream, connection: Connection, gate: Gate) ->
         ConnectionError: It left.
         trio.BrokenResourceError: The stream failed.
     """
-    await stream.begin(gate.take_turn)
+    await stream.begin(gate)
     while not isinstance(event := connection.next_event(), PeerReady):
         if isinstance(event, CredentialsReceived):
             await gate.judge(event.credentials, event.properties, event.mechanism)

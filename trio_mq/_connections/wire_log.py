@@ -8,12 +8,13 @@ is left out.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trio_mq._log import WIRE_IN, WIRE_OUT, Record
 from trio_mq._transports.kernel_view import Vital
 from trio_mq._transports.stream import ByteStream, PollableStream
+from trio_mq._transports.turns import Turns
 from trio_mq.zmtp.frames import COMMAND, LONG, MORE
 from trio_mq.zmtp.greeting import GREETING_SIZE
 
@@ -144,8 +145,8 @@ class _Overheard(ByteStream):
         self._heard = FrameLog(WIRE_IN, stream.peer_address)
         self._said = FrameLog(WIRE_OUT, stream.peer_address)
 
-    async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:
-        await self._inner.begin(turn)
+    async def begin(self, turns: Turns | None = None) -> None:
+        await self._inner.begin(turns)
 
     async def receive_some(self, max_bytes: int) -> bytes:
         data = await self._inner.receive_some(max_bytes)

@@ -21,7 +21,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import trio
@@ -29,6 +29,7 @@ from trio.lowlevel import wait_readable, wait_writable
 
 from . import kernel_view, system
 from .kernel_view import Patience, Vital
+from .turns import Turns
 
 #: Buffers that one system call gathers; more are left for the next call.
 MAX_BUFFERS: Final = system.most_buffers()
@@ -56,7 +57,7 @@ class ByteStream(abc.ABC):
     #: Our own end, in the same form.
     local_address: str
 
-    async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:  # noqa: B027
+    async def begin(self, turns: Turns | None = None) -> None:  # noqa: B027
         """Do what comes before the first byte, if anything; wait for a turn before it costs much.
 
         Raises:
@@ -397,10 +398,7 @@ class TrioStream(ByteStream):
 
     async def farewell(self) -> None:
         """See `ByteStream.farewell`: in the stream's own way, which for TLS says good-bye."""
-        with (
-            trio.move_on_after(_GOODBYE_SECONDS),
-            contextlib.suppress(Exception),
-        ):
+        with trio.move_on_after(_GOODBYE_SECONDS), contextlib.suppress(Exception):
             await self._stream.aclose()
         await self.aclose()
 

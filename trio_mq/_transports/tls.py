@@ -16,7 +16,8 @@ import contextlib
 import functools
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import trio
@@ -29,6 +30,7 @@ from .kernel_view import Vital
 from .listener import Acceptors, Listener
 from .resolve import SocketAddress
 from .stream import ByteStream, SocketStream
+from .turns import Turns
 
 #: Bytes that are encrypted before the kernel gets them, which bounds what waits here.
 _PIECE: Final = 256 * 1024
@@ -146,25 +148,33 @@ class TlsStream(ByteStream):
         """Show the stream inside."""
         return f"<TlsStream on {self._carrier!r}>"
 
-    async def begin(self, turn: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def begin(self, turns: Turns | None = None) -> None:
         """See `ByteStream.begin`: shake hands, and look at the other end's certificate."""
-        wait = turn if self._tls.server_side else None
+        paying: Turns | None = None
         while True:
             try:
-                self._tls.do_handshake()
+                self._take_step(paying)
             except ssl.SSLWantReadError:
                 await self._flush()
                 self._take_in(await self._carrier.receive_some(_FEW_BYTES))
-                if wait is not None:
+                if turns is not None and paying is None and self._tls.server_side:
                     # What has come may be all of a greeting, whose answer costs a signature.
-                    await wait()
-                    wait = None
+                    await turns.take_turn()
+                    paying = turns
             except ssl.SSLError as error:
                 await self._tell(error)
                 raise self._failure(error) from error
             else:
                 await self._flush()
                 return
+
+    def _take_step(self, paying: Turns | None) -> None:
+        began = time.thread_time()
+        try:
+            self._tls.do_handshake()
+        finally:
+            if paying is not None:
+                paying.computed(time.thread_time() - began)
 
     def certificate(self) -> Mapping[str, object] | None:
         """See `ByteStream.certificate`."""
