@@ -21,6 +21,7 @@ TESTS: Final = "\n".join(
 )
 LONGER: Final = {
     "binary_star.py": 80,
+    "clone_takeover.py": 180,
     "discovery.py": 180,
     "jupyter_console.py": 90,
     "jupyter_kernel.py": 150,
@@ -117,6 +118,18 @@ async def test_one_of_two_servers_works_at_a_time(
     (first,) = {name for _, name in answers[:10]}
     (second,) = {name for _, name in answers[10:]}
     assert {first, second} == {"ada", "grace"}
+
+
+async def test_no_confirmed_change_is_lost_when_either_server_crashes(
+    autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """First one crashes, then the other, which by then has everything from the first."""
+    with trio.fail_after(1000):
+        await runpy.run_path(str(GUIDE / "clone_takeover.py"))["main"]()
+    *crashes, writer, reader = capsys.readouterr().out.splitlines()
+    assert writer == reader == f"40 {sum(range(40))}"
+    first, second = (line.split() for line in crashes)
+    assert {first[0], second[0]} == {"ada", "grace"}
 
 
 async def test_a_file_arrives_whole(capsys: pytest.CaptureFixture[str]) -> None:
