@@ -153,8 +153,9 @@ async def requests(steps: Steps, count: int) -> None:
         await req.request(bytes(16))
         with steps.counting():
             async with trio.open_nursery() as asking:
-                for _ in range(_AT_ONCE):
-                    asking.start_soon(ask, count // _AT_ONCE)
+                for task in range(_AT_ONCE):
+                    # All of them together make so many.
+                    asking.start_soon(ask, (count + task) // _AT_ONCE)
         nursery.cancel_scope.cancel()
 
 
