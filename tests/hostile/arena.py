@@ -14,14 +14,22 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 import trio
 import trio.testing
 
 from tests.hostile.good_peers import exchange, good_peer_of, may_have_several, unread
-from trio_mq import Disconnected, Event, EventStream, HandshakeFailed, Message, Socket
+from trio_mq import (
+    Disconnected,
+    Event,
+    EventStream,
+    HandshakeFailed,
+    Message,
+    Options,
+    Socket,
+)
 
 #: Which end of its connection the bad peer is.
 Place: TypeAlias = Literal["connecting", "accepting"]
@@ -79,6 +87,9 @@ class BadPeer:
         await self.stream.aclose()
 
 
+USUAL: Final = Options().handshake_timeout
+
+
 @attrs.define(eq=False)
 class Arena(Generic[Ours]):
     """A socket that has a good peer, and a place for bad ones."""
@@ -88,6 +99,9 @@ class Arena(Generic[Ours]):
     before: Socket | None
     place: Place
     _stream: EventStream
+    #: Where bad peers come, and the time that they alone have.
+    _door: str
+    _patience: float
     _census: tuple[int, int] = attrs.field(init=False)
     _ends: list[Terminal] = attrs.field(factory=list, init=False)
     _another_end: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -117,7 +131,7 @@ class Arena(Generic[Ours]):
         yield
 
     async def _knock(self) -> trio.SocketStream:
-        host, port = self.endpoint.removeprefix("tcp://").split(":")
+        host, port = self._door.removeprefix("tcp://").split(":")
         return await trio.open_tcp_stream(host, int(port))
 
     async def _lure(self) -> trio.SocketStream:
@@ -125,7 +139,7 @@ class Arena(Generic[Ours]):
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         async with listener:
             port = listener.socket.getsockname()[1]
-            await self.ours.connect(f"tcp://127.0.0.1:{port}")
+            await self.ours.connect(f"tcp://127.0.0.1:{port}", handshake_timeout=self._patience)
             with trio.fail_after(PATIENCE):
                 return await listener.accept()
 
@@ -176,17 +190,35 @@ class Arena(Generic[Ours]):
 
 
 @contextlib.asynccontextmanager
-async def arena(ours: Ours, place: Place) -> AsyncIterator[Arena[Ours]]:
-    """Open a socket and give it a good peer; in the end, check."""
+async def arena(
+    ours: Ours, place: Place, *, handshake_timeout: float = USUAL
+) -> AsyncIterator[Arena[Ours]]:
+    """Open a socket and give it a good peer; in the end, check.
+
+    Args:
+        ours: The socket.
+        place: Which end bad peers are.
+        handshake_timeout: Of bad peers alone. A good one on a busy machine may need much longer
+            than a test wants to wait for a bad one.
+    """
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(ours)
         endpoint = await ours.bind("tcp://127.0.0.1:*")
+        door = await ours.bind("tcp://127.0.0.1:*", handshake_timeout=handshake_timeout)
         before = None
         if may_have_several(ours):
             before = await stack.enter_async_context(good_peer_of(ours))
             await before.connect(endpoint, wait=True)
             await ours.wait_for_peers()
-        stage = Arena(ours, endpoint, before, place, stack.enter_context(ours.events()))
+        stage = Arena(
+            ours,
+            endpoint,
+            before,
+            place,
+            stack.enter_context(ours.events()),
+            door,
+            handshake_timeout,
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stage.watch)
             await stage.begin()
@@ -211,7 +243,14 @@ class Outcome:
         return self.end.reason
 
 
-async def play(ours: Socket, place: Place, data: bytes, *, leave: bool = False) -> Outcome:
+async def play(
+    ours: Socket,
+    place: Place,
+    data: bytes,
+    *,
+    leave: bool = False,
+    handshake_timeout: float = USUAL,
+) -> Outcome:
     """Let a bad peer say its bytes, wait for the end of it, and check.
 
     Args:
@@ -219,8 +258,9 @@ async def play(ours: Socket, place: Place, data: bytes, *, leave: bool = False) 
         place: Which end the bad peer is.
         data: All that it says.
         leave: It closes the connection then; otherwise it waits for us to do so.
+        handshake_timeout: As for `arena`.
     """
-    async with arena(ours, place) as stage:
+    async with arena(ours, place, handshake_timeout=handshake_timeout) as stage:
         async with stage.bad_peer() as bad:
             await bad.say(data)
             if leave:

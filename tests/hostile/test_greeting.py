@@ -69,7 +69,7 @@ SILENT = [
 @pytest.mark.parametrize("case", SILENT, ids=lambda case: case.name)
 async def test_a_handshake_has_a_deadline(case: Bad, place: Place) -> None:
     """Who says too little is sent away when it passes."""
-    outcome = await play(Pull(linger=0, handshake_timeout=0.1), place, case.said)
+    outcome = await play(Pull(linger=0), place, case.said, handshake_timeout=0.1)
     assert outcome.reason == case.reason
 
 
@@ -83,7 +83,7 @@ async def test_b03_the_deadline_is_not_put_off_by_bytes(place: Place) -> None:
             await bad.say(bytes((byte,)))
             await trio.sleep(deadline / 20)  # the pace is the case
 
-    async with arena(Pull(linger=0, handshake_timeout=deadline), place) as stage:
+    async with arena(Pull(linger=0), place, handshake_timeout=deadline) as stage:
         async with stage.bad_peer() as bad, trio.open_nursery() as nursery:
             nursery.start_soon(dribble, bad)
             await bad.hear_all()
