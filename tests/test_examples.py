@@ -23,7 +23,7 @@ from tests.transports.over_tls import AUTHORITY
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: The example of a test shows two, that of serialising three.
 LONGER = {"test_shouting.py", "serialise.py"}
-SECONDS = 20
+SECONDS = 100
 #: Other processes are to import the trio_mq that is being tested, installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 
