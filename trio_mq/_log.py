@@ -126,7 +126,7 @@ LISTENING: Final = Record(
 LISTENING_STOPPED: Final = Record(
     "endpoints",
     _INFO,
-    "%s listens no more on %s",
+    "%s has stopped listening on %s",
     "A bound endpoint was unbound, or its socket closed.",
 )
 DIAL_FAILED: Final = Record(
@@ -140,7 +140,7 @@ RETRYING: Final = Record(
     "endpoints",
     _DEBUG,
     "%s dials %s again in %.3f s: %s",
-    "A connected endpoint makes a pause before it dials again.",
+    "A connected endpoint pauses before it dials again.",
 )
 BOUND_ELSEWHERE: Final = Record(
     "endpoints",
@@ -152,13 +152,13 @@ ACCEPT_FAILED: Final = Record(
     "endpoints",
     _WARNING,
     "%s on %s cannot accept connections: %s",
-    "The system has no more descriptors or memory; the socket tries again all the time.",
+    "The system has no descriptors or memory left; the socket goes on trying.",
 )
 LISTENER_BROKEN: Final = Record(
     "endpoints",
     _ERROR,
-    "%s on %s has a broken listener (%s): unbind it and bind it anew",
-    "A listener raised an error that will stay.",
+    "%s on %s has a broken listener (%s): unbind it and bind it again",
+    "A listener raised an error that is permanent.",
 )
 LISTENER_NOT_CLOSED: Final = Record(
     "endpoints",
@@ -172,7 +172,7 @@ LISTENER_NOT_CLOSED: Final = Record(
 ACCEPTED: Final = Record(
     "connections",
     _DEBUG,
-    "%s on %s accepted a connection of %s",
+    "%s on %s accepted a connection from %s",
     "Somebody connected; the handshake follows.",
 )
 CONNECTED: Final = Record(
@@ -191,8 +191,8 @@ MISBEHAVED: Final = Record(
     "connections",
     _WARNING,
     "%s ended its connection to %s (%s): %s%s",
-    "A peer broke ZMTP or exceeded a limit. At most a line a second of an endpoint; it says how "
-    "many were left out.",
+    "A peer broke ZMTP or exceeded a limit. At most a line a second for each endpoint; it says "
+    "how many were left out.",
 )
 CRASHED: Final = Record(
     "connections",
@@ -204,14 +204,14 @@ VANISHED: Final = Record(
     "connections",
     _WARNING,
     "%s gave up %s, which was silent: %d bytes that were written had not arrived",
-    "A peer vanished with what was under way to it.",
+    "A peer vanished, and with it what was on its way there.",
 )
 REFUSED: Final = Record(
     "connections",
     _WARNING,
     "%s: %s%s",
-    "Somebody connected, and the handshake failed. At most a line a second of an endpoint; it says "
-    "how many were left out.",
+    "Somebody connected, and the handshake failed. At most a line a second for each endpoint; "
+    "it says how many were left out.",
 )
 HANDSHAKE_ENDED: Final = Record(
     "connections",
@@ -227,13 +227,13 @@ DROPPED: Final = Record(
     "messages",
     _WARNING,
     "%s dropped %d %s: %s%s; statistics() has them by peer",
-    "Messages went no further that somebody misses. At most a line a second of a socket.",
+    "Messages were lost that somebody will miss. At most a line a second for each socket.",
 )
 LEFT_BEHIND: Final = Record(
     "messages",
     _INFO,
     "%s dropped %d %s: %s%s; statistics() has them by peer",
-    "Messages went no further because those who were to get them have left.",
+    "Messages went no further because the peers that they were for have left.",
 )
 UNDELIVERED: Final = Record(
     "messages",
@@ -263,8 +263,8 @@ SUBSCRIBED: Final = Record(
 UNSUBSCRIBED: Final = Record(
     "messages",
     _DEBUG,
-    "%s: %s wants %s no more",
-    "A peer wants a topic no more, or left.",
+    "%s: %s no longer wants %s",
+    "A peer no longer wants a topic, or left.",
 )
 
 # -- requests --
@@ -274,7 +274,7 @@ REQUEST_GIVEN_UP: Final = Record(
     _WARNING,
     "%s gave up a request that nobody could get: %s%s",
     "A call was cancelled, often by a time-out, while nobody was connected. The line has the last "
-    "error of the endpoint. At most a line a second of a socket.",
+    "error of the endpoint. At most a line a second for each socket.",
 )
 REPLY_ASTRAY: Final = Record(
     "requests",
@@ -296,13 +296,13 @@ AUTHENTICATOR_FAILED: Final = Record(
     "auth",
     _ERROR,
     "%s%s",
-    "An authenticator raised an error, which refuses whom it was asked about. At most a line a "
-    "second of an endpoint; it says how many were left out.",
+    "An authenticator raised an error, so the peer is refused. At most a line a second for each "
+    "endpoint; it says how many were left out.",
 )
 WATCH_ENDED: Final = Record(
     "auth",
     _ERROR,
-    "%s watches no more: what it revokes now ends no connection",
+    "%s has stopped watching: what it revokes now ends no connection",
     "The ``watch`` of an authenticator raised an error.",
 )
 NO_KEY_IS_GOOD: Final = Record(
@@ -336,7 +336,7 @@ WIRE_IN: Final = Record(
     "wire",
     _DEBUG,
     "%s < %s",
-    "A frame arrived. Asked for when a connection begins, so turn it on before.",
+    "A frame arrived. Connections look at the level when they begin, so set it before.",
 )
 WIRE_OUT: Final = Record(
     "wire",

@@ -536,7 +536,7 @@ async def test_a_watch_that_fails_ends_no_socket(caplog: pytest.LogCaptureFixtur
         await both.pull.wait_for_peers()
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
-    assert "watches no more" in record.getMessage()
+    assert "has stopped watching" in record.getMessage()
 
 
 # -- a handler of ZAP ------------------------------------------------------------------------------
