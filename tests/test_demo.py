@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 TERMINAL = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "100"}
 COMMAND = [sys.executable, "-m", "parallel_pipeline"]
-SECONDS = 50
+SECONDS = 100
 FILES = 40
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -54,6 +55,18 @@ def test_a_command_that_fails_declines(place: str) -> None:
         assert finish(dealer, b"\tbad\n\tgood\n")[:2] == (0, b"\tfine\n")
         status, _, errors = finish(rep)
     assert (status, "ended with 1: no reply" in errors) == (0, True)
+
+
+def test_as_many_commands_run_at_once_as_jobs(place: str, tmp_path: Path) -> None:
+    """Each of two waits for what the other one says, which only comes when both run."""
+    for name in ("left", "right"):
+        os.mkfifo(tmp_path / name)
+    command = f"cd {tmp_path}; read mine theirs; echo $mine > $mine & cat $theirs"
+    with running("rep", "-b", place, "--exec", command, "--jobs", "2", "-n", "2") as rep:
+        with running("dealer", "-c", place, "-n", "2") as dealer:
+            answers = finish(dealer, b"\tleft right\n\tright left\n")
+        assert (answers[0], sorted(answers[1].split())) == (0, [b"left", b"right"])
+        assert finish(rep)[:2] == (0, b"")
 
 
 def test_an_echo_prints_what_it_echoes(place: str) -> None:

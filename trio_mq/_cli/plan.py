@@ -32,6 +32,8 @@ class Plan:
     to: bytes | None = None
     echo: bool = False
     command: str | None = None
+    #: Commands that may run at once.
+    jobs: int = 1
     wait_peers: int = 0
     verbose: bool = False
 

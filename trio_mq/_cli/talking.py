@@ -21,6 +21,7 @@ from trio_mq import (
     Receiver,
     Rep,
     Req,
+    Request,
     Retrying,
     Router,
     Sender,
@@ -175,7 +176,10 @@ async def _ask_all(plan: Plan, socket: Socket) -> None:
 
 
 async def _answer_all(plan: Plan, socket: Socket) -> None:
-    if isinstance(socket, Router) and not (plan.echo or plan.command):
+    if plan.command is not None and not (plan.echo or plan.payload):
+        await _run_all(plan, plan.command, socket)
+        return
+    if isinstance(socket, Router) and not plan.echo:
         await _both(plan, socket)
         return
     receiver, sender = _receiver(socket), _sender(socket)
@@ -186,14 +190,10 @@ async def _answer_all(plan: Plan, socket: Socket) -> None:
             request = await receiver.receive()
         number += 1
         envelope, body = _parted(socket, request)
-        if answers.shows:
-            await output.put([request])
+        await output.put([request])
         reply = await answers.to(body)
-        if reply is not None:
-            with plan.patience(socket, "sending the reply"):
-                await sender.send([*envelope, *reply])
-        elif isinstance(socket, Rep):
-            socket.discard()
+        with plan.patience(socket, "sending the reply"):
+            await sender.send([*envelope, *reply])
     with plan.patience(socket, "writing the last reply"):
         await sender.drain()
 
@@ -210,30 +210,54 @@ def _parted(socket: Socket, request: Message) -> tuple[Frames, Frames]:
 
 
 class _Answers:
-    """Where replies come from: the request itself, a text, what a command prints, or stdin."""
+    """Where replies come from: the request itself, a text, or stdin."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._stdin = Input(plan.format_)
 
-    @property
-    def shows(self) -> bool:
-        """Requests are printed, so that somebody can answer them or watch."""
-        return self._plan.command is None
-
-    async def to(self, body: Frames) -> Frames | None:
-        """Return the reply; ``None`` declines the request."""
+    async def to(self, body: Frames) -> Frames:
+        """Return the reply."""
         plan = self._plan
         if plan.echo:
             return body
         if plan.payload is not None:
             return plan.payload
-        if plan.command is not None:
-            return await _run(plan.command, body, plan)
         reply = await self._stdin.next()
         if reply is None:
             raise Stop(Exit.DONE)
         return reply
+
+
+async def _run_all(plan: Plan, command: str, socket: Socket) -> None:
+    """Let commands answer, as many at once as the user said; other requests wait in line."""
+    assert isinstance(socket, (Rep, Router))  # noqa: S101  # by the table of roles
+    slots, requests = trio.Semaphore(plan.jobs), socket.requests()
+    number, late = 0, None
+    async with trio.open_nursery() as nursery:
+        while plan.count is None or number < plan.count:
+            await slots.acquire()
+            try:
+                with plan.patience(socket, "the next request"):
+                    request = await anext(requests)
+            except Stop as stop:
+                late = stop  # commands that run may finish
+                break
+            nursery.start_soon(_run_one, plan, command, request, slots)
+            number += 1
+    with plan.patience(socket, "writing the last reply"):
+        await socket.drain()
+    if late is not None:
+        raise late
+
+
+async def _run_one(plan: Plan, command: str, request: Request, slots: trio.Semaphore) -> None:
+    reply = await _run(command, request.message, plan)
+    if reply is None:
+        request.decline()
+    else:
+        await request.reply(reply)
+    slots.release()
 
 
 async def _run(command: str, body: Frames, plan: Plan) -> Frames | None:

@@ -30,6 +30,7 @@ _ABOUT: Final = {
         "Answer: with the same (--echo), a text (-D), a command (--exec), or what stdin says.",
         "trio-mq rep -b tcp://127.0.0.1:5555 --echo",
         "trio-mq rep -b tcp://127.0.0.1:5555 --exec 'tr a-z A-Z'",
+        "trio-mq rep -b tcp://127.0.0.1:5555 --exec 'sleep 1; date' --jobs 20",
     ),
     _T.DEALER: (
         "Send and receive side by side, with peers in turn.",
@@ -108,6 +109,13 @@ _answers: Final = arguments.all_of(
         metavar="CMD",
         help="Answer with what CMD prints; it reads the request.",
     ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="How many of CMD may run at once; replies come as they are ready.",
+    ),
 )
 _topics: Final = click.option(
     "-s",
@@ -135,6 +143,7 @@ class _Given(TypedDict):
     wait_peers: int
     echo: NotRequired[bool]
     command: NotRequired[str | None]
+    jobs: NotRequired[int]
     topics: NotRequired[Sequence[str]]
     to: NotRequired[str | None]
     identity: str | None
@@ -208,6 +217,7 @@ def _plan(kind: SocketType, given: _Given) -> Plan:
         to=None if to is None else to.encode(),
         echo=given.get("echo", False),
         command=given.get("command"),
+        jobs=given.get("jobs", 1),
         wait_peers=given["wait_peers"],
         verbose=given["verbose"],
     )
