@@ -56,7 +56,11 @@ LESS: Final = (0.0, 1.0)
 SMALL, LARGE = "push-pull/tcp/16", "push-pull/tcp/1048576"
 CLAIMS: Final = [
     Claim(
-        README, "ten times pyzmq's asyncio for small messages", SMALL, "pyzmq_asyncio", at_least(10)
+        README,
+        "ten times as fast as pyzmq's asyncio for small messages",
+        SMALL,
+        "pyzmq_asyncio",
+        at_least(10),
     ),
     Claim(
         README,
@@ -66,7 +70,7 @@ CLAIMS: Final = [
         at_least(1),
         ours="trio_mq_many",
     ),
-    Claim(README, "and for large ones", LARGE, "pyzmq_blocking", at_least(1)),
+    Claim(README, "and for large messages", LARGE, "pyzmq_blocking", at_least(1)),
     Claim(README, "Single round trips still cost more", "req-rep/one", "pyzmq_blocking", LESS),
     Claim(FRONT, "Single round trips cost more", "req-rep/one", "pyzmq_blocking", LESS),
     Claim(PERFORMANCE, "runs at 0.6 of pyzmq's blocking", SMALL, "pyzmq_blocking", about(0.6)),
