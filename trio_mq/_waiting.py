@@ -249,9 +249,10 @@ class TimeSlice:
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
-        #: The processor's time, to be patient with peers that may be waiting for the processor too.
-        self.processor: Callable[[], float] = thread_time
         """Where the slice reads the time; if that is a constant, only the count decides."""
+
+        self.processor: Callable[[], float] = thread_time
+        """The processor's time: a peer that lags may be waiting for the processor, as we may."""
 
         self._mode: CheckpointMode = "sliced"
         self.left = _SLICE_MESSAGES
@@ -318,8 +319,8 @@ def set_checkpoint_mode(mode: CheckpointMode) -> None:
     """Choose when calls of this trio run that need not wait yield to the scheduler.
 
     ``"sliced"``, the default, yields once per 64 messages or 1 ms over all sockets of the run.
-    ``"always"`` yields in every call, as trio's own operations do: for tests
-    that use `trio.testing.assert_checkpoints`. Every call notices cancellation in both modes.
+    ``"always"`` yields in every call, as trio's own operations do: for tests that use
+    `trio.testing.assert_checkpoints`. Every call notices cancellation in both modes.
 
     Raises:
         ValueError: The mode is neither of the two.
