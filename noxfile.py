@@ -179,9 +179,9 @@ def fuzz(session: nox.Session) -> None:
     """
     feed_chance(session, FUZZ_SECONDS)
     # Thousands of examples take longer than the guard of ordinary tests lets one take.
-    patient = ("-o", "faulthandler_timeout=1800")
+    patient = ("-o", "faulthandler_timeout=12000")
     thorough = ("-m", "fuzz", "--hypothesis-profile=thorough")
-    session.run("pytest", *patient, *thorough, *session.posargs)
+    session.run("pytest", *patient, *thorough, *(session.posargs or ["-n", "auto"]))
 
 
 @nox.session(requires=["build"])
@@ -218,6 +218,15 @@ def coverage(session: nox.Session) -> None:
     chdir_to_tests(session)
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
+
+
+@nox.session(requires=["build"])
+def coverage_of_zmtp(session: nox.Session) -> None:
+    """See that the tests of the protocol alone reach every line and branch of it."""
+    install(session, "tests")
+    chdir_to_tests(session)
+    session.run("coverage", "run", "--source=trio_mq.zmtp", "-m", "pytest", "tests/zmtp")
+    session.run("coverage", "report", "--fail-under=100")
 
 
 @nox.session(requires=["build"])
