@@ -17,7 +17,7 @@ from trio_mq.auth.__main__ import main
 def test_it_runs_as_a_program() -> None:
     """And says what it made, for programs."""
     arguments = [sys.executable, "-m", "trio_mq.auth", "--json"]
-    done = subprocess.run(arguments, check=True, capture_output=True, timeout=30)
+    done = subprocess.run(arguments, check=True, capture_output=True, timeout=100)
     said = json.loads(done.stdout)
     assert auth.CurveKeys(**said).public == said["public"]
     assert done.stderr == b""

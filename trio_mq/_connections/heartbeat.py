@@ -8,7 +8,9 @@ patience after a PING of ours.
 *Silence and death.* A program that does not answer may be dead, or busy: libzmq stops reading when
 its queue is full, and then reads no PING either. So one rule (`_is_silent`) decides for all:
 
-* If its kernel owes us an acknowledgement for all that time, it is gone. (`Vital`)
+* If its kernel owes us an acknowledgement for all that time, it is gone. (`Vital`) What it owes may
+  have been sent just before we looked, such as the probe of a shut window, and the answer may be on
+  its way: so it gets a second more.
 * If its kernel has acknowledged, its program exists, since a program that ends takes its
   connections with it. That is enough to keep a place that somebody else claims (`shows_life`).
 * A heartbeat asks for more: the program has to answer. It may be behind with its reading as long as
@@ -47,6 +49,9 @@ _CLOSEST_PINGS: Final = 0.02
 _CLOSEST_QUESTIONS: Final = 0.25
 #: Seconds between two looks at the other kernel while a sign of life is waited for.
 _LOOK: Final = 0.05
+#: Seconds for the other kernel's answer to what was sent just before we looked: TCP's own patience
+#: with a host whose distance it does not know yet (RFC 6298, section 2).
+_ANSWER: Final = 1.0
 #: Seconds after which a peer that seems busy is judged again, at most.
 _NEXT_VERDICT: Final = 1.0
 #: PINGs without a PONG whose place among the messages is remembered.
@@ -145,6 +150,8 @@ class Heartbeat:
         self._read = 0
         #: When a peer that seems busy is judged again.
         self._reprieve = -math.inf
+        #: When its kernel was first found to owe us an answer, which may be on its way.
+        self._doubted: float | None = None
         self._changed = trio.Event()
         #: Whether a PING of ours is due, and the context of the last one that was written.
         self._ping_due = False
@@ -157,7 +164,7 @@ class Heartbeat:
     def heard(self) -> None:
         """Bytes arrived."""
         self._heard = trio.current_time()
-        self._unanswered = None
+        self._unanswered = self._doubted = None
         for life in self._lives:
             life.set()
 
@@ -228,19 +235,25 @@ class Heartbeat:
         began = trio.current_time()
         life = trio.Event()
         self._lives.add(life)
-        asked = False
         try:
-            with trio.move_on_after(seconds):
-                while not (life.is_set() or self._acknowledged_since(began)):
-                    if not asked and trio.current_time() >= self._next_question:
-                        asked = True
-                        self._next_question = trio.current_time() + _CLOSEST_QUESTIONS
-                        self._ping()
-                    with trio.move_on_after(_LOOK):
-                        await life.wait()
+            await self._look_for_life(life, began, seconds)
+            if self._stream.vital(seconds) is Vital.SILENT:
+                await self._look_for_life(life, began, _ANSWER)
         finally:
             self._lives.discard(life)
         return not self._over and (life.is_set() or self._may_live(seconds))
+
+    async def _look_for_life(self, life: trio.Event, began: float, seconds: float) -> None:
+        """Ask once, and look for an answer or an acknowledgement."""
+        asked = False
+        with trio.move_on_after(seconds):
+            while not (life.is_set() or self._acknowledged_since(began)):
+                if not asked and trio.current_time() >= self._next_question:
+                    asked = True
+                    self._next_question = trio.current_time() + _CLOSEST_QUESTIONS
+                    self._ping()
+                with trio.move_on_after(_LOOK):
+                    await life.wait()
 
     @property
     def peer_pings(self) -> bool:
@@ -328,9 +341,22 @@ class Heartbeat:
             return False
         if now >= self._heard + self._remote_ttl or not self._is_behind():
             return True
-        if self._stream.vital(self._timeout) in (Vital.SILENT, Vital.UNKNOWN):
-            return True
-        self._reprieve = now + min(self._timeout, _NEXT_VERDICT)
+        return self._is_gone(now)
+
+    def _is_gone(self, now: float) -> bool:
+        """Tell whether the other kernel is silent, too; if not, say when it is judged again."""
+        doubted = self._doubted
+        match self._stream.vital(self._timeout if doubted is None else now - doubted):
+            case Vital.UNKNOWN:
+                return True
+            case Vital.SILENT if doubted is not None:
+                return True
+            case Vital.SILENT:
+                self._doubted = now
+                self._reprieve = now + _ANSWER
+            case Vital.SPOKE | Vital.OWES_NOTHING:
+                self._doubted = None
+                self._reprieve = now + min(self._timeout, _NEXT_VERDICT)
         return False
 
     def _is_behind(self) -> bool:
