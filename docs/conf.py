@@ -256,7 +256,9 @@ def show_commands() -> None:
     codes = importlib.import_module("trio_mq._cli.outcome").CODES
     table = importlib.import_module("trio_mq._cli.formats").__doc__ or ""
     verbs: list[str] = []
-    for name, command in sorted(group.commands.items()):
+    root = click.Context(group)
+    for name in group.list_commands(root):
+        command = group.get_command(root, name)
         context = click.Context(command, info_name=f"trio-mq {name}", terminal_width=96)
         shown = [f"   {line}".rstrip() for line in command.get_help(context).splitlines()]
         verbs += [name, "~" * len(name), "", ".. code-block:: text", "", *shown, ""]

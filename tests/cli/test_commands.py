@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -15,7 +16,8 @@ from trio_mq import SocketType
 from trio_mq._cli.commands import group
 from trio_mq._cli.outcome import CODES, Exit
 
-VERBS = sorted(group.commands)
+ROOT = click.Context(group)
+VERBS = group.list_commands(ROOT)
 
 
 def shown(*arguments: str) -> str:
@@ -43,7 +45,9 @@ def test_each_verb_has_examples_that_are_real(verb: str) -> None:
         _, _, ours = line.partition(f"trio-mq {verb}")
         words = ours.partition("|")[0].partition(">")[0].split()
         options = [word for word in words if word.startswith("-") and not word[1:].isdigit()]
-        known = {name for parameter in group.commands[verb].params for name in parameter.opts}
+        command = group.get_command(ROOT, verb)
+        assert command is not None
+        known = {name for parameter in command.params for name in parameter.opts}
         assert set(options) <= known, line
 
 
@@ -139,6 +143,31 @@ def test_the_library_does_not_load_the_command() -> None:
         timeout=SECONDS,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("verb", "most"), [("version", 75), ("keygen", 80), ("req", 185), ("probe", 160)]
+)
+def test_a_verb_loads_what_it_needs_and_no_other_verb(verb: str, most: int) -> None:
+    """Each module costs time before the first message: of ours, all verbs together load 190."""
+    program = (
+        "import sys, click\n"
+        "from trio_mq._cli.commands import group\n"
+        f"group.get_command(click.Context(group), {verb!r})\n"
+        "print(*[name for name in sys.modules if name.startswith('trio_mq')])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=True,
+        env=ENVIRONMENT,
+        text=True,
+        timeout=SECONDS,
+    )
+    loaded = done.stdout.split()
+    verbs = {"bench_peers", "cheat", "keys", "probing", "relay", "tape", "verbs", "watching"}
+    assert len([name for name in verbs if f"trio_mq._cli.{name}" in loaded]) == 1
+    assert len(loaded) <= most, loaded
 
 
 def test_the_entry_point_is_installed_as_a_command() -> None:

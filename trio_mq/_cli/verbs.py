@@ -235,4 +235,4 @@ def _payload(format_: Format, data: str | None, file: Path | None) -> list[bytes
     return arguments.checked(lambda: format_.decode(data.encode("utf-8", "surrogateescape")))
 
 
-COMMANDS: Final = [_verb(kind) for kind in SocketType]
+COMMANDS: Final = {kind.value.lower(): _verb(kind) for kind in SocketType}
