@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import runpy
 import shutil
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
@@ -42,20 +44,35 @@ async def redis(folder: Path) -> AsyncIterator[None]:
         yield
 
 
-async def hand_in(folder: Path, tasks: set[str]) -> None:
+async def hand_in(folder: Path, tasks: Iterable[str]) -> None:
     """Ask until each task was taken."""
     always = trio_mq.Retry(attempts=None, patience=5)
     async with trio_mq.Req(connect=f"ipc://{folder}/new") as new:
-        for task in sorted(tasks):
+        for task in tasks:
             await new.request(task.encode(), retry=always)
 
 
-async def note(worker: Program, done: trio.MemorySendChannel[str]) -> None:
-    """Pass on what a worker says that it has done."""
-    while True:
-        _, _, task = (await worker.line()).partition(" has done ")
-        if task:  # and not a line of the log
-            await done.send(task)
+class Log:
+    """Who has done what, as the workers say it."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, Program] = {}
+        self._news = trio.Condition()
+
+    async def read(self, worker: Program) -> None:
+        """Note what a worker says, and pass over its log."""
+        while True:
+            _, _, task = (await worker.line()).partition(" has done ")
+            if task:
+                async with self._news:
+                    self.done.setdefault(task, worker)
+                    self._news.notify_all()
+
+    async def wait_for(self, tasks: Collection[str], count: int, by: Program | None = None) -> None:
+        """Wait until so many of the tasks were done, by somebody or by that worker."""
+        async with self._news:
+            while sum(by in {None, self.done[task]} for task in tasks if task in self.done) < count:
+                await self._news.wait()
 
 
 async def wait_until_struck_off(folder: Path) -> None:
@@ -67,15 +84,10 @@ async def wait_until_struck_off(folder: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 async def test_no_task_is_lost_when_the_queue_or_a_worker_is_killed(tmp_path: Path) -> None:
-    """Each is done, at least once; the queue knows it when it is started again."""
-    tasks = {f"{number:03}" for number in range(100)}
-    seen: set[str] = set()
-    send_done, receive_done = trio.open_memory_channel[str](0)
-
-    async def wait_for(count: int) -> None:
-        while len(seen) < count:
-            seen.add(await receive_done.receive())
-
+    """Each is done, at least once; the worker has some in hand, and the queue is started again."""
+    log = Log()
+    first, last = ([f"{name} {number}" for number in range(30)] for name in ("first", "last"))
+    between = (f"between {number}" for number in itertools.count())
     with trio.fail_after(SECONDS):
         async with (
             redis(tmp_path),
@@ -84,18 +96,24 @@ async def test_no_task_is_lost_when_the_queue_or_a_worker_is_killed(tmp_path: Pa
             trio.open_nursery() as nursery,
         ):
             for worker in (ada, grace):
-                nursery.start_soon(note, worker, send_done)
+                nursery.start_soon(log.read, worker)
             async with running(*durable("queue", tmp_path)) as queue:
-                nursery.start_soon(hand_in, tmp_path, tasks)
-                await wait_for(20)
+                nursery.start_soon(hand_in, tmp_path, first)
+                await log.wait_for(first, 10)
                 await queue.kill()
             async with running(*durable("queue", tmp_path)):
-                await wait_for(40)
+                await log.wait_for(first, len(first))
+                while ada not in {log.done.get(task) for task in log.done if "between" in task}:
+                    task = next(between)
+                    await hand_in(tmp_path, [task])
+                    await log.wait_for([task], 1)
+                ada.process.send_signal(signal.SIGSTOP)  # it is given tasks, and can't do them
+                await hand_in(tmp_path, last)
+                await log.wait_for(last, 5, by=grace)
                 await ada.kill()
-                await wait_for(len(tasks))
+                await log.wait_for(last, len(last))
                 await wait_until_struck_off(tmp_path)
             nursery.cancel_scope.cancel()
-    assert seen == tasks
 
 
 # -- many processes on one port --
