@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+import attrs
 import generated
 import pytest
 import zmq
 from drawing import draw
 
 import trio_mq
-from trio_mq import DropReason, ProtocolFault, _contract
+from trio_mq import DropReason, Options, ProtocolFault, _contract
 from trio_mq._pyzmq_names import METHODS, OPTIONS
 
 ROOT: Final = Path(__file__).parent.parent
@@ -143,3 +144,79 @@ def test_what_cannot_be_drawn_is_named(text: str, says: str) -> None:
     """The build of the documentation shows it with its line."""
     with pytest.raises(ValueError, match=says):
         draw(text.splitlines(), "")
+
+
+# -- errors, and the cheat sheet --
+
+
+def shape(text: str) -> str:
+    """Return a text with ``#`` for its numbers, for a command's name, and for what is filled in."""
+    return re.sub(r"\{[^{}]*\}|\d+|READY", "#", " ".join(text.split()))
+
+
+def texts() -> Iterator[str]:
+    """Yield every text in the source of the library."""
+    for path in Path(trio_mq.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Constant(value=str(text)):
+                    yield shape(text)
+                case ast.JoinedStr(values=parts):
+                    pieces = [part.value if isinstance(part, ast.Constant) else 0 for part in parts]
+                    yield shape("".join(map(str, pieces)))
+
+
+ERRORS: Final = (ROOT / "docs" / "reference" / "errors.rst").read_text("utf-8")
+REMEDIES: Final = ERRORS[ERRORS.index("What to do about it") :]
+
+
+def test_what_the_page_of_errors_quotes_is_what_errors_say() -> None:
+    """Somebody who looks for a text has to find it there."""
+    quoted = [shape(text) for text in re.findall(r'"([^"]+)"', REMEDIES)]
+    said = list(texts())
+    assert len(quoted) > 12
+    assert [text for text in quoted if not any(text in each for each in said)] == []
+
+
+CHEAT_SHEET: Final = (ROOT / "docs" / "start" / "cheat_sheet.rst").read_text("utf-8")
+#: What the names in the cheat sheet are.
+ACTORS: Final = {
+    "push": trio_mq.Push,
+    "pull": trio_mq.Pull,
+    "req": trio_mq.Req,
+    "rep": trio_mq.Rep,
+    "pub": trio_mq.Pub,
+    "sub": trio_mq.Sub,
+    "router": trio_mq.Router,
+    "sock": trio_mq.Pair,
+    "peer": trio_mq.Peer,
+    "message": trio_mq.Message,
+    "trio_mq": trio_mq,
+}
+
+
+def test_the_cheat_sheet_names_what_there_is() -> None:
+    """Each attribute of each name in it exists, and so does each option with a value."""
+    code = " ".join(re.findall(r"``([^`]+)``", CHEAT_SHEET))
+    named = {(who, what) for who, what in re.findall(r"\b([a-z_]+)\.(\w+)", code) if who in ACTORS}
+    assert len(named) > 30
+    assert [(who, what) for who, what in named if not hasattr(ACTORS[who], what)] == []
+    _, _, used = CHEAT_SHEET.partition("Options that are used most")
+    options = re.findall(r"``(\w+)=", used)
+    assert len(options) >= 9
+    assert [name for name in options if name not in attrs.fields_dict(Options)] == []
+
+
+def test_pictures_are_drawn_and_not_typed() -> None:
+    """What is typed is clipped on a narrow page."""
+    pages = [path for path in (ROOT / "docs").rglob("*.rst") if path.parent.name != "_generated"]
+    typed = [path.name for path in pages if re.search(r"[─│┌┐└┘╭╮]|\+--", path.read_text("utf-8"))]
+    assert (len(pages) > 60, typed) == (True, [])
+
+
+def test_the_front_page_shows_code_a_picture_the_reasons_and_the_speed() -> None:
+    """What somebody wants to know within a minute."""
+    front = (ROOT / "docs" / "index.rst").read_text("utf-8")
+    for shown in ("examples/hello.py", ".. diagram::", "push-pull-tcp-16.svg", "pip install"):
+        assert shown in front
+    assert len(re.findall(r"^\* \*\*", front, re.MULTILINE)) == 4
