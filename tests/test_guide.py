@@ -12,6 +12,8 @@ import trio.testing
 import zmq
 from zmq.log.handlers import PUBHandler
 
+import trio_mq
+
 GUIDE: Final = Path(__file__).parent.parent / "examples" / "guide"
 PAGES: Final = "\n".join(
     path.read_text("utf-8") for path in (GUIDE.parent.parent / "docs" / "guide").glob("*.rst")
@@ -81,6 +83,27 @@ async def test_a_program_prints_what_it_should(
     assert (sorted(printed) if isinstance(expected, set) else printed) == (
         sorted(expected) if isinstance(expected, set) else expected
     )
+
+
+async def test_a_simple_pirate_survives_the_death_of_a_worker(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It had the question in hand; the client asks again, and another worker answers."""
+    program = runpy.run_path(str(GUIDE / "broker.py"))
+    retry = trio_mq.Retry(attempts=2, patience=5)
+
+    async def die() -> None:
+        with trio.move_on_after(2):
+            await program["work"]("slow", 1000)
+
+    with trio.fail_after(1000):
+        async with trio.open_nursery() as nursery, trio_mq.Req(connect=program["FRONT"]) as req:
+            nursery.start_soon(program["broker"])
+            nursery.start_soon(die)
+            await trio.sleep(1)  # the slow one waits, and gets the question
+            nursery.start_soon(program["work"], "quick", 0.1)
+            assert await req.request(b"task", retry=retry) == b"task by quick"
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_request_survives_the_store(
