@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import pytest
 import trio
 import trio.testing
 
+from tests.property.pipes import Books, lend, new_pipe
 from tests.spec.meeting import eventually
 from trio_mq import Rep, Req, Router
+from trio_mq._patterns.reach import Reach
+from trio_mq._pipes.pipe import Pipe
 from trio_mq.testing import assert_nothing_lost
 
 Service: TypeAlias = Rep | Router
@@ -151,3 +154,63 @@ async def test_a_request_that_waits_for_a_service_that_is_down_keeps_its_turn() 
             for request in taken:
                 await request.reply(b"re " + bytes(request.message))
         assert await req.receive() == b"re first"
+
+
+# -- the decisions alone --
+
+
+def pipes(reach: Reach, *states: Literal["up", "down"]) -> list[Pipe]:
+    """Return a pipe for each word, attached, and with a connection if it is up."""
+    made = [new_pipe(Books()) for _ in states]
+    for pipe, state in zip(made, states, strict=True):
+        if state == "up":
+            lend(pipe)
+        reach.attach(pipe)
+    return made
+
+
+def test_the_first_connection_sends_the_others_away() -> None:
+    """And nobody is sent away before there is one."""
+    reach = Reach()
+    first, second, third = pipes(reach, "down", "down", "down")
+    lend(second)
+    change = reach.arrive(second)
+    assert (change.away, change.back) == ((first, third), ())
+    assert [reach.is_away(pipe) for pipe in (first, second, third)] == [True, False, True]
+
+
+def test_another_connection_brings_its_own_endpoint_back_alone() -> None:
+    """The others have none still."""
+    reach = Reach()
+    _, second, third = pipes(reach, "up", "down", "down")
+    lend(third)
+    change = reach.arrive(third)
+    assert (change.away, change.back) == ((), (third,))
+    assert reach.is_away(second)
+
+
+def test_a_connection_that_is_lost_sends_its_endpoint_away_while_there_is_another() -> None:
+    """Its requests go where somebody is."""
+    reach = Reach()
+    first, _ = pipes(reach, "up", "up")
+    change = reach.leave(first)
+    assert (change.away, change.back) == ((first,), ())
+
+
+def test_the_loss_of_the_last_connection_brings_everybody_back() -> None:
+    """Whoever comes first gets what waits, and the lost one is as good as any."""
+    reach = Reach()
+    first, second = pipes(reach, "up", "down")
+    change = reach.leave(first)
+    assert (change.away, change.back) == ((), (second,))
+    assert not reach.is_away(first)
+
+
+def test_an_endpoint_that_is_taken_away_counts_as_lost() -> None:
+    """If it was the last with a connection, the others come back; if not, nothing changes."""
+    reach = Reach()
+    first, second, third = pipes(reach, "up", "up", "down")
+    change = reach.detach(first)
+    assert (change.away, change.back) == ((), ())
+    change = reach.detach(second)
+    assert (change.away, change.back) == ((), (third,))
