@@ -206,3 +206,21 @@ def test_only_an_authenticator_that_was_not_started_will_do() -> None:
         started.stop()
         started.context.term()
     assert "Authenticator" in repr(auth.from_pyzmq(started))
+
+
+async def test_an_authenticator_that_is_started_afterwards_lets_nobody_in() -> None:
+    """Its answers go to its socket, of which its own thread may be reading."""
+    theirs = zmq.auth.Authenticator(zmq.Context())
+    theirs.configure_curve(location=zmq.auth.CURVE_ALLOW_ANY)
+    ours = auth.from_pyzmq(theirs)
+    request = auth.Request(mechanism="CURVE", public_key=KEYS.public)
+    assert isinstance(await ours(request), auth.Granted)
+    theirs.start()
+    try:
+        with pytest.raises(RuntimeError, match="was started or stopped"):
+            await ours(request)
+    finally:
+        theirs.stop()
+        theirs.context.term()
+    with pytest.raises(RuntimeError, match="was started or stopped"):
+        await ours(request)

@@ -41,6 +41,8 @@ class _Adapted:
         return f"from_pyzmq({self._authenticator!r})"
 
     async def __call__(self, request: Request) -> Verdict:
+        if self._authenticator.zap_socket is not self._replies:
+            raise RuntimeError(f"{self._authenticator!r} was started or stopped: it answers others")
         request_id = b"%d" % next(self._numbers)
         answer = self._authenticator.handle_zap_message(encode_request(request, request_id))
         # Before pyzmq 25 it was an ordinary method.
