@@ -68,7 +68,7 @@ def is_whole(options: argparse.Namespace) -> bool:
 def plan_for(options: argparse.Namespace, earlier: Report | None) -> Plan:
     """Return how thorough this run is."""
     # A check decides something, so it takes longer than a look.
-    repetitions, seconds = (5, 0.3) if options.check else (3, 0.15) if options.quick else (5, 0.3)
+    repetitions, seconds = (5, 0.3) if options.check else (3, 0.15) if options.quick else (5, 0.25)
     return Plan(
         repetitions=options.repetitions or repetitions,
         seconds=options.seconds or seconds,
