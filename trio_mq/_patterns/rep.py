@@ -12,6 +12,7 @@ connection (`trio_mq._connections.watch`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trio_mq._errors import StateError
@@ -110,6 +111,12 @@ class RepPattern(ServicePattern):
         super().close(closed)
         self._closing = True
         self._stand_in.recall()
+
+    def faults(self) -> Iterator[str]:
+        """Say what must not be between two steps of tasks; the debug mode asks."""
+        yield from super().faults()
+        if self._read is not None:
+            yield f"a request of {self._read[0]!r} was read, and is neither taken nor queued"
 
     # -- one request at a time --
 
