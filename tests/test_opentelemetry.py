@@ -1,13 +1,17 @@
-"""Traces go along with messages only where both ends want that."""
+"""Traces go along with messages only where both ends want that, and durations are recorded."""
 
 from __future__ import annotations
 
 import pytest
+import trio
+import trio.testing
 from opentelemetry import propagate, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
-from trio_mq import Pull, Push
-from trio_mq.opentelemetry import with_trace, without_trace
+from trio_mq import Pull, Push, Rep, Req, Request
+from trio_mq.opentelemetry import Durations, with_trace, without_trace
 
 
 async def test_a_trace_goes_along_and_is_taken_off_again() -> None:
@@ -51,3 +55,63 @@ def test_the_format_is_that_of_the_propagator() -> None:
     """Set for the whole program, as elsewhere."""
     fields = propagate.get_global_textmap().fields
     assert "traceparent" in fields
+
+
+def recorded(reader: InMemoryMetricReader) -> list[tuple[str, str, str, int, float]]:
+    """Return name, operation, error, count and seconds of each histogram that was recorded."""
+    data = reader.get_metrics_data()
+    assert data is not None
+    found: list[tuple[str, str, str, int, float]] = []
+    for resource in data.resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.data.data_points:
+                    assert isinstance(point, HistogramDataPoint)
+                    about = dict(point.attributes or {})
+                    assert about["messaging.system"] == "zeromq"
+                    assert about["messaging.destination.name"] == "inproc://timed"
+                    operation = str(about["messaging.operation.name"])
+                    error = str(about.get("error.type", ""))
+                    found.append((metric.name, operation, error, point.count, round(point.sum, 6)))
+    return sorted(found)
+
+
+async def test_durations_of_calls_and_of_handlers(autojump_clock: trio.testing.MockClock) -> None:
+    """An async handler, a plain one, and one that fails; and the call that was cancelled for it."""
+
+    async def answer(request: Request) -> bytes:
+        await trio.sleep(2)
+        if request.message == b"bad":
+            raise LookupError
+        return b"answer"
+
+    async def serve(rep: Rep) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(rep.serve, durations.handler(answer))
+            await trio.sleep(50)
+            nursery.cancel_scope.cancel()
+        await rep.serve(durations.handler(lambda _: b"at once"))
+
+    assert autojump_clock.autojump_threshold == 0
+    reader = InMemoryMetricReader()
+    durations = Durations(MeterProvider([reader]))
+    async with (
+        Rep(bind="inproc://timed") as rep,
+        Req(connect="inproc://timed") as req,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(serve, rep)
+        with durations.operation(req, "request"):
+            assert await req.request(b"good") == b"answer"
+        with trio.move_on_after(10), durations.operation(req, "request"):
+            await req.request(b"bad")
+        await trio.sleep(60)
+        assert await req.request(b"good") == b"at once"
+        nursery.cancel_scope.cancel()
+    call, work = "messaging.client.operation.duration", "messaging.process.duration"
+    assert recorded(reader) == [
+        (call, "request", "", 1, 2.0),
+        (call, "request", "Cancelled", 1, 10.0),
+        (work, "process", "", 2, 2.0),
+        (work, "process", "LookupError", 1, 2.0),
+    ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
+import trio
 from opentelemetry import metrics, propagate
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -12,10 +14,14 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from trio_mq._context import Context
 from trio_mq._message import Message, Sendable, to_frames
 from trio_mq._metrics import Figures, Source
+from trio_mq._sockets.requests import Answer, Handler, Request
+from trio_mq._sockets.socket import Socket
 
 #: The names of the conventions: they have changed before, so they all stand here.
 _SENT: Final = "messaging.client.sent.messages"
 _CONSUMED: Final = "messaging.client.consumed.messages"
+_OPERATION_DURATION: Final = "messaging.client.operation.duration"
+_PROCESS_DURATION: Final = "messaging.process.duration"
 _SYSTEM: Final = "messaging.system"
 _OPERATION: Final = "messaging.operation.name"
 _DESTINATION: Final = "messaging.destination.name"
@@ -24,6 +30,9 @@ _PORT: Final = "server.port"
 _ERROR: Final = "error.type"
 
 _Attributes: TypeAlias = Mapping[str, str | int]
+
+#: The bounds of the buckets that the conventions ask for, in seconds.
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
 #: What the frame with the trace begins with. No other frame begins so by accident.
 _MARK: Final = b"\x00otel\x00"
@@ -98,12 +107,19 @@ def _observing(
 
 def _about(figures: Figures, operation: str = "") -> dict[str, str | int]:
     """Return the attributes of a socket's figures."""
-    attributes: dict[str, str | int] = {_SYSTEM: "zeromq", "trio_mq.socket": figures.name}
+    attributes = _at(figures.endpoint)
+    attributes["trio_mq.socket"] = figures.name
     if operation:
         attributes[_OPERATION] = operation
-    if figures.endpoint:
-        attributes[_DESTINATION] = figures.endpoint
-        place = figures.endpoint.rpartition("://")[2]
+    return attributes
+
+
+def _at(endpoint: str) -> dict[str, str | int]:
+    """Return the attributes of a place; of none, if it is empty."""
+    attributes: dict[str, str | int] = {_SYSTEM: "zeromq"}
+    if endpoint:
+        attributes[_DESTINATION] = endpoint
+        place = endpoint.rpartition("://")[2]
         host, _, port = place.rpartition(":")
         if host and port.isdecimal():
             attributes[_ADDRESS] = host.strip("[]")
@@ -122,6 +138,81 @@ def _drops(figures: Figures) -> Iterator[tuple[int, _Attributes]]:
 def _queues(figures: Figures) -> Iterator[tuple[int, _Attributes]]:
     yield figures.total("waiting_to_send"), _about(figures, "send")
     yield figures.total("waiting_to_receive"), _about(figures, "receive")
+
+
+# -- how long it takes, for those who ask --
+
+
+class Durations:
+    """Records how long calls and handlers take, where you say so: elsewhere it costs nothing.
+
+    Make one, and use it wherever you want to know::
+
+        durations = trio_mq.opentelemetry.Durations()
+        await rep.serve(durations.handler(answer))
+        with durations.operation(req, "request"):
+            reply = await req.request(b"question")
+
+    Times are those of trio's clock, in seconds. What ends with an exception, or is cancelled, is
+    recorded with its name as ``error.type``.
+
+    Args:
+        provider: Makes the meter; ``None``: the global one.
+    """
+
+    def __init__(self, provider: metrics.MeterProvider | None = None) -> None:
+        meter = metrics.get_meter("trio_mq", meter_provider=provider)
+        self._operation = meter.create_histogram(
+            _OPERATION_DURATION,
+            unit="s",
+            description="Seconds that a call takes.",
+            explicit_bucket_boundaries_advisory=_BUCKETS,
+        )
+        self._process = meter.create_histogram(
+            _PROCESS_DURATION,
+            unit="s",
+            description="Seconds that a service works on a request.",
+            explicit_bucket_boundaries_advisory=_BUCKETS,
+        )
+
+    @contextmanager
+    def operation(self, socket: Socket, name: str) -> Iterator[None]:
+        """Record the time that a block takes as ``messaging.client.operation.duration``.
+
+        Args:
+            socket: Its first endpoint is the destination.
+            name: What the block does, such as ``"request"`` or ``"send"``.
+        """
+        endpoint = next((status.endpoint for status in socket.endpoints), "")
+        with _recording(self._operation, {**_at(endpoint), _OPERATION: name}):
+            yield
+
+    def handler(self, function: Handler) -> Handler:
+        """Return a handler for ``serve`` whose times are ``messaging.process.duration``.
+
+        Args:
+            function: The handler itself, async or plain.
+        """
+
+        async def timed(request: Request) -> Answer:
+            attributes = {**_at(request.peer.endpoint), _OPERATION: "process"}
+            with _recording(self._process, attributes):
+                reply = function(request)
+                return await reply if isinstance(reply, Awaitable) else reply
+
+        return timed
+
+
+@contextmanager
+def _recording(histogram: metrics.Histogram, attributes: dict[str, str | int]) -> Iterator[None]:
+    began = trio.current_time()
+    try:
+        yield
+    except BaseException as error:
+        attributes[_ERROR] = type(error).__qualname__
+        raise
+    finally:
+        histogram.record(trio.current_time() - began, attributes)
 
 
 # -- trace context, for those who ask --

@@ -8,13 +8,14 @@ that adds a frame, which the other end has to know of (`without_trace`).
 from __future__ import annotations
 
 from trio_mq._opentelemetry import (
+    Durations as Durations,
     instrument as instrument,
     with_trace as with_trace,
     without_trace as without_trace,
 )
 
-__all__ = ["instrument", "with_trace", "without_trace"]
+__all__ = ["Durations", "instrument", "with_trace", "without_trace"]
 
 # Named as users import them.
-for _thing in (instrument, with_trace, without_trace):
+for _thing in (Durations, instrument, with_trace, without_trace):
     _thing.__module__ = __name__
