@@ -251,6 +251,7 @@ async def _run_all(plan: Plan, command: str, socket: Socket) -> None:
         raise late
 
 
+@trio.lowlevel.enable_ki_protection
 async def _run_one(plan: Plan, command: str, request: Request, slots: trio.Semaphore) -> None:
     reply = await _run(command, request.message, plan)
     if reply is None:
