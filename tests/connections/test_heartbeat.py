@@ -96,7 +96,9 @@ async def test_a_ping_that_could_not_be_written_is_not_unanswered(
     assert await World(vital, writes=False).silent_after(3600) is None
 
 
-@pytest.mark.parametrize(("vital", "seconds"), [(Vital.SILENT, 8), (Vital.UNKNOWN, 7)])
+@pytest.mark.parametrize(
+    ("vital", "seconds"), [(Vital.SILENT, 7), (Vital.UNKNOWN, 7), (Vital.OWES, 8)]
+)
 async def test_a_busy_program_whose_kernel_is_not_heard_is_dead(
     vital: Vital, seconds: int, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -158,7 +160,7 @@ async def test_the_end_of_a_busy_program_s_kernel_is_noticed_soon(
     world.verdict = Vital.SILENT
     silent = await world.silent_after(60)
     assert silent is not None
-    assert silent < 603
+    assert silent < 602
 
 
 async def test_a_pong_says_that_what_was_written_before_its_ping_is_read(
@@ -237,9 +239,11 @@ async def test_the_end_of_the_connection_ends_the_waiting(
         (TcpView(0, 0, since_last_sent=60.1, since_last_ack=60.0), Vital.OWES_NOTHING),
         (TcpView(1, 0, since_last_sent=60.1, since_last_ack=60.0), Vital.OWES_NOTHING),
         (TcpView(1, 0, since_last_sent=30.0, since_last_ack=60.0), Vital.SILENT),
-        (TcpView(0, 1, since_last_sent=60.1, since_last_ack=60.0), Vital.SILENT),
+        (TcpView(1, 0, since_last_sent=0.1, since_last_ack=60.0), Vital.OWES),
+        (TcpView(0, 2, since_last_sent=60.1, since_last_ack=60.0), Vital.SILENT),
+        (TcpView(0, 1, since_last_sent=60.1, since_last_ack=60.0), Vital.OWES),
     ],
-    ids=["idle", "busy", "shut", "dropping", "gone", "gone-while-shut"],
+    ids=["idle", "busy", "shut", "dropping", "gone", "sent", "gone-while-shut", "shut-and-probed"],
 )
 def test_what_the_kernel_s_figures_say_of_the_last_second(view: TcpView, vital: Vital) -> None:
     """A shut window alone says nothing: the probes of it do."""

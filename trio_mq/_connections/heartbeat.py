@@ -36,7 +36,7 @@ from trio_mq._options import Options
 from trio_mq._peer import Peer
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
-from trio_mq._transports.kernel_view import Vital
+from trio_mq._transports.kernel_view import ANSWER, Vital
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection
 
@@ -49,9 +49,6 @@ _CLOSEST_PINGS: Final = 0.02
 _CLOSEST_QUESTIONS: Final = 0.25
 #: Seconds between two looks at the other kernel while a sign of life is waited for.
 _LOOK: Final = 0.05
-#: Seconds for the other kernel's answer to what was sent just before we looked: TCP's own patience
-#: with a host whose distance it does not know yet (RFC 6298, section 2).
-_ANSWER: Final = 1.0
 #: Seconds after which a peer that seems busy is judged again, at most.
 _NEXT_VERDICT: Final = 1.0
 #: PINGs without a PONG whose place among the messages is remembered.
@@ -237,8 +234,8 @@ class Heartbeat:
         self._lives.add(life)
         try:
             await self._look_for_life(life, began, seconds)
-            if self._stream.vital(seconds) is Vital.SILENT:
-                await self._look_for_life(life, began, _ANSWER)
+            if self._stream.vital(seconds) is Vital.OWES:
+                await self._look_for_life(life, began, ANSWER)
         finally:
             self._lives.discard(life)
         return not self._over and (life.is_set() or self._may_live(seconds))
@@ -276,7 +273,7 @@ class Heartbeat:
         match self._stream.vital(seconds):
             case Vital.SPOKE | Vital.OWES_NOTHING:
                 return True
-            case Vital.SILENT:
+            case Vital.OWES | Vital.SILENT:
                 return False
             case Vital.UNKNOWN:
                 # While we do not read, nothing can be heard.
@@ -347,13 +344,13 @@ class Heartbeat:
         """Tell whether the other kernel is silent, too; if not, say when it is judged again."""
         doubted = self._doubted
         match self._stream.vital(self._timeout if doubted is None else now - doubted):
-            case Vital.UNKNOWN:
+            case Vital.UNKNOWN | Vital.SILENT:
                 return True
-            case Vital.SILENT if doubted is not None:
+            case Vital.OWES if doubted is not None:
                 return True
-            case Vital.SILENT:
+            case Vital.OWES:
                 self._doubted = now
-                self._reprieve = now + _ANSWER
+                self._reprieve = now + ANSWER
             case Vital.SPOKE | Vital.OWES_NOTHING:
                 self._doubted = None
                 self._reprieve = now + min(self._timeout, _NEXT_VERDICT)

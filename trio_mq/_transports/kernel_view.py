@@ -34,6 +34,9 @@ _PROBES, _UNACKED, _LAST_SENT, _LAST_ACK = 3, 12, 17, 20
 _TCP_USER_TIMEOUT: Final[int] = getattr(socket, "TCP_USER_TIMEOUT", 18)
 #: The largest value that it takes, in milliseconds.
 _LONGEST: Final = 2**31 - 1
+#: Seconds for an answer to come: TCP's own patience with a host whose distance it does not know yet
+#: (RFC 6298, section 2).
+ANSWER: Final = 1.0
 #: The peer has shut its direction, however much of what it sent is still unread.
 _ENDED: Final[int] = sum(getattr(select, name, 0) for name in ("POLLRDHUP", "POLLHUP", "POLLERR"))
 
@@ -45,6 +48,8 @@ class Vital(enum.Enum):
     SPOKE = enum.auto()
     #: It owes no answer: all is acknowledged, or its window is shut and it has answered our probes.
     OWES_NOTHING = enum.auto()
+    #: It owes an answer to what was sent just before we looked: that may be on its way.
+    OWES = enum.auto()
     #: Something has been on the way to it for longer than that, without an acknowledgement.
     SILENT = enum.auto()
     #: This kind of stream, or this system, can't tell.
@@ -80,7 +85,11 @@ class TcpView:
         """Judge the last ``seconds``."""
         if self.since_last_ack < seconds:
             return Vital.SPOKE
-        return Vital.SILENT if self.unanswered else Vital.OWES_NOTHING
+        if not self.unanswered:
+            return Vital.OWES_NOTHING
+        # The kernel does not tell when it sent a probe, only that it waited before the second.
+        overdue = self.since_last_sent >= ANSWER if self.in_flight else self.unanswered_probes > 1
+        return Vital.SILENT if overdue else Vital.OWES
 
 
 def tcp_view(sock: socket.socket) -> TcpView | None:
