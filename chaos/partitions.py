@@ -26,6 +26,9 @@ from chaos.requests import SOON, Asker, ask_under
 from trio_mq import ConnectionOptions
 
 _OWN_NETWORK: Final = ("unshare", "--net")
+#: What is local is looked up behind what is cut off.
+_SET_UP: Final = ("ip link set lo up", "ip rule add pref 9 lookup local", "ip rule del pref 0")
+_CUT_OFF: Final = "ip rule {verb} pref 1 to {address} blackhole"
 _NETEM: Final = "tc qdisc add dev lo root netem delay 5ms 5ms loss 1%"
 #: A peer that does not answer for a second counts as gone.
 _SIGNS: Final = ConnectionOptions(heartbeat_interval=0.3, heartbeat_timeout=1.0)
@@ -35,12 +38,16 @@ _SKIPPED: Final = "SKIPPED: only root, with unshare and ip, can have a network o
 
 
 def may_have_a_network() -> bool:
-    """Tell whether this process may make a network namespace and its rules."""
+    """Tell whether this process may make a network namespace, and cut off an address there."""
+    cut_off = [_CUT_OFF.format(verb=verb, address="127.0.0.10") for verb in ("add", "del")]
+    return _works(*_OWN_NETWORK, "sh", "-c", " && ".join((*_SET_UP, *cut_off)))
+
+
+def _works(*command: str) -> bool:
     try:
-        probe = subprocess.run([*_OWN_NETWORK, "ip", "rule"], capture_output=True, check=False)
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
         return False
-    return probe.returncode == 0
 
 
 @attrs.define
@@ -55,12 +62,10 @@ class Hosts:
 
     def set_up(self) -> str:
         """Begin, and say whether packets are late and lost as well."""
-        _run("ip link set lo up")
-        # What is local is looked up behind what is cut off.
-        _run("ip rule add pref 9 lookup local")
-        _run("ip rule del pref 0")
-        netem = subprocess.run(_NETEM.split(), capture_output=True, check=False)
-        return "with netem" if netem.returncode == 0 else "without netem, which this kernel has not"
+        for command in _SET_UP:
+            _run(command)
+        netem = _works(*_NETEM.split())
+        return "with netem" if netem else "without netem, which this system has not"
 
     def endpoint(self, index: int) -> str:
         """Return where the worker of a host listens."""
@@ -77,14 +82,14 @@ class Hosts:
                 else:
                     self.done["partition"] += 1
                     self._cut_off.add(address)
-                    _run(f"ip rule add pref 1 to {address} blackhole")
+                    _run(_CUT_OFF.format(verb="add", address=address))
         finally:
             for address in tuple(self._cut_off):
                 self._mend(address)
 
     def _mend(self, address: str) -> None:
         self._cut_off.remove(address)
-        _run(f"ip rule del pref 1 to {address} blackhole")
+        _run(_CUT_OFF.format(verb="del", address=address))
 
 
 async def _pipeline(hosts: Hosts, chance: random.Random, seconds: float) -> str:
