@@ -232,6 +232,17 @@ def test_a_dial_that_fails_is_told_again_when_the_reason_changes() -> None:
     assert ["no answer" in record.getMessage() for record in lines.records] == [False, True, False]
 
 
+def test_a_peer_that_leaves_in_the_handshake_is_told_of_once() -> None:
+    """A proxy with nobody behind it ends one connection and resets the next, as it happens."""
+    tell = Teller("Push")
+    ended = ConnectionAbortedError(errno.ECONNABORTED, "the peer left")
+    reset = ConnectionResetError(errno.ECONNRESET, "the peer reset the connection")
+    with log_lines() as lines:
+        for time, error in enumerate([ended, reset, ended, reset]):
+            tell(retrying(error, float(time)))
+    assert len(lines.records) == 1
+
+
 def test_a_service_has_half_a_second_to_come_up() -> None:
     """Programs start in any order."""
     tell = Teller("Push")

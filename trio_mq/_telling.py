@@ -264,6 +264,9 @@ def _kind(error: BaseException | None) -> object:
             return type(error), error.reason
         case AuthenticationFailed():
             return type(error), error.status
+        case ConnectionResetError() | ConnectionAbortedError():
+            # Which of the two it is depends on the moment in which the peer leaves.
+            return ConnectionAbortedError
         case OSError():
             return type(error), error.errno
         case _:
