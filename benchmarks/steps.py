@@ -15,6 +15,7 @@ one process, and are counted together in a round trip.
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -60,6 +61,10 @@ class Steps:
     def counting(self) -> Iterator[None]:
         """Count what every task of this thread does, but for the frames that are running now."""
         before = sys.gettrace()
+        # CPython 3.12 tells of bytecodes only if some frame had asked for them when tracing began.
+        here = inspect.currentframe()
+        assert here is not None  # CPython has frames
+        here.f_trace_opcodes = True
         sys.settrace(self._entered)
         try:
             yield
