@@ -17,6 +17,7 @@ import trio
 HELPERS = {f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()} - {"tests.conftest"}
 pytest.register_assert_rewrite(*HELPERS, "chaos", "fuzz")
 
+from tests.descriptors import DESCRIPTORS, open_sockets_and_pipes  # noqa: E402  # after that
 from tests.slices import CLOCKS, start_slices_with  # noqa: E402  # after that
 from trio_mq import lowlevel  # noqa: E402
 
@@ -32,8 +33,6 @@ GUARD_SECONDS = 120
 #: A thorough test may interrupt a call at each of thousands of lines, each with a deadline of its
 #: own. On a machine with much else to do that took more than half an hour.
 THOROUGH_GUARD_SECONDS = 3 * 3600
-#: Where Linux lists what this process has open.
-DESCRIPTORS = Path("/proc/self/fd")
 
 # A check that fails now and then teaches nobody, so the ordinary runs draw the same examples each
 # time and don't measure time; `thorough` looks for new ones.
@@ -130,29 +129,16 @@ def _guard_against_hanging(pytestconfig: pytest.Config) -> Iterator[None]:
         pytest.fail(complaint, pytrace=False)
 
 
-def _open_sockets_and_pipes() -> set[str]:
-    """Name the descriptors of this process that a connection or a wake-up would leave behind."""
-    found = set()
-    for descriptor in DESCRIPTORS.iterdir():
-        try:
-            target = str(descriptor.readlink())
-        except OSError:
-            continue  # the descriptor of this very listing
-        if target.startswith(("socket:", "pipe:", "anon_inode:")):
-            found.add(target)
-    return found
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_left_open() -> Iterator[None]:
     """Fail a test after which more sockets or pipes are open than before it."""
     if not DESCRIPTORS.is_dir():
         yield  # not Linux: unclosed sockets are still found by their warnings, which are errors
         return
-    before = _open_sockets_and_pipes()
+    before = open_sockets_and_pipes()
     yield
-    if _open_sockets_and_pipes() <= before:
+    if open_sockets_and_pipes() <= before:
         return
     gc.collect()  # a cycle may hold what nobody uses any more; its ResourceWarning is an error
-    left = _open_sockets_and_pipes() - before
+    left = open_sockets_and_pipes() - before
     assert not left, f"the test left {len(left)} descriptors open: {sorted(left)}"

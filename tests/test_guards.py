@@ -15,7 +15,8 @@ def outcome_of(source: str, folder: Path) -> str:
     shutil.copy(HERE / "conftest.py", folder)
     # What that imports.
     (folder / "tests").mkdir()
-    shutil.copy(HERE / "slices.py", folder / "tests")
+    for module in ("slices.py", "descriptors.py"):
+        shutil.copy(HERE / module, folder / "tests")
     shutil.copy(HERE.parent / "pyproject.toml", folder)
     (folder / "test_bad.py").write_text(source, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", str(folder)]

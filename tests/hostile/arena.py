@@ -13,13 +13,13 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 import trio
 import trio.testing
 
+from tests.descriptors import open_sockets_and_pipes
 from tests.hostile.good_peers import exchange, good_peer_of, may_have_several, unread
 from trio_mq import (
     Disconnected,
@@ -39,7 +39,6 @@ MakeSocket: TypeAlias = Callable[[], Socket]
 Ours = TypeVar("Ours", bound=Socket)
 
 #: Where Linux lists what this process has open.
-DESCRIPTORS = Path("/proc/self/fd")
 #: Seconds after which something that must happen has not.
 PATIENCE = 60
 
@@ -102,7 +101,7 @@ class Arena(Generic[Ours]):
     #: Where bad peers come, and the time that they alone have.
     _door: str
     _patience: float
-    _census: tuple[int, int] = attrs.field(init=False)
+    _census: Census = attrs.field(init=False)
     _ends: list[Terminal] = attrs.field(factory=list, init=False)
     _another_end: trio.Event = attrs.field(factory=trio.Event, init=False)
     _expected: int = attrs.field(default=0, init=False)
@@ -169,8 +168,7 @@ class Arena(Generic[Ours]):
     async def check(self) -> None:
         """See that nothing is left of the bad peers, and that good ones get on as ever."""
         await trio.testing.wait_all_tasks_blocked()
-        tasks, descriptors = census()
-        assert (tasks, descriptors) == self._census, "tasks and descriptors before and after"
+        assert census().left_since(self._census) == NOTHING, "tasks, and what is open"
         assert len(self.ours.peers) == (self.before is not None)
         await self._exchange_with_good_peers()
         await trio.testing.wait_all_tasks_blocked()
@@ -283,8 +281,26 @@ def told(events: EventStream) -> Iterator[Event]:
             yield events.receive_nowait()
 
 
-def census() -> tuple[int, int]:
-    """Count the tasks and descriptors of this program.
+@attrs.frozen
+class Census:
+    """The tasks of this program, and what it has open."""
+
+    tasks: int
+    open: frozenset[str]
+
+    def left_since(self, before: Census) -> tuple[int, set[str]]:
+        """Return how many tasks there are more, and what is open that was not.
+
+        What was open before may have been closed: garbage of an earlier test, collected meanwhile.
+        """
+        return self.tasks - before.tasks, set(self.open - before.open)
+
+
+NOTHING: Final[tuple[int, set[str]]] = (0, set())
+
+
+def census() -> Census:
+    """Count the tasks of this program, and name what it has open.
 
     The task that logs the rest of a burst of drops ends by itself, a second after the first line.
     The task that writes to a peer begins when it is needed, and can't outlive the peer's own task.
@@ -293,7 +309,7 @@ def census() -> tuple[int, int]:
     assert root is not None
     passing = ("trio_mq log of ", "trio_mq writer ")
     lasting = [task for task in _tasks(root) if not task.name.startswith(passing)]
-    return len(lasting), len(list(DESCRIPTORS.iterdir()))
+    return Census(len(lasting), open_sockets_and_pipes())
 
 
 def _tasks(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
