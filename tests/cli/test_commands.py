@@ -104,6 +104,18 @@ def test_keys_are_made_and_never_overwritten(tmp_path: Path) -> None:
     assert said["public"] not in shown("keygen", "server", "--folder", str(folder), "--overwrite")
 
 
+def run_python(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python of its own, which has loaded nothing yet."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        env=ENVIRONMENT,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
 def test_without_its_libraries_it_says_what_to_install() -> None:
     """The library itself needs none of them."""
     program = (
@@ -114,14 +126,7 @@ def test_without_its_libraries_it_says_what_to_install() -> None:
         "sys.argv = ['trio-mq', 'version']\n"
         "runpy.run_module('trio_mq', run_name='__main__')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        check=False,
-        env=ENVIRONMENT,
-        text=True,
-        timeout=SECONDS,
-    )
+    done = run_python(program)
     assert done.returncode == 1
     assert "pip install 'trio-mq[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
@@ -134,15 +139,8 @@ def test_the_library_does_not_load_the_command() -> None:
         "[getattr(trio_mq, name) for name in trio_mq.__all__]\n"
         "print([n for n in sys.modules if n.startswith(('trio_mq._cli', 'click', 'rich'))])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        check=True,
-        env=ENVIRONMENT,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert done.stdout.strip() == "[]"
+    done = run_python(program)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -156,14 +154,8 @@ def test_a_verb_loads_what_it_needs_and_no_other_verb(verb: str, most: int) -> N
         f"group.get_command(click.Context(group), {verb!r})\n"
         "print(*[name for name in sys.modules if name.startswith('trio_mq')])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        check=True,
-        env=ENVIRONMENT,
-        text=True,
-        timeout=SECONDS,
-    )
+    done = run_python(program)
+    assert done.returncode == 0, done.stderr
     loaded = done.stdout.split()
     verbs = {"bench_peers", "cheat", "keys", "probing", "relay", "tape", "verbs", "watching"}
     assert len([name for name in verbs if f"trio_mq._cli.{name}" in loaded]) == 1
