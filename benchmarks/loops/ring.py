@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from itertools import chain
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 import attrs
 
 #: A message as a library takes it or hands it out: one frame, or a sequence of frames.
 Received: TypeAlias = object
+#: All first frames of some messages, all second ones, and so on.
+Columns: TypeAlias = list[list[bytes]]
 
 #: Messages of a round, and the most bytes that a ring holds.
 ROUND: Final = 512
@@ -88,6 +90,8 @@ class Ring:
     messages: Sequence[bytes | list[bytes]]
     #: The same as they come out of ``receive``, in the portions that a receiver collects.
     portions: Sequence[list[Received]]
+    #: The frames of each portion's messages: all first ones, all second ones, and so on.
+    columns: Sequence[Columns]
 
     @classmethod
     def of(
@@ -103,8 +107,9 @@ class Ring:
             [frame] * frames_per_message if several else frame for frame in frames
         ]
         expected = [received(message) for message in messages]
-        together = len(frames[0]) <= KEPT
-        return cls(messages, [expected] if together else [[one] for one in expected])
+        portions = [expected] if len(frames[0]) <= KEPT else [[one] for one in expected]
+        columns = [frames] if len(frames[0]) <= KEPT else [[frame] for frame in frames]
+        return cls(messages, portions, [[column] * frames_per_message for column in columns])
 
     def check(self, place: int, arrived: list[Received]) -> None:
         """Compare a portion with what must have arrived.
@@ -114,24 +119,32 @@ class Ring:
         """
         expected = self.portions[place]
         if len(expected) > 1 or place % _WHOLE_EVERY == 0:
-            good = _same(arrived, expected)
+            good = _same(arrived, expected, self.columns[place])
         else:
             good = _same_ends(_body(arrived[0]), _body(expected[0]))
         if not good:
             raise CorruptMessage(f"portion {place} is not what was sent: {arrived!r:.200}")
 
 
-def _same(arrived: list[Received], expected: list[Received]) -> bool:
+def _same(arrived: list[Received], expected: list[Received], columns: Columns) -> bool:
     """Compare whole messages.
 
-    Those of trio_mq compare themselves with bytes, in Python: a fifth of the time of a batch. Their
-    frames are compared instead, which costs what it costs other libraries.
+    Those of trio_mq compare themselves with bytes, in Python, which would take a third of the time
+    of a batch. Their frames are compared instead, a column at a time, every one of them: so the
+    check costs about what it costs the libraries that hand out plain bytes.
     """
     if not isinstance(arrived[0], tuple):
         return arrived == expected
-    return list(map(len, arrived)) == list(map(len, expected)) and (  # type: ignore[arg-type]
-        list(chain.from_iterable(arrived)) == list(chain.from_iterable(expected))  # type: ignore[arg-type]
-    )
+    # As many frames as expected, and as many in each message: so no message has more either.
+    if sum(map(len, arrived)) != len(columns) * len(expected):  # type: ignore[arg-type]
+        return False
+    try:
+        return all(
+            list(map(itemgetter(index), arrived)) == column  # type: ignore[arg-type]
+            for index, column in enumerate(columns)
+        )
+    except IndexError:  # a message has fewer
+        return False
 
 
 def _same_ends(arrived: bytes, expected: bytes) -> bool:

@@ -55,6 +55,29 @@ def test_messages_of_several_frames_are_expected_as_the_library_hands_them_out()
     assert ring.portions[0][0] == (payloads(16)[0],) * 5
 
 
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("wrong", [(), (b"else",), (b"else",) * 3, (b"else",) * 4])
+def test_one_tuple_that_differs_is_found_in_a_round(frames: int, wrong: tuple[bytes, ...]) -> None:
+    """Every frame of every message is compared, and how many there are."""
+    ring = Ring.of(SMALL, frames_per_message=frames, received=as_tuple)
+    good: list[Received] = [(frame,) * frames for frame in SMALL]
+    ring.check(0, good)
+    for place in (0, 1, len(SMALL) - 1):
+        with pytest.raises(CorruptMessage):
+            ring.check(0, [*good[:place], wrong, *good[place + 1 :]])
+    for lost_or_doubled in (good[1:], good[:-1], [*good, good[-1]]):
+        with pytest.raises(CorruptMessage):
+            ring.check(0, lost_or_doubled)
+
+
+def test_a_last_frame_that_differs_is_found_in_a_round() -> None:
+    """The others are right."""
+    ring = Ring.of(SMALL, frames_per_message=3, received=as_tuple)
+    good: list[Received] = [(frame,) * 3 for frame in SMALL]
+    with pytest.raises(CorruptMessage):
+        ring.check(0, [*good[:-1], (SMALL[-1], SMALL[-1], SMALL[0])])
+
+
 def test_a_stream_is_followed_across_rounds_in_pieces_of_any_size() -> None:
     """Reads end anywhere."""
     stream = b"".join(SMALL) * 3
