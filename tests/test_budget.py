@@ -172,6 +172,20 @@ async def test_a_link_that_ended_waits_no_more() -> None:
 # -- unfinished messages --
 
 
+class _Link:
+    """A link that notes that it was ended."""
+
+    share: Share
+
+    def __init__(self, turned_out: list[Share]) -> None:
+        self._turned_out = turned_out
+
+    def hang_up(self, reason: str) -> None:
+        """Note it."""
+        assert reason == "receive-budget"
+        self._turned_out.append(self.share)
+
+
 class Turns:
     """Links that read large messages, and who of them was turned out."""
 
@@ -182,9 +196,10 @@ class Turns:
 
     def share(self, partial: int) -> Share:
         """Return the share of a link that has read so much of a message."""
-        share = Share(self.budget, lambda: self.turned_out.append(share))
-        share.hold(partial)
-        return share
+        link = _Link(self.turned_out)
+        link.share = Share(self.budget, link)
+        link.share.hold(partial)
+        return link.share
 
     async def turn(self, share: Share) -> None:
         """Wait for its turn, and note it."""
@@ -314,7 +329,7 @@ async def test_undecoded_bytes_make_reads_small_and_stop_no_decoding() -> None:
     await trio.lowlevel.checkpoint()
     turns = Turns()
     assert turns.budget.read_size(1 << 20) > SMALL_READ
-    share = Share(turns.budget, lambda: None)
+    share = Share(turns.budget, _Link([]))
     share.park(2 * LIMIT)
     assert turns.budget.read_size(1 << 20) == SMALL_READ
     assert turns.budget.left == LIMIT
@@ -327,7 +342,7 @@ async def test_a_pipe_whose_tail_ends_after_its_last_message_was_taken_is_forgot
     await trio.lowlevel.checkpoint()
     owner = Owner()
     pipe = new_pipe(owner)
-    share = Share(owner.budget, lambda: None)
+    share = Share(owner.budget, _Link([]))
     share.park(1000)
     pipe.inbound.tail = Tail(share)
     fill(pipe, 1)

@@ -255,6 +255,7 @@ TESTED_ELSEWHERE: Final = {
     "_connections/inproc_endpoints.py": "connections/test_join.py",
     "_connections/inproc_link.py": "connections/test_join.py",
     "_connections/inproc_sizes.py": "connections/test_join.py",
+    "_connections/link_side.py": "protocols: connections/test_link.py",
     "_connections/leaving.py": "hostile/test_unread_ends.py, interop/test_closing.py",
     "_connections/origin.py": "a protocol: connections/test_link.py",
     "_connections/our_terms.py": "zmtp/test_terms.py, interop/test_pairs.py",

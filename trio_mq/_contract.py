@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import ssl
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import attrs
 import trio
@@ -59,6 +59,10 @@ class AnyLink(Protocol):
 
     async def shows_life(self, seconds: float) -> bool:
         """Ask the peer for a sign of life; False if none came within that time, or its end did."""
+
+
+Deliver: TypeAlias = Callable[[AnyLink, Pipe, list[Message], int], None]
+"""Takes messages that have arrived: from which link, for which pipe, and their payload bytes."""
 
 
 class PipesSide(Protocol):
@@ -139,11 +143,11 @@ class SocketSide(Protocol):
 
     # -- it talks --
 
-    def deliver_from(self, link: AnyLink, pipe: Pipe) -> Callable[[list[Message], int], None]:
-        """Return what takes the messages that arrive for a link's pipe, and their payload bytes.
+    @property
+    def deliver(self) -> Deliver:
+        """What takes the messages that arrive, at most as many as their pipe has room for.
 
-        It takes at most as many as the pipe has room for. Asking once for each connection saves a
-        call for every batch, of which most hold one message.
+        Links ask for it once, which saves a call for every batch, of which most hold one message.
         """
 
     def peer_said(self, link: AnyLink, event: Event) -> None:

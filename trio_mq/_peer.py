@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import trio
@@ -22,6 +22,13 @@ class PeerStatistics(TrafficStatistics):
     """The peer."""
 
 
+class HangsUp(Protocol):
+    """A connection that can be ended."""
+
+    def hang_up(self, reason: str) -> None:
+        """End it now; the reason is a word or two for events."""
+
+
 class Peer:
     """One connection with a peer, from its handshake to its end.
 
@@ -33,7 +40,7 @@ class Peer:
         "_baseline",
         "_closed",
         "_final",
-        "_hang_up",
+        "_link",
         "_pipe",
         "_properties",
         "address",
@@ -49,7 +56,7 @@ class Peer:
         *,
         endpoint: str,
         address: str,
-        hang_up: Callable[[str], None],
+        link: HangsUp,
     ) -> None:
         self._properties = properties
         self.endpoint: str = endpoint
@@ -69,11 +76,12 @@ class Peer:
         self.round_trip_time: float | None = None
         """Seconds from our last answered PING to its PONG; ``None`` without heartbeats."""
 
-        self._hang_up = hang_up
+        self._link = link
         # An event per peer is memory that nearly nobody uses: it comes with the first waiter.
         self._closed: trio.Event | None = None
         self._pipe: Counted | None = None
-        self._baseline = Tally()
+        #: What the pipe had counted before, if it had another peer.
+        self._baseline: Tally | None = None
         self._final: tuple[Tally, Waiting] | None = None
 
     def __repr__(self) -> str:
@@ -164,7 +172,7 @@ class Peer:
             reason: What events will say about it.
         """
         if not self.closed:
-            self._hang_up(reason)
+            self._link.hang_up(reason)
 
     def _figures(self) -> tuple[Tally, Waiting]:
         if self._final is not None:
@@ -173,14 +181,16 @@ class Peer:
         if pipe is None:
             return Tally(), Waiting()
         tally = pipe.figures().copy()
-        tally.add(self._baseline, sign=-1)
+        if self._baseline is not None:
+            tally.add(self._baseline, sign=-1)
         return tally, pipe.waiting()
 
     def _attach(self, pipe: Counted) -> None:
-        baseline = pipe.figures().copy()
-        # What waits already is for this peer.
-        baseline.take_off_waiting(pipe.waiting())
-        self._baseline = baseline
+        before = pipe.figures()
+        if before.accepted or before.decoded:
+            self._baseline = before.copy()
+            # What waits already is for this peer.
+            self._baseline.take_off_waiting(pipe.waiting())
         self.routing_id = pipe.routing_id or self.routing_id
         self._pipe = pipe
 

@@ -104,6 +104,10 @@ class Connection:
         """End; that takes a step of its own."""
         self.doomed = True
 
+    def hang_up(self, reason: str) -> None:  # as above
+        """End, as `redial`."""
+        self.doomed = True
+
     async def shows_life(self, seconds: float) -> bool:  # nobody waits
         """Tell that it lives."""
         await trio.lowlevel.checkpoint()
@@ -138,9 +142,7 @@ class Connection:
             socket_type=service.kind.socket_type, correlates=service.kind.is_ours
         )
         self.pipe = world.members.admit_now(properties, self)
-        self.peer = Peer(
-            properties, endpoint=self.endpoint, address=self.address, hang_up=self.redial
-        )
+        self.peer = Peer(properties, endpoint=self.endpoint, address=self.address, link=self)
         self.pipe.lend(self.peer, self)
         world.members.connected(self, self.peer)
         self.pipe.outbound.wake_writer()

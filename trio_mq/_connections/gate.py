@@ -9,6 +9,7 @@ exception itself, since its traceback holds them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
@@ -16,6 +17,7 @@ from trio_mq._connections.authenticator_failure import ends_the_task, failure_te
 from trio_mq._connections.doorkeeper import TURN_SECONDS, Doorkeeper
 from trio_mq._errors import AuthenticationFailed
 from trio_mq._options import Options
+from trio_mq._peer import HangsUp
 from trio_mq._transports.stream import ByteStream
 from trio_mq.auth.request import Authenticator, Granted, Refused, Request, Revocation, Verdict
 from trio_mq.zmtp import Connection, PeerProperties
@@ -32,7 +34,7 @@ class Gate:
         endpoint: The endpoint of ours.
         accepted: The peer has connected to us.
         keeper: Limits how many may ask at a time.
-        on_revoked: Called when the grant is taken back.
+        link: Is ended when the grant is taken back.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class Gate:
         "_endpoint",
         "_heard",
         "_keeper",
+        "_link",
         "_on_revoked",
         "_options",
         "_paid",
@@ -60,7 +63,7 @@ class Gate:
         endpoint: str,
         accepted: bool,
         keeper: Doorkeeper,
-        on_revoked: Callable[[], None],
+        link: HangsUp,
     ) -> None:
         self._stream = stream
         self._connection = connection
@@ -69,7 +72,7 @@ class Gate:
         self._address = stream.peer_address
         self._accepted = accepted
         self._keeper = keeper
-        self._on_revoked = on_revoked
+        self._link = link
         #: The peer waits for us: until we may compute, or for the authenticator.
         self.in_line: bool = False
         #: Bytes of the handshake that have come.
@@ -77,7 +80,9 @@ class Gate:
         #: Seconds of the processor that its turns allow and that it has not used.
         self._paid = 0.0
         self._passed = False
+        #: Who may take the grant back, and what they call then.
         self._revocations: tuple[Revocation, ...] = ()
+        self._on_revoked: Callable[[], None] | None = None
 
     async def wait_in_line(self, size: int) -> None:
         """Wait in line if the next ``size`` bytes may be the first that make us compute."""
@@ -131,8 +136,10 @@ class Gate:
         self._passed = True
         self._connection.authenticated(verdict.user_id, verdict.metadata)
         self._revocations = verdict.revocations
-        for revocation in self._revocations:
-            revocation.tell(self._on_revoked)
+        if self._revocations:
+            self._on_revoked = on_revoked = partial(self._link.hang_up, "revoked")
+            for revocation in self._revocations:
+                revocation.tell(on_revoked)
 
     async def judge_unasked(self, claimed: PeerProperties) -> None:
         """Ask about an accepted peer whose mechanism had no question, if anybody is there to ask.
@@ -146,10 +153,16 @@ class Gate:
         if self._accepted and not self._passed and self._options.authenticator is not None:
             await self.judge((), claimed, claimed.mechanism)
 
+    @property
+    def may_be_revoked(self) -> bool:
+        """The grant may be taken back: there is something left to do after the handshake."""
+        return self._on_revoked is not None
+
     def leave(self) -> None:
         """The connection has ended: a revocation does not concern it any more."""
-        for revocation in self._revocations:
-            revocation.forget(self._on_revoked)
+        if self._on_revoked is not None:
+            for revocation in self._revocations:
+                revocation.forget(self._on_revoked)
 
     def _refusal(self, refused: Refused) -> AuthenticationFailed:
         status = str(refused.status)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 from typing import NoReturn, Protocol
 
@@ -135,10 +136,8 @@ class InprocLink:
         """Both sides agree, and have their pipes."""
         assert self.pipe is not None  # noqa: S101  # judge() took it
         self._other = other
-        self.peer = Peer(
-            other.properties, endpoint=self.endpoint, address=self.endpoint, hang_up=self.hang_up
-        )
-        self.deliver = self.owner.deliver_from(self, self.pipe)
+        self.peer = Peer(other.properties, endpoint=self.endpoint, address=self.endpoint, link=self)
+        self.deliver = partial(self.owner.deliver, self, self.pipe)
         self.pipe.lend(self.peer, self)
 
     def introduce(self) -> None:

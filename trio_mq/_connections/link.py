@@ -121,14 +121,15 @@ class Link:
         self._connection = connection
         self._owner = owner
         self._origin = origin
-        self._gate = Gate(
+        #: Only as long as the peer may still be sent away there.
+        self._gate: Gate | None = Gate(
             self._stream,
             connection,
             origin.options,
             endpoint=origin.endpoint,
             accepted=pipe is None,
             keeper=origin.keeper,
-            on_revoked=partial(self.hang_up, "revoked"),
+            link=self,
         )
         self._reader: Reader | None = None
         self._writer: Writer | None = None
@@ -152,7 +153,7 @@ class Link:
     @property
     def in_line(self) -> bool:
         """The handshake waits for us, and not for the peer."""
-        return self._gate.in_line
+        return self._gate is not None and self._gate.in_line
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> Ending:
@@ -172,7 +173,8 @@ class Link:
             end = attrs.evolve(end, unacknowledged=self._stream.unacknowledged())
             # In one step: whoever waited for this end must not find the peer among the peers.
             self._release()
-            self._gate.leave()
+            if self._gate is not None:
+                self._gate.leave()
             self._owner.disconnected(self, end)
             with trio.CancelScope(shield=True):
                 await (self._stream.farewell() if self._written_out else self._stream.aclose())
@@ -296,7 +298,10 @@ class Link:
 
     async def _handshake(self) -> tuple[PeerProperties, Pipe]:
         stream, connection = self._stream, self._connection
+        assert self._gate is not None  # noqa: S101  # it is made with the link
         properties = await shake_hands(stream, connection, self._gate)
+        if not self._gate.may_be_revoked:
+            self._gate = None
         self.pipe = await self._owner.admit(properties, self)
         connection.accept()
         await flush(stream, connection)
@@ -310,24 +315,15 @@ class Link:
         reader = Reader(
             stream,
             connection,
-            pipe.inbound,
-            deliver=self._owner.deliver_from(self, pipe),
-            handle=self._handle,
+            pipe,
+            link=self,
+            deliver=self._owner.deliver,
             pulse=self._pulse,
-            hang_up=self.hang_up,
             patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now. Up to here, that is a failed handshake.
-        writer = Writer(
-            nursery,
-            stream,
-            connection,
-            pipe.outbound,
-            self._pulse,
-            fail=self._end,
-            all_written=self._all_written,
-        )
-        peer = Peer(properties, endpoint=self.endpoint, address=self.address, hang_up=self.hang_up)
+        writer = Writer(nursery, stream, connection, pipe.outbound, self._pulse, link=self)
+        peer = Peer(properties, endpoint=self.endpoint, address=self.address, link=self)
         pipe.lend(peer, writer, reader.watch)
         self.peer = peer
         self._reader, self._writer = reader, writer
@@ -349,10 +345,16 @@ class Link:
             reader.leave()
         self._pulse.end()
 
-    def _all_written(self, shut: bool) -> None:  # noqa: FBT001  # a plain callback
+    # -- its writer tells --
+
+    def writer_failed(self, error: Exception) -> None:
+        """A bug has ended the writer, and ends this link alone."""
+        self._end(error)
+
+    def all_written(self, *, peer_knows: bool) -> None:
         """The kernel has everything, and sends it: leave when the close can reset nothing."""
         self._written_out = True
-        if shut and self.pipe is not None and self.pipe.outbound.written_to_peer:
+        if peer_knows and self.pipe is not None and self.pipe.outbound.written_to_peer:
             self._start(self._leave, "farewell")
         else:
             self._go()
@@ -370,7 +372,8 @@ class Link:
 
     # -- what arrives --
 
-    def _handle(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
+        """See to a command of the peer."""
         match event:
             case Ping(ttl, context):
                 self._keep_heartbeat().pinged(ttl, context)

@@ -27,6 +27,10 @@ _BATCH_BYTES: Final = 512 * 1024
 _OFFER_BYTES: Final = 1024 * 1024
 _made_wire = attrgetter("wire")
 
+#: What has nothing in it, for everybody: an idle connection needs no lists of its own.
+_NO_BUFFERS: Final[list[bytes | memoryview]] = []
+_NO_ITEMS: Final[list[Item]] = []
+_NO_FRAMES: Final[list[bytes]] = []
 #: Shared encodings from this size on are written from where they are.
 _LARGE: Final = 32 * 1024
 
@@ -64,12 +68,12 @@ class Outbox:
         sealed_in_advance = 1 if outbound.perishes and not connection.clear else _BATCH_MESSAGES
         self._batch_messages = sealed_in_advance
         #: Control frames that go before the next batch.
-        self._control: list[bytes] = []
+        self._control = _NO_FRAMES
         #: What is left of what was loaded, and how many bytes that is.
-        self._buffers: list[bytes | memoryview] = []
+        self._buffers = _NO_BUFFERS
         self._left = 0
         #: The messages in it that are not wholly written, and their payload bytes.
-        self._batch: list[Item] = []
+        self._batch = _NO_ITEMS
         self._payload = 0
         #: Bytes of the load that the kernel has, and where in it each message of the batch ends;
         #: both only kept once a write was cut short.
@@ -78,7 +82,10 @@ class Outbox:
 
     def control(self, frame: bytes) -> None:
         """Queue a control frame; it goes before every message that is not loaded yet."""
-        self._control.append(frame)
+        if self._control:
+            self._control.append(frame)
+        else:
+            self._control = [frame]
 
     @property
     def empty(self) -> bool:
@@ -111,7 +118,7 @@ class Outbox:
         buffers = self._encode(batch) if batch else []
         if self._control:
             buffers.insert(0, b"".join(self._control))
-            self._control.clear()
+            self._control = _NO_FRAMES
         self._buffers = buffers
         self._left = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
         self._done = 0
@@ -184,8 +191,8 @@ class Outbox:
 
     def _all_taken(self) -> None:
         batch = self._batch
-        self._buffers = []
-        self._batch = []
+        self._buffers = _NO_BUFFERS
+        self._batch = _NO_ITEMS
         self._left = 0
         self._ends = None
         if batch:

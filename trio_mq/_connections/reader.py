@@ -31,19 +31,19 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 import trio
 
 from trio_mq._connections.heartbeat import Pulse
+from trio_mq._connections.link_side import ReadersLink
 from trio_mq._connections.watch import Watch
-from trio_mq._message import Message, size_of
+from trio_mq._contract import Deliver
+from trio_mq._message import size_of
 from trio_mq._pipes.budget import SMALL_READ, Share, Tail
-from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream, PollableStream
-from trio_mq.zmtp import Connection, Event, Messages, Skipped
+from trio_mq.zmtp import Connection, Messages, Skipped
 
 #: What one read asks the kernel for where much comes. Every read costs a turn of the scheduler:
 #: with this, messages of 64 KiB pass half again as fast as with reads of 256 KiB.
@@ -82,12 +82,11 @@ class Reader:
     Args:
         stream: The bytes.
         connection: Decodes them.
-        inbound: Has room, or not.
+        pipe: Has room, or not.
+        link: Whose reader it is.
         deliver: Takes messages and their payload.
-        handle: Takes everything else that is decoded.
         pulse: Is told when bytes arrive, and while none are read.
         patience: Seconds that the rest of a frame may keep us waiting; ``None`` is for ever.
-        hang_up: Ends the connection, for a reason.
     """
 
     __slots__ = (
@@ -98,11 +97,13 @@ class Reader:
         "_done",
         "_ended",
         "_fault",
-        "_handle",
         "_inbound",
         "_left",
+        "_link",
         "_looking_ahead",
+        "_over",
         "_patience",
+        "_pipe",
         "_pulse",
         "_share",
         "_small_reads",
@@ -116,22 +117,22 @@ class Reader:
         self,
         stream: ByteStream,
         connection: Connection,
-        inbound: Inbound[Pipe],
+        pipe: Pipe,
         *,
-        deliver: Callable[[list[Message], int], None],
-        handle: Callable[[Event], None],
+        link: ReadersLink,
+        deliver: Deliver,
         pulse: Pulse,
-        hang_up: Callable[[str], None],
         patience: float | None,
     ) -> None:
         self._stream = stream
         self._connection = connection
-        self._inbound = inbound
+        self._pipe = pipe
+        self._inbound = pipe.inbound
+        self._link = link
         self._deliver = deliver
-        self._handle = handle
         self._pulse = pulse
-        self._budget = inbound.budget
-        self._share = Share(self._budget, partial(hang_up, "receive-budget"))
+        self._budget = pipe.inbound.budget
+        self._share = Share(self._budget, link)
         #: Seconds without a byte inside an unfinished frame.
         self._patience = patience
         #: Only the end of the stream matters now; what arrives is thrown away.
@@ -150,12 +151,12 @@ class Reader:
         self._looking_ahead: trio.CancelScope | None = None
         #: The end was found behind what is not decoded yet.
         self._left = False
+        #: The link has ended.
+        self._over = False
         #: Lets a task that waits for a reply read the stream itself, if it can be read without
         #: waiting.
         self.watch: Watch | None = (
-            Watch(stream, self._read, self._stand_in)
-            if isinstance(stream, PollableStream)
-            else None
+            Watch(stream, self) if isinstance(stream, PollableStream) else None
         )
 
     @trio.lowlevel.enable_ki_protection
@@ -200,8 +201,7 @@ class Reader:
     def leave(self) -> None:
         """The link is over: let the pipe keep what has arrived and is not decoded."""
         if self._left and not self._discarding:
-            # Commands of a peer that is gone have no effect.
-            self._handle = _ignore
+            self._over = True
             self._inbound.keep_tail(Tail(self._share))
             self._decode_tail()
         else:
@@ -258,7 +258,7 @@ class Reader:
             wanted = min(max(missing, _MANY_BYTES), _MOST_BYTES)
         return wanted if wanted == FEW_BYTES else self._budget.read_size(wanted)
 
-    def _read(self) -> bytes | None:
+    def read_now(self) -> bytes | None:
         """Read what there is, once the stream is readable; ``None`` if it is not."""
         assert self.watch is not None  # noqa: S101  # it calls
         return self.watch.stream.read_now(self._read_size())
@@ -275,11 +275,11 @@ class Reader:
         if heartbeat is not None:
             heartbeat.heard()
 
-    def _stand_in(self) -> bool:
+    def stand_in(self) -> bool:
         """Do at once what the task would do; False if it has to go on itself."""
         assert self.watch is not None  # noqa: S101  # it calls
         try:
-            data = self._read()
+            data = self.read_now()
             if data is None or self._take_whole(data):
                 return True
             self._take_in(data)
@@ -299,7 +299,7 @@ class Reader:
             return False
         if self._pulse.heartbeat is not None:
             self._pulse.heartbeat.heard()
-        self._deliver([message], size_of(message))
+        self._deliver(self._link, self._pipe, [message], size_of(message))
         return True
 
     def _raise_fault(self) -> None:
@@ -343,14 +343,16 @@ class Reader:
                 return _Stop.NO_DATA
             if event.__class__ is Messages:
                 left -= len(event.messages)
-                self._deliver(event.messages, event.payload)
+                self._deliver(self._link, self._pipe, event.messages, event.payload)
                 if connection.exhausted:
                     return _Stop.NO_DATA
             elif event.__class__ is Skipped:
                 return _Stop.BREAK
             else:
                 left -= 1
-                self._handle(event)
+                # Commands of a peer that is gone have no effect.
+                if not self._over:
+                    self._link.handle(event)
         return _Stop.BREAK
 
     def _go_on(self) -> None:
@@ -421,7 +423,3 @@ class Reader:
                 self._connection.receive_data(data)
                 self._share.park(self._connection.buffered)
         self._looking_ahead = None
-
-
-def _ignore(event: Event) -> None:
-    """Do nothing."""

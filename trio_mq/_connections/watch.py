@@ -44,7 +44,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -121,24 +121,29 @@ _CLEAN: Final = State.CLEAN
 _UNFINISHED: Final = State.UNFINISHED
 
 
+class ReadsNow(Protocol):
+    """A reader as its watch sees it: it can do its work without waiting."""
+
+    def read_now(self) -> bytes | None:
+        """Read as much as should be read at once; ``None`` if there is nothing."""
+
+    def stand_in(self) -> bool:
+        """Do what is to be done with what has arrived; False if the task has to go on."""
+
+
 class Watch:
     """Which task watches one stream.
 
     Args:
         stream: The stream.
-        read: Reads from it, for the reader's task, as much as should be read at once.
-        work: Does, for a stand-in, what is to be done with what has arrived, without waiting;
-            False if the reader's task has to go on.
+        reader: Reads from it, and works for a stand-in.
     """
 
-    __slots__ = ("_asleep", "_follows", "_read", "_state", "_turn_end", "_work", "stream")
+    __slots__ = ("_asleep", "_follows", "_reader", "_state", "_turn_end", "stream")
 
-    def __init__(
-        self, stream: PollableStream, read: Callable[[], bytes | None], work: Callable[[], bool]
-    ) -> None:
+    def __init__(self, stream: PollableStream, reader: ReadsNow) -> None:
         self.stream: PollableStream = stream
-        self._read = read
-        self._work = work
+        self._reader = reader
         self._state = State.AWAY
         #: The reader's task, while it sleeps here.
         self._asleep: trio.lowlevel.Task | None = None
@@ -158,7 +163,7 @@ class Watch:
         self._state = _READER
         while self._state is _READER:
             await self.stream.wait_readable()
-            if self._state is _READER and (data := self._read()) is not None:
+            if self._state is _READER and (data := self._reader.read_now()) is not None:
                 self._state = _AWAY
                 return data
         while self._state is _STAND_IN or self._state is _WORKING:
@@ -208,7 +213,7 @@ class Watch:
                 self._state = _STAND_IN
                 await self.stream.wait_readable()
                 self._state = _WORKING
-                clean = self._work()
+                clean = self._reader.stand_in()
         except trio.ClosedResourceError:
             pass  # the link has ended, and tells who has to know
         finally:

@@ -16,12 +16,12 @@ the peer said before it left is still there to be read.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Final
 
 import trio
 
 from trio_mq._connections.heartbeat import Pulse
+from trio_mq._connections.link_side import WritersLink
 from trio_mq._connections.outbox import Outbox
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
@@ -53,21 +53,18 @@ class Writer:
         connection: Encodes.
         outbound: Where messages wait.
         pulse: Has PINGs and PONGs that are due.
-        fail: Told of a bug that ended the writer.
-        all_written: Told, after `finish`, that all is written, and whether the peer can see that
-            nothing follows.
+        link: Whose writer it is.
     """
 
     __slots__ = (
-        "_all_written",
         "_asleep",
         "_at_work",
         "_begun",
         "_clock",
-        "_fail",
         "_failed",
         "_finishing",
         "_last_write",
+        "_link",
         "_nursery",
         "_one_by_one",
         "_outbound",
@@ -87,15 +84,13 @@ class Writer:
         outbound: Outbound[Pipe],
         pulse: Pulse,
         *,
-        fail: Callable[[Exception], None],
-        all_written: Callable[[bool], None],
+        link: WritersLink,
     ) -> None:
         self._nursery = nursery
         self._stream = stream
         self._outbound = outbound
         self._pulse = pulse
-        self._fail = fail
-        self._all_written = all_written
+        self._link = link
         self._outbox = Outbox(stream, connection, outbound)
         self._slice = current_slice()
         self._clock = self._slice.clock
@@ -156,7 +151,7 @@ class Writer:
             self._failed = True
             self._at_work = False
         except Exception as error:  # noqa: BLE001  # a bug ends this link alone
-            self._fail(error)
+            self._link.writer_failed(error)
         finally:
             self.running = False
 
@@ -171,7 +166,7 @@ class Writer:
         shut = all_written and await self._stream.shutdown_write()
         self._at_work = False
         if all_written:
-            self._all_written(shut)
+            self._link.all_written(peer_knows=shut)
 
     async def _sleep(self) -> None:
         def leave(_: object) -> trio.lowlevel.Abort:

@@ -37,7 +37,6 @@ budget may still count a few messages that were received, and never misses one t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
@@ -46,6 +45,7 @@ from trio_mq._message import Message
 
 if TYPE_CHECKING:
     from trio_mq._options import Options
+    from trio_mq._peer import HangsUp
     from trio_mq._telling import Teller
 
 _UNLIMITED: Final = 1 << 62
@@ -281,7 +281,7 @@ class ReceiveBudget:
         silent = [share for share in busy if now - share.moved >= _PATIENCE]
         for share in silent or [min(busy, key=lambda each: each.speed(now))]:
             del self._shares[share]
-            share.turn_out()
+            share.link.hang_up("receive-budget")
 
 
 class Share:
@@ -289,14 +289,14 @@ class Share:
 
     Args:
         budget: That of its socket.
-        turn_out: Ends the connection.
+        link: Is ended where it keeps others waiting.
     """
 
-    __slots__ = ("_began", "_budget", "moved", "parked", "partial", "turn_out")
+    __slots__ = ("_began", "_budget", "link", "moved", "parked", "partial")
 
-    def __init__(self, budget: ReceiveBudget, turn_out: Callable[[], None]) -> None:
+    def __init__(self, budget: ReceiveBudget, link: HangsUp) -> None:
         self._budget = budget
-        self.turn_out: Callable[[], None] = turn_out
+        self.link: HangsUp = link
         #: Bytes of a large message whose rest is on its way, and bytes that there is no room to
         #: decode.
         self.partial: int = 0

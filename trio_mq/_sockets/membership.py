@@ -8,19 +8,16 @@ what users want to know becomes an event and a figure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
 from types import MappingProxyType
 
 import trio
 
 from trio_mq import _debug as debug
-from trio_mq._contract import AnyLink, Ending, Refusal
+from trio_mq._contract import AnyLink, Deliver, Ending, Refusal
 from trio_mq._events import (
     Connected,
     HandshakeFailed,
 )
-from trio_mq._message import Message
 from trio_mq._options import Options
 from trio_mq._patterns.pattern import Contested, Pattern
 from trio_mq._peer import Peer, mark_closed
@@ -49,6 +46,8 @@ class Membership:
         #: The pipes, and what becomes of them.
         self.pipes: Pipes = Pipes(pattern)
         self.budget = ledger.budget
+        #: Takes the messages that arrive: one object for all links.
+        self.deliver: Deliver = pattern.deliver
         self._pattern = pattern
         self._options = options
         self._handshake_failures: Counter[str] = Counter()
@@ -174,10 +173,6 @@ class Membership:
                 error=ending.error,
             )
         )
-
-    def deliver_from(self, link: AnyLink, pipe: Pipe) -> Callable[[list[Message], int], None]:
-        """Return what takes the messages of a link: the pattern."""
-        return partial(self._pattern.deliver, link, pipe)
 
     def peer_said(self, link: AnyLink, event: Event) -> None:
         """A peer sent a command that concerns the pattern.

@@ -200,7 +200,7 @@ class SocketStream(PollableStream):
         patience: How long data may be on the way; ``None``: as long as the system likes.
     """
 
-    __slots__ = ("_fileno", "_recv", "_send", "_sendmsg", "_socket", "patience")
+    __slots__ = ("_fileno", "_recv", "_send", "_socket", "patience")
 
     def __init__(
         self,
@@ -218,7 +218,6 @@ class SocketStream(PollableStream):
         # Bound once: looking a method up costs a tenth of the system call that it makes.
         self._recv = sock.recv
         self._send = sock.send
-        self._sendmsg = system.gather(sock)
         # The descriptor's number, which is what trio uses in the end. It is -1 after the close: the
         # system gives the old number to the next connection, and nobody may wait for that by
         # mistake.
@@ -258,9 +257,8 @@ class SocketStream(PollableStream):
         try:
             if len(buffers) == 1:
                 return self._send(buffers[0])
-            if len(buffers) <= MAX_BUFFERS:
-                return self._sendmsg(buffers)
-            return self._sendmsg(buffers[:MAX_BUFFERS])
+            gather = system.gather(self._socket)
+            return gather(buffers if len(buffers) <= MAX_BUFFERS else buffers[:MAX_BUFFERS])
         except BlockingIOError:
             return 0
         except OSError as error:

@@ -66,6 +66,11 @@ _OUR_TURN: Final = (State.GREETING, State.AUTHENTICATING, State.JUDGING)
 _NO_METADATA: Final[Mapping[str, bytes]] = MappingProxyType({})
 _NULL: Final = Null()
 _DEFAULT_LIMITS: Final = Limits()
+#: What is left of the greetings, and of what the handshake has to send, when it is over: the same
+#: for every connection, and nobody adds to it.
+_GREETED: Final = GreetingReader("")
+_ALL_SAID: Final = OurGreeting(b"", _GREETED, version_first=True)
+_NOTHING: Final[list[bytes]] = []
 
 
 class Connection:
@@ -315,6 +320,7 @@ class Connection:
         """
         self._decide(Decision.ACCEPT)
         self.established = True
+        self._greeting, self._our_greeting = _GREETED, _ALL_SAID
         self._decoder.set_limits(self._terms.traffic(self._mechanism.overhead))
         self._open_writer = TrafficWriter(self._mechanism, self._version)
 
@@ -346,7 +352,8 @@ class Connection:
     def data_to_send(self) -> bytes:
         """Return what the handshake has to send now, once: greeting, commands, ERROR."""
         data = b"".join(self._outgoing)
-        self._outgoing.clear()
+        if data:
+            self._outgoing = _NOTHING if self.established else []
         return data
 
     def encode(self, messages: Sequence[bytes | Frames]) -> list[bytes]:
