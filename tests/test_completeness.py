@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, get_args
@@ -91,9 +92,25 @@ def test_an_option_is_tried_by_a_test(name: str) -> None:
     ("kind", "name"), [(Options, n) for n in OPTIONS] + [(Limits, n) for n in LIMITS]
 )
 def test_an_option_refuses_nonsense_by_name(kind: type, name: str) -> None:
-    """Where it is given, and not where it is used."""
-    with pytest.raises((TypeError, ValueError), match=name):
+    """Where it is given, and not where it is used; in one sentence, which names the value too."""
+    with pytest.raises((TypeError, ValueError), match=rf"^{name}[ =].*object") as caught:
         kind(**{name: object()})
+    assert len(caught.value.args) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, field.name)
+        for kind in (Options, Limits)
+        for field in attrs.fields(kind)
+        if str(field.type) in ("int", "int | None")
+    ],
+)
+def test_a_number_is_refused_that_the_machine_can_not_count_to(kind: type, name: str) -> None:
+    """It would fail later, in the midst of things."""
+    with pytest.raises(ValueError, match=f"^{name}=.* is not allowed"):
+        kind(**{name: sys.maxsize + 1})
 
 
 def test_the_kinds_of_option_are_all_here() -> None:

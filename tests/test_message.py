@@ -5,6 +5,8 @@ from __future__ import annotations
 import array
 import ctypes
 import mmap
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,25 @@ def test_a_message_of_one_frame_equals_its_bytes(make: type[bytes]) -> None:
     assert message != "stop"
 
 
+def test_a_message_equals_the_list_of_its_frames() -> None:
+    """Which is what pyzmq's ``recv_multipart`` returns: a ported comparison stays true."""
+    message = Message([b"to", b"stop"])
+    assert message == [b"to", b"stop"]
+    assert message == [b"to", b"stop"]
+    assert message != [b"to"]
+    assert message != [b"to"]
+    assert Message(b"stop") == [b"stop"]
+
+
+def test_python_warns_of_a_comparison_with_text_where_it_would_of_bytes() -> None:
+    """Under ``python -b``: it is never true, and easily written."""
+    program = "import trio_mq; trio_mq.Message(b'stop') == 'stop'"
+    done = subprocess.run(
+        [sys.executable, "-b", "-W", "error", "-c", program], capture_output=True, check=False
+    )
+    assert b"BytesWarning" in done.stderr
+
+
 def test_as_a_key_a_message_of_one_frame_is_its_bytes() -> None:
     """In sets and dictionaries, both ways."""
     keys: set[object] = {b"stop", (b"a", b"b")}
@@ -155,7 +176,7 @@ def test_a_mapped_file_is_bytes_like(tmp_path: Path) -> None:
         frames = to_frames(mapped)
         mapped[:] = b"after!"
     assert frames == (b"before",)
-    with pytest.raises(ValueError, match=r"the message, a mmap, gives no bytes .* tobytes"):
+    with pytest.raises(ValueError, match=r"a mmap, gives no bytes .* while it is open"):
         to_frames(mapped)
 
 

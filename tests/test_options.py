@@ -112,8 +112,10 @@ def test_hardened_limits_are_nowhere_looser() -> None:
 
 
 def test_a_socket_has_the_options_of_its_type_only() -> None:
-    """The error lists them."""
-    with pytest.raises(TypeError, match=r"Pull has no option 'requeue'; it has .*conflate"):
+    """The error says who has it, or lists what there is."""
+    with pytest.raises(TypeError, match=r"Pull has no option 'colour'; it has .*conflate"):
+        Pull(colour="blue")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"Pull has no option 'requeue'; .* of Push and Dealer$"):
         Pull(requeue=True)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="Push has no option 'mandatory'"):
         Push(mandatory=True)  # type: ignore[call-arg]

@@ -29,7 +29,7 @@ below its own, never from its neighbours; `tests/test_layering.py` reads this ve
     _log                          every line of the log
     _message                      frames
     _errors _lazy                 exceptions; names that are loaded when they are asked for
-    _attribute_texts              the ground: what `help` says of an attribute
+    _attribute_texts _absent      the ground: what `help` says of attributes, and of none
 """
 
 import importlib

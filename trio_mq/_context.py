@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from trio_mq._absent import refuse_names
 from trio_mq._errors import TooManySockets, TooManyThreads
+from trio_mq._pyzmq_names import CONTEXT
 from trio_mq._transports.inproc import Namespace
 from trio_mq._transports.schemes import KERNEL, Network
 
@@ -73,6 +75,9 @@ class Context:
     @staticmethod
     def _make_namespace() -> Namespace:
         return Namespace()
+
+
+refuse_names(Context, CONTEXT)
 
 
 class _ContextOfRun(Context):

@@ -101,6 +101,14 @@ if TYPE_CHECKING:
     from trio_mq._tally import DropReason as DropReason, TrafficStatistics as TrafficStatistics
     from trio_mq.zmtp import SocketType as SocketType
 
+
+def _instead(name: str) -> str | None:
+    """Return what to write instead of a name of pyzmq's."""
+    from trio_mq._pyzmq_names import MODULE, OPTIONS  # noqa: PLC0415  # a mistake needs it
+
+    return MODULE.get(name) or OPTIONS.get(name.lower())
+
+
 EXPORTS: Final = Exports(
     "trio_mq",
     {
@@ -186,6 +194,7 @@ EXPORTS: Final = Exports(
         "trio_mq.lowlevel": ["lowlevel"],
         "trio_mq.zmtp": ["SocketType", "zmtp"],
     },
+    instead=_instead,
 )
 
 

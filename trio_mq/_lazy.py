@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Final
 
@@ -27,10 +27,17 @@ class Exports:
         package: Its full name, under which users import.
         homes: The names that live in each module, given by its full name. A module of the package
             is at home in itself.
+        instead: Returns what to write instead of a name that is not there, if that is known.
     """
 
-    def __init__(self, package: str, homes: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        package: str,
+        homes: Mapping[str, Sequence[str]],
+        instead: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self._package = package
+        self._instead = instead
         #: Which module each name lives in.
         self.homes: dict[str, str] = {name: home for home, names in homes.items() for name in names}
         #: Modules whose things still say that they live there.
@@ -48,7 +55,9 @@ class Exports:
         if name == "__all__":
             return self.names
         if name not in self.homes:
-            raise AttributeError(f"module {self._package!r} has no attribute {name!r}")
+            instead = self._instead(name)
+            hint = f": {instead}" if instead else ""
+            raise AttributeError(f"module {self._package!r} has no attribute {name!r}{hint}")
         home = importlib.import_module(self.homes[name])
         for table in _TABLES:
             table.settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
@@ -66,6 +67,8 @@ def count(*, lowest: int = 1, optional: bool = False) -> Validator:
             raise TypeError(f"{field.name} is {allowed}, not {value!r}")
         if value < lowest:
             raise refuse(field, value, allowed)
+        if value > sys.maxsize:
+            raise refuse(field, value, f"at most {sys.maxsize}, as far as this machine counts")
 
     return check
 

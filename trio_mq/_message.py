@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from trio_mq._absent import refuse_names
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -34,6 +36,7 @@ class Message(tuple[bytes, ...]):
     A tuple, so that ``topic, body = message`` takes it apart, ``len(message)`` counts frames and
     ``message == (b"a", b"b")`` compares them. A message of one frame is also equal to the bytes of
     that frame: ``message == b"stop"``. It has their hash, so as a key it is found by the bytes.
+    It is also equal to the list of its frames, which is what pyzmq's ``recv_multipart`` returns.
 
     Args:
         frames: One bytes-like for a message of one frame, or a sequence of bytes-like.
@@ -63,9 +66,10 @@ class Message(tuple[bytes, ...]):
 
     def __eq__(self, other: object) -> bool:
         """Compare frames; with bytes, the only frame."""
-        if isinstance(other, (bytes, bytearray, memoryview)):
+        # With text too: like bytes it equals none, and ``python -b`` warns of the comparison.
+        if isinstance(other, (bytes, bytearray, memoryview, str)):
             return len(self) == 1 and self[0] == other
-        return tuple.__eq__(self, other)
+        return tuple.__eq__(self, tuple(other) if isinstance(other, list) else other)
 
     def __ne__(self, other: object) -> bool:
         """Tell the opposite of ``==``."""
@@ -82,7 +86,12 @@ class Message(tuple[bytes, ...]):
         Raises:
             ValueError: There are several frames; or the frame is not UTF-8 (`UnicodeDecodeError`).
         """
-        return self._only_frame(".text of a message").decode()
+        frame = self._only_frame(".text of a message")
+        try:
+            return frame.decode()
+        except UnicodeDecodeError as error:
+            error.reason += "; if it is no text, take the bytes: message[0]"
+            raise
 
     def json(self) -> object:
         """Return the only frame, parsed as JSON.
@@ -111,6 +120,39 @@ class Message(tuple[bytes, ...]):
         if len(self) > _SHOWN_FRAMES:
             shown.append(f"… {len(self) - _SHOWN_FRAMES} more frames")
         return f"<Message {', '.join(shown)}>"
+
+
+_OF_BYTES: Final = (
+    *("endswith", "find", "hex", "lower", "partition", "replace", "rpartition", "rstrip", "split"),
+    *("splitlines", "startswith", "strip", "translate", "upper"),
+)
+_OF_LISTS: Final = (
+    "append",
+    "clear",
+    "copy",
+    "extend",
+    "insert",
+    "pop",
+    "remove",
+    "reverse",
+    "sort",
+)
+refuse_names(
+    Message,
+    {
+        **{
+            name: f"a message is the tuple of its frames: message[0].{name}(…)"
+            for name in _OF_BYTES
+        },
+        **dict.fromkeys(
+            _OF_LISTS, "a message never changes: take it apart, first, *rest = message"
+        ),
+        "buffer": "use bytes(message), or message[0] of several",
+        "bytes": "use bytes(message), or message[0] of several",
+        "decode": "use message.text, or message[0].decode(…)",
+        "more": "a message is the tuple of its frames: there is never more to come",
+    },
+)
 
 
 def to_frames(message: Sendable) -> Frames:
@@ -157,14 +199,26 @@ def size_of(frames: Frames) -> int:
     return sum(map(len, frames))
 
 
+def is_buffer(thing: object) -> bool:
+    """Tell whether Python can look into a thing as bytes."""
+    try:
+        memoryview(thing).release()  # type: ignore[arg-type]  # whether it is one is the question
+    except TypeError:
+        return False
+    except (ValueError, BufferError):
+        pass  # it is one that is closed, or has no format of C's
+    return True
+
+
 def _to_frame(index: int, frame: object) -> bytes:
     if isinstance(frame, (bytes, bytearray)):
         return bytes(frame)
     content = _content(f"frame {index}", frame)
     if content is not None:
         return content
-    hint = ": encode it first" if isinstance(frame, str) else ""
-    raise TypeError(f"frame {index} is {type(frame).__name__}, not bytes-like{hint}")
+    several = isinstance(frame, (tuple, list))
+    hint = "unpack it, as in [first, *others]" if several else "encode it first"
+    raise TypeError(f"frame {index} is {type(frame).__name__}, not bytes-like: {hint}")
 
 
 def _content(what: str, thing: object) -> bytes | None:
@@ -179,8 +233,12 @@ def _content(what: str, thing: object) -> bytes | None:
     except TypeError:
         return None
     except (ValueError, BufferError) as error:
+        can = hasattr(thing, "tobytes") and not isinstance(thing, memoryview)
+        remedy = (
+            "send its tobytes()" if can else "send it while it is open, or bytes made of it then"
+        )
         raise ValueError(
-            f"{what}, a {type(thing).__name__}, gives no bytes ({error}): send its tobytes()"
+            f"{what}, a {type(thing).__name__}, gives no bytes ({error}): {remedy}"
         ) from error
     with view:
         if set(view.format) & set(_POINTERS):

@@ -53,7 +53,9 @@ _NAME_CHARACTERS: Final = frozenset(
 def metadata(_: object, field: attrs.Attribute[Any], value: Mapping[str, bytes]) -> None:
     for name, content in value.items():
         if not isinstance(name, str) or not isinstance(content, bytes):
-            raise TypeError(f"{field.name} maps 'X-…' names to bytes or str, not {name!r}")
+            raise TypeError(
+                f"{field.name} maps 'X-…' names to bytes or str, not {name!r} to {content!r}"
+            )
         if not name.startswith("X-") or len(name) > 255 or not set(name) <= _NAME_CHARACTERS:
             raise refuse(field, name, "names of the form X-…, of letters, digits and - _ . +")
         if name.lower() == CORRELATE.lower():
@@ -133,14 +135,25 @@ def or_default_max_peers(value: int | None) -> int:
     return max(16, min(4096, soft - 64))
 
 
+def own_message(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Check a message of one frame that the library sends by itself."""
+    if value is not None and not isinstance(value, bytes):
+        raise TypeError(f"{field.name} is bytes or None, not {value!r}")
+
+
 def hello_message(options: object, field: attrs.Attribute[Any], value: object) -> None:
     """Check the first message of each connection: there can only be one."""
-    if value is None:
-        return
-    if not isinstance(value, bytes):
-        raise TypeError(f"{field.name} is bytes or None, not {value!r}")
-    if getattr(options, "probe", False):
+    own_message(options, field, value)
+    if value is not None and getattr(options, "probe", False):
         raise ValueError(
             f"{field.name}={value!r} is not allowed beside probe=True: either is the first message "
             "of a connection, so leave probe out"
         )
+
+
+def near(name: str, allowed: frozenset[str]) -> str | None:
+    """Suggest an option whose name is spelt almost like that."""
+    import difflib  # noqa: PLC0415  # it takes a while to load, and only a mistake needs it
+
+    close = difflib.get_close_matches(name, sorted(allowed))
+    return f"do you mean {' or '.join(close)}?" if close else None

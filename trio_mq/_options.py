@@ -9,8 +9,8 @@ never, as the field says.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from typing import Literal, TypeAlias, TypedDict, get_args
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
@@ -224,20 +224,14 @@ class Options:
     manual: bool = attrs.field(default=False, validator=checks.flag)
     """XPub: subscriptions take effect only when the program accepts them."""
 
-    welcome_message: bytes | None = attrs.field(
-        default=None,
-        validator=attrs.validators.optional(attrs.validators.instance_of(bytes)),
-    )
+    welcome_message: bytes | None = attrs.field(default=None, validator=checks.own_message)
     """XPub: the first message that every new subscriber gets."""
 
     hello_message: bytes | None = attrs.field(default=None, validator=checks.hello_message)
     """Dealer, Router: the first message on each new connection, so that a login, say, is made again
     after each reconnection. It can't be combined with ``probe``, which is such a message too."""
 
-    disconnect_message: bytes | None = attrs.field(
-        default=None,
-        validator=attrs.validators.optional(attrs.validators.instance_of(bytes)),
-    )
+    disconnect_message: bytes | None = attrs.field(default=None, validator=checks.own_message)
     """Router: what is received in the name of a peer that has connected to us and is gone, after
     all that it sent. It counts as a message of that peer."""
 
@@ -374,7 +368,8 @@ def override(options: Options, endpoint: str, given: Mapping[str, object]) -> Op
     """
     if not given:
         return options
-    check_names(f"endpoint {endpoint}", option_names(ConnectionOptions), given)
+    names = option_names(ConnectionOptions)
+    check_names(f"endpoint {endpoint}", names, given, lambda _: _OF_SOCKETS)
     return attrs.evolve(options, **given)  # type: ignore[arg-type]  # as in make_options
 
 
@@ -382,20 +377,19 @@ def option_names(options: type) -> frozenset[str]:
     return frozenset(options.__optional_keys__)  # type: ignore[attr-defined]  # of a TypedDict
 
 
-def check_names(who: str, allowed: frozenset[str], given: Mapping[str, object]) -> None:
-    for name in given:
-        if name not in allowed:
-            instead = None if name in option_fields() else remedy(name) or _nearest(name, allowed)
-            hint = instead or f"it has {', '.join(sorted(allowed))}"
-            raise TypeError(f"{who} has no option {name!r}; {hint}")
+_OF_SOCKETS: Final = "the whole socket has it: give it to the constructor"
 
 
-def _nearest(name: str, allowed: frozenset[str]) -> str | None:
-    """Suggest an option whose name is spelt almost like that."""
-    import difflib  # noqa: PLC0415  # it takes a while to load, and only a mistake needs it
-
-    close = difflib.get_close_matches(name, sorted(allowed))
-    return f"do you mean {' or '.join(close)}?" if close else None
+def check_names(
+    who: str, allowed: frozenset[str], given: Mapping[str, object], whose: Callable[[str], str]
+) -> None:
+    """Refuse names that are no option of ``who``; ``whose`` says who has an option instead."""
+    for name in given.keys() - allowed:
+        instead = (
+            whose(name) if name in option_fields() else remedy(name) or checks.near(name, allowed)
+        )
+        hint = instead or f"it has {', '.join(sorted(allowed))}"
+        raise TypeError(f"{who} has no option {name!r}; {hint}")
 
 
 def option_fields() -> frozenset[str]:

@@ -44,6 +44,7 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
 
     Raises:
         ValueError: Nothing can flow between these sockets.
+        TypeError: The capture does not send.
         trio.ClosedResourceError: One of the sockets was closed.
 
     Cancelled, no message is lost: what was not forwarded is still in the socket it came to.
@@ -61,6 +62,8 @@ async def proxy(frontend: ProxySocket, backend: ProxySocket, capture: Sender | N
             "one that sends, as Pull and Push, Router and Dealer, XSub and XPub"
         )
     if capture is not None:
+        if not isinstance(capture, Sender):
+            raise TypeError(f"capture is a socket that sends, such as a Pub, not {capture!r}")
         await _wait_for_room(capture)
     try:
         async with trio.open_nursery() as nursery:

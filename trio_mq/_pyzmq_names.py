@@ -97,7 +97,7 @@ OPTIONS: Final = {
     "socks_proxy": _SOCKS,
     "socks_username": _SOCKS,
     "stream_notify": "there is no STREAM: use trio.open_tcp_stream for what is not ZMTP",
-    "subscribe": "call subscribe(topic), or give topics=… to the constructor",
+    "subscribe": "a Sub has subscribe(topic), and takes topics=…",
     "tcp_accept_filter": "give authenticator=… to the constructor: it is told each peer's address",
     "tcp_keepalive": _KEYWORD.format("tcp_keepalive=…"),
     "tcp_keepalive_cnt": _KEYWORD.format("tcp_keepalive_count=…"),
@@ -108,7 +108,7 @@ OPTIONS: Final = {
     "topics_count": "count the events SubscriptionAdded and SubscriptionRemoved",
     "tos": "there is none: IP_TOS can be set by a listener or open_stream of your own",
     "type": "see socket.socket_type",
-    "unsubscribe": "call unsubscribe(topic)",
+    "unsubscribe": "a Sub has unsubscribe(topic)",
     "use_fd": "give listener=… to bind()",
     "vmci_buffer_max_size": "there is no VMCI transport",
     "vmci_buffer_min_size": "there is no VMCI transport",
@@ -177,11 +177,89 @@ METHODS: Final = {
 """What to write instead of a method or a property of a pyzmq socket."""
 
 
+_ENDPOINT: Final = "give the endpoint as bind='tcp://…' or connect='tcp://…'"
+_HOST: Final = "host and port are one endpoint: connect='tcp://host:port'"
+_TIMEOUT: Final = "put 'with trio.fail_after(seconds):' around a call"
+_TLS: Final = "give tls_context=…, an ssl.SSLContext, and an endpoint tls://host:port"
+_USER: Final = "give mechanism=auth.PlainClient(username, password)"
+
 GUESSES: Final = {
-    "timeout": "put 'with trio.fail_after(seconds):' around a call",
+    "addr": _ENDPOINT,
+    "address": _ENDPOINT,
+    "cafile": _TLS,
+    "certfile": _TLS,
+    "endpoint": _ENDPOINT,
+    "endpoints": _ENDPOINT,
+    "high_water_mark": _KEYWORD.format("send_hwm=… and receive_hwm=…"),
+    "host": _HOST,
+    "io_threads": "there are no I/O threads: nothing to set",
+    "keyfile": _TLS,
+    "loop": "a socket belongs to the trio run that opens it: nothing to set",
+    "maxsize": _KEYWORD.format("send_hwm=… and receive_hwm=…"),
+    "name": _KEYWORD.format("routing_id=…") + ", which a Router knows it by",
+    "password": _USER,
+    "port": _HOST,
+    "queue_size": _KEYWORD.format("send_hwm=… and receive_hwm=…"),
+    "receive_timeout": _TIMEOUT,
+    "recv_timeout": _TIMEOUT,
+    "retries": "give retry=… to Req.request()",
+    "retry": "give retry=… to Req.request()",
+    "send_timeout": _TIMEOUT,
+    "ssl": _TLS,
+    "ssl_context": _TLS,
+    "timeout": _TIMEOUT,
+    "tls": _TLS,
     "topic": "give topics=… to the constructor of a Sub, one or several",
+    "topics": "it is a Sub that has topics: Sub(topics=…)",
+    "ttl": _KEYWORD.format("message_lifetime=… in seconds"),
+    "uri": _ENDPOINT,
+    "url": _ENDPOINT,
+    "user": _USER,
+    "username": _USER,
 }
 """Options that many libraries have, and what there is here."""
+
+_BY_CLASS: Final = "make a socket by its class, as in trio_mq.Push(connect='tcp://…')"
+_NO_FLAGS: Final = "there are no flags: "
+
+MODULE: Final = {
+    "Again": "a _nowait call raises trio.WouldBlock",
+    "ContextTerminated": "a call on a closed socket raises trio.ClosedResourceError",
+    "DONTWAIT": _NO_FLAGS + "use receive_nowait() or send_nowait()",
+    "Frame": "a frame is bytes, and a message the tuple of its frames",
+    "NOBLOCK": _NO_FLAGS + "use receive_nowait() or send_nowait()",
+    "POLLIN": "await the calls themselves, each in a task of its own",
+    "POLLOUT": "await the calls themselves, each in a task of its own",
+    "Poller": "await the calls themselves, each in a task of its own",
+    "RCVMORE": "a message is the tuple of its frames: there is never more to come",
+    "SNDMORE": _NO_FLAGS + "send the list of all frames",
+    "STREAM": "there is no STREAM: use trio.open_tcp_stream for what is not ZMTP",
+    "ZMQError": "the root of the library's errors is trio_mq.MQError",
+    "asyncio": "run asyncio and trio side by side with trio's guest mode",
+    "curve_keypair": "use trio_mq.auth.CurveKeys.generate()",
+    "device": "use 'await trio_mq.proxy(frontend, backend)'",
+    "green": "there are no greenlets: run it under trio",
+    "has": "what there is does not depend on how the library was built",
+    "proxy_steerable": "cancel the task of trio_mq.proxy(), or put it into a trio.CancelScope",
+    "select": "await the calls themselves, each in a task of its own",
+    "zmq_version": "see trio_mq.__version__; there is no libzmq underneath",
+} | dict.fromkeys(
+    ["REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "PULL", "PAIR"],
+    f"{_BY_CLASS}, or open_socket('PUSH')",
+)
+"""What to write instead of a name in pyzmq's module."""
+
+CONTEXT: Final = {
+    "destroy": "each socket ends with its 'async with' block: nothing is left to end",
+    "get": "see max_sockets, max_threads, sockets and threads",
+    "instance": "sockets without context=… share the one of their trio run",
+    "set": "give max_sockets=… or max_threads=… to the constructor",
+    "setsockopt": "give options as keywords to each socket",
+    "shadow": "there is no C library underneath: nothing to share with one",
+    "socket": _BY_CLASS,
+    "term": "each socket ends with its 'async with' block: nothing is left to end",
+}
+"""What to write instead of a method of a pyzmq context."""
 
 
 def remedy(name: str) -> str | None:

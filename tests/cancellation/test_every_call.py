@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from types import CodeType, FrameType
 from typing import Final, TypeAlias
 
@@ -48,6 +49,23 @@ ARGUMENTS: Final[dict[str, tuple[object, ...]]] = {
     "wait_closed": (),
     "wait_for_peers": (),
     "wait_for_subscribers": (),
+}
+#: What each would refuse, were there no cancellation: methods that take something.
+WRONG: Final[dict[str, dict[str, object]]] = {
+    "aclose": {"linger": "long"},
+    "bind": {"endpoint": 5},
+    "connect": {"endpoint": 5},
+    "disconnect": {"endpoint": 5},
+    "receive_many": {"max": "all"},
+    "reply": {"message": "text"},
+    "request": {"message": "text"},
+    "send": {"message": "text"},
+    "send_many": {"messages": 5},
+    "send_to": {"peer": b"me", "message": "text"},
+    "serve": {"handler": 5},
+    "unbind": {"endpoint": 5},
+    "wait_for_peers": {"n": "all"},
+    "wait_for_subscribers": {"n": "all"},
 }
 #: How many sockets each function takes.
 SOCKETS: Final = {"proxy": 2, "wait_readable": 1, "wait_writable": 1}
@@ -135,6 +153,25 @@ async def call_of(found: Found) -> Callable[[], Awaitable[object]]:
 async def test_cancellation_comes_first(found: Found) -> None:
     """Before the socket is found closed, an endpoint unknown, a turn not ours."""
     call = await call_of(found)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await call()
+    assert scope.cancelled_caught
+
+
+TAKING: Final = [
+    found for found in FOUND if inspect.signature(found[2]).parameters.keys() - {"self"}
+]
+
+
+@pytest.mark.parametrize("found", TAKING, ids=title)
+async def test_cancellation_comes_before_a_wrong_argument(found: Found) -> None:
+    """A program that is about to end is not the place to learn of it."""
+    owner, name, function = found
+    if owner is None:
+        call = partial(function, *[None] * SOCKETS[name])
+    else:
+        call = partial(getattr(await made(owner), name), **WRONG[name])
     with trio.CancelScope() as scope:
         scope.cancel()
         await call()

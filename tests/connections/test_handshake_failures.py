@@ -6,6 +6,7 @@ Whatever the network does is an `OSError`, so that one ``except`` around a conne
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import socket
 import ssl
@@ -262,6 +263,62 @@ async def test_what_a_users_open_stream_raises_is_its_own(
         (status,) = push.endpoints
         assert type(status.last_error) is kind
         assert [type(event.error) for event in told if isinstance(event, Retrying)] == [kind] * 2
+
+
+class Failing(trio.abc.Stream):
+    """A stream of a user's that raises what it likes."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def send_all(self, _: object) -> None:
+        """Fail."""
+        await trio.lowlevel.checkpoint()
+        raise self._error
+
+    async def receive_some(self, _: int | None = None) -> bytes:
+        """Fail."""
+        await trio.lowlevel.checkpoint()
+        raise self._error
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Say that it can be tried."""
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLError(1, "made_by_hand"),  # without the reason that those of OpenSSL have
+        EOFError(),  # and without a word
+        OSError(errno.EIO, "input or output"),
+        trio.BusyResourceError("two readers"),
+        ExceptionGroup("several", [ValueError("one")]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_a_users_stream_raises_ends_its_connection_alone(error: Exception) -> None:
+    """It is told in words, with the endpoint; the socket lives."""
+
+    async def open_stream() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        return Failing(error)
+
+    async with Pull(bind="inproc://good") as pull, Push(linger=0) as push:
+        with pytest.raises(OSError, match=r"cannot connect to tunnel: .*\w\W{0,2}$"):
+            await push.connect("tunnel", open_stream=open_stream, wait=True)
+        with push.events() as events:
+            await push.connect("tunnel", open_stream=open_stream)
+            while not isinstance(await events.receive(), Retrying):
+                pass
+        await push.connect("inproc://good", wait=True)
+        await push.disconnect("tunnel")
+        await push.send(b"still alive")
+        assert await pull.receive() == b"still alive"
 
 
 async def closed_already() -> trio.abc.Stream:

@@ -148,7 +148,7 @@ MISTAKES: Final[dict[str, tuple[Mistake, type[Exception], str]]] = {
     "timeout=": (made(Push, timeout=1), TypeError, "'timeout'; put .*trio.fail_after"),
     "topic=": (made(Sub, topic="a"), TypeError, "'topic'; give topics=…"),
     "rcvtimeo=": (made(Push, rcvtimeo=1), TypeError, "trio.fail_after"),
-    "another type's": (made(Push, on_full="block"), TypeError, "'on_full'; it has .*send_hwm"),
+    "another type's": (made(Push, on_full="block"), TypeError, "'on_full'; .* of Router, Pub and"),
     "hwm of 0": (made(Push, send_hwm=0), ValueError, "send_hwm=0 .* from 1 on, or None"),
     "hwm as text": (made(Push, send_hwm="5"), TypeError, "send_hwm is a whole number .* not '5'"),
     "linger of None": (made(Push, linger=None), TypeError, "linger is seconds .*math.inf.* None"),

@@ -46,9 +46,10 @@ class Connected:
     def agree(self, overrides: Mapping[str, object]) -> None:
         """Raise `ValueError` if another call wants it with other options."""
         if dict(self.overrides) != dict(overrides):
+            options = dict(self.overrides) or "none of its own"
             raise ValueError(
-                f"{self.dial.endpoint} is connected already with other options "
-                f"({dict(self.overrides)!r}); disconnect it first"
+                f"{self.dial.endpoint} is connected already with other options ({options}): "
+                "give the same, or disconnect it first"
             )
 
     def keep(self) -> bool:

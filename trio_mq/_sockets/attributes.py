@@ -1,9 +1,7 @@
 """Attributes that sockets don't have: refused when read or set, with what to write instead.
 
 Python lets anybody set any attribute, so ``socket.linger = 0`` would be accepted in silence and do
-nothing. For reading, each name of pyzmq's is a descriptor that raises `AttributeError` and says
-what to write. A ``__getattr__`` would be shorter, but it makes every attribute of a socket slower
-to read.
+nothing. Reading is refused for each name of pyzmq's, and for what only other types of socket have.
 
 Any other attribute may be set, as on most objects of Python: programs keep with a socket what
 belongs to it.
@@ -14,26 +12,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from trio_mq import _pyzmq_names as pyzmq
+from trio_mq._absent import Absent, no_attribute
 from trio_mq._options import option_fields
+from trio_mq._sockets.keywords import has_option, whose_option
 
 #: Keywords of constructors that are no options of connections.
 _OTHER_KEYWORDS: Final = frozenset({"topics"})
+_ONLY_RECEIVES: Final = "a socket of this type only receives"
+_ONLY_SENDS: Final = "a socket of this type only sends"
+#: What some types have, for those that do not.
+_OF_OTHER_TYPES: Final = {
+    "accept": "it is an XPub that accepts subscriptions",
+    "discard": "it is a Rep that answers the last request, or discards it",
+    "drain": _ONLY_RECEIVES,
+    "receive": _ONLY_SENDS,
+    "receive_from": _ONLY_SENDS,
+    "receive_many": _ONLY_SENDS,
+    "receive_nowait": _ONLY_SENDS,
+    "request": "it is a Req that waits for the reply to a request",
+    "requests": "it is a Rep or a Router that gets requests",
+    "send": _ONLY_RECEIVES,
+    "send_many": _ONLY_RECEIVES,
+    "send_nowait": _ONLY_RECEIVES,
+    "send_to": "it is an XPub or a Router that sends to one peer",
+    "serve": "it is a Rep or a Router that serves",
+    "subscribe": "it is a Sub or an XSub that subscribes",
+    "unsubscribe": "it is a Sub or an XSub that subscribes",
+    "wait_for_subscribers": "it is a Pub or an XPub that has subscribers",
+    "withdraw": "it is an XPub that accepts subscriptions",
+}
 #: Words that are at least this alike, from 0 to 1, are taken for misspellings of each other.
 _ALIKE: Final = 0.85
-
-
-class _Absent:
-    """An attribute that is not there: reading it says what to write instead."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, thing: object, owner: type) -> NoReturn:
-        if thing is None:
-            raise AttributeError(f"type object {owner.__name__!r} has no attribute {self._name!r}")
-        raise AttributeError(_refusal(thing, self._name), name=self._name, obj=thing)
 
 
 class OnlyKnownAttributes:
@@ -48,12 +57,18 @@ class OnlyKnownAttributes:
                 raise AttributeError(_refusal(self, name), name=name, obj=self)
             object.__setattr__(self, name, value)
 
+        def __enter__(self) -> NoReturn:
+            """Say how a socket is entered: Python's own words would leave that out."""
+            kind = type(self).__name__
+            raise TypeError(
+                f"{kind} is an asynchronous context manager: write 'async with {kind}(…) as name:'"
+            )
+
+        def __exit__(self, *_: object) -> None:
+            """Never come to this; but Python looks for it before it enters."""
+
     def __dir__(self) -> list[str]:
         return [name for name in object.__dir__(self) if hasattr(type(self), name)] + [*vars(self)]
-
-
-for _name in {*pyzmq.METHODS, *pyzmq.OPTIONS, *option_fields()}:
-    setattr(OnlyKnownAttributes, _name, _Absent(_name))
 
 
 def _means_option(name: str) -> bool:
@@ -71,9 +86,30 @@ def _meant(name: str) -> str | None:
 
 
 def _refusal(socket: object, name: str) -> str:
-    kind = type(socket).__name__
-    text = f"{kind!r} object has no attribute {name!r}"
-    instead = pyzmq.remedy(name) if name not in option_fields() else None
-    if instead is None and (keyword := _meant(name)) is not None:
-        instead = f"options are keywords, {kind}({keyword}=…), and stay as they are"
-    return f"{text}: {instead}" if instead else text
+    kind = socket if isinstance(socket, type) else type(socket)
+    return no_attribute(socket, name, _instead(kind, name))
+
+
+def _instead(kind: type, name: str) -> str | None:
+    if name in _OF_OTHER_TYPES:
+        return _OF_OTHER_TYPES[name]
+    if name not in option_fields() and (remedy := pyzmq.remedy(name)) is not None:
+        return remedy
+    keyword = _meant(name)
+    if keyword is None:
+        return None
+    if keyword in _OTHER_KEYWORDS:
+        return "it is a Sub that has topics: Sub(topics=…)"
+    if not has_option(kind, keyword):
+        return whose_option(keyword)
+    return f"options are keywords, {kind.__name__}({keyword}=…), and stay as they are"
+
+
+for _name in {
+    *pyzmq.METHODS,
+    *pyzmq.OPTIONS,
+    *map(str.upper, pyzmq.OPTIONS),
+    *option_fields(),
+    *_OF_OTHER_TYPES,
+}:
+    setattr(OnlyKnownAttributes, _name, Absent(_name, _refusal))

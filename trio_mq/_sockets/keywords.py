@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias, TypedDict
+from typing import Final, TypeAlias, TypedDict
 
 from trio_mq._context import Context
 from trio_mq._options import (
@@ -206,14 +206,55 @@ class SubKeywords(SubOptions, _Places, total=False):
     """All keywords of Sub, but for its topics."""
 
 
-def make_options(kind: str, allowed: type, given: Mapping[str, object]) -> Options:
+#: What each type takes.
+_TAKEN: Final[Mapping[str, frozenset[str]]] = {
+    kind: option_names(options)
+    for kind, options in {
+        "Push": PushOptions,
+        "Pull": PullOptions,
+        "Dealer": DealerOptions,
+        "Router": RouterOptions,
+        "Req": ReqOptions,
+        "Rep": SocketOptions,
+        "Pub": PubOptions,
+        "Sub": SubOptions,
+        "XPub": XPubOptions,
+        "XSub": SocketOptions,
+        "Pair": SocketOptions,
+    }.items()
+}
+
+
+def has_option(kind: type, name: str) -> bool:
+    """Tell whether a class of sockets takes an option."""
+    return name in _options_of(kind)
+
+
+def _options_of(kind: type) -> frozenset[str]:
+    allowed: type | None = getattr(kind, "_known_options", None)
+    if allowed is None:
+        raise TypeError(
+            f"{kind.__name__} is what several types of socket have in common: "
+            "make one of a type, such as Push or Pull"
+        )
+    return option_names(allowed)
+
+
+def whose_option(name: str) -> str:
+    """Say which types take an option, for the others."""
+    *kinds, last = (kind for kind, names in _TAKEN.items() if name in names)
+    return f"it is an option of {', '.join(kinds)}{' and ' if kinds else ''}{last}"
+
+
+def make_options(kind: type, given: Mapping[str, object]) -> Options:
     """Return the options of a socket.
 
     Raises:
-        TypeError: An option that this kind of socket does not have, or a value of a wrong type.
+        TypeError: An option that this kind of socket does not have, or a value of a wrong type; or
+            the class is what sockets of several types have in common.
         ValueError: A value that is not allowed.
     """
-    check_names(kind, option_names(allowed), given)
+    check_names(kind.__name__, _options_of(kind), given, whose_option)
     return Options(**given)  # type: ignore[arg-type]  # the validators check every value
 
 
@@ -266,11 +307,14 @@ def topic_of(given: Topic) -> bytes:
     raise TypeError(f"a topic is bytes or text, not {given!r}")
 
 
-def number_of(name: str, given: object) -> None:
-    """Refuse what is not a whole number.
+def number_of(name: str, given: object, lowest: int | None = None) -> None:
+    """Refuse what is not a whole number, or a lower one than may be.
 
     Raises:
         TypeError: It is something else.
+        ValueError: It is too low.
     """
     if not isinstance(given, int) or isinstance(given, bool):
         raise TypeError(f"{name} is a whole number, not {given!r}")
+    if lowest is not None and given < lowest:
+        raise ValueError(f"{name}={given} is not allowed: give at least {lowest}")

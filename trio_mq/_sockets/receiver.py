@@ -17,6 +17,7 @@ from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 from trio_mq._message import Message
 from trio_mq._patterns.pattern import P_co
 from trio_mq._peer import Peer
+from trio_mq._sockets.keywords import number_of
 from trio_mq._sockets.socket import Socket
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ class Receiver(Socket[P_co], trio.abc.ReceiveChannel[Message]):
 
         Raises:
             ValueError: ``max`` is below 1.
+            TypeError: It is no whole number.
             trio.ClosedResourceError: The socket was closed, possibly meanwhile.
 
         Cancelled, it has taken nothing.
         """
         await checkpoint_if_cancelled()
-        if max < 1:
-            raise ValueError(f"max={max} is not allowed: give at least 1")
+        number_of("max", max, lowest=1)
         self._guard()
         messages = [await self._take_in_turn(self._pattern.take)]
         self._take_what_is_there(messages, max)

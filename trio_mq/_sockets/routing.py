@@ -92,7 +92,10 @@ class Router(Service[RouterPattern], Addressing[RouterPattern]):
                 "that do not start with a zero byte"
             )
         if self._pattern.knows(peer_routing_id):
-            raise ValueError(f"another peer has the routing id {peer_routing_id!r} already")
+            raise ValueError(
+                f"peer_routing_id={peer_routing_id!r}: another peer has that routing id already; "
+                "give another, or disconnect that one"
+            )
         return await self._connect(
             endpoint,
             dict(overrides),

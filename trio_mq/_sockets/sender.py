@@ -7,7 +7,7 @@ queued nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,7 @@ import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
 from trio_mq._errors import MessageTooLarge, MQError
-from trio_mq._message import Frames, Sendable, size_of, to_frames
+from trio_mq._message import Frames, Message, Sendable, is_buffer, size_of, to_frames
 from trio_mq._patterns.pattern import P_co
 from trio_mq._pipes.item import frames_of
 from trio_mq._pipes.outbound import SMALL
@@ -146,13 +146,7 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         Cancelled, it has queued nothing.
         """
         await checkpoint_if_cancelled()
-        if isinstance(messages, (bytes, bytearray, memoryview, str)) or not isinstance(
-            messages, Iterable
-        ):
-            raise TypeError(
-                f"send_many takes several messages, as in a list, not {type(messages).__name__}: "
-                "for one message there is send"
-            )
+        _check_several(messages)
         small = self._small
         batch: list[bytes | Frames] = [
             message
@@ -267,8 +261,26 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
 
 async def send_first(socket: Sender, messages: Iterable[Sendable]) -> int:
     """Do what ``send_many`` does where messages take turns with those of the other direction."""
+    await checkpoint_if_cancelled()
+    _check_several(messages)
     for message in messages:
         await socket.send(message)
         return 1
     await trio.lowlevel.checkpoint()
     return 0
+
+
+def _check_several(messages: object) -> None:
+    """Refuse what is one message: its frames would be sent as messages, or its bytes as numbers.
+
+    Raises:
+        TypeError: It is one, or nothing that holds messages.
+    """
+    if isinstance(messages, (list, tuple)) and not isinstance(messages, Message):
+        return
+    one = isinstance(messages, (Message, Mapping, str)) or is_buffer(messages)
+    if one or not isinstance(messages, Iterable):
+        raise TypeError(
+            f"send_many takes several messages, as in a list, not {type(messages).__name__}: "
+            "for one message there is send"
+        )

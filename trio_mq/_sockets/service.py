@@ -67,9 +67,7 @@ class Service(TakesRequests[S_co]):
         request was taken.
         """
         await checkpoint_if_cancelled()
-        number_of("max_concurrent", max_concurrent)
-        if max_concurrent < 1:
-            raise ValueError(f"max_concurrent={max_concurrent} is not allowed: give at least 1")
+        number_of("max_concurrent", max_concurrent, lowest=1)
         if not callable(handler):
             raise TypeError(
                 f"serve() takes a function that is called with a request, not {handler!r}"

@@ -5,6 +5,7 @@ This file is longer than most: from opening to closing, the life of a socket is 
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from types import TracebackType
@@ -60,7 +61,7 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
         context: Context | None = None,
         **options: object,
     ) -> None:
-        self._options: Final = make_options(type(self).__name__, self._known_options, options)
+        self._options: Final = make_options(type(self), options)
         self._to_bind = endpoints_of("bind", bind, parse_bind)
         self._to_connect = endpoints_of("connect", connect, parse_connect)
         if self._to_bind:
@@ -163,7 +164,10 @@ class Socket(OnlyKnownAttributes, trio.abc.AsyncResource, Generic[P_co]):
             ValueError: Such a time is not allowed; nothing was closed.
         """
         self._check_thread()
-        options = self._options if linger is None else attrs.evolve(self._options, linger=linger)
+        options = self._options
+        # In a cancelled scope it has no time to wait, whatever was given.
+        if linger is not None and trio.current_effective_deadline() != -math.inf:
+            options = attrs.evolve(options, linger=linger)
         opened = self._opened
         if opened is None:
             self._life = Life.CLOSED

@@ -171,9 +171,13 @@ def _form(endpoint: str) -> str:
 
 def _split_host_and_port(endpoint: str, address: str) -> tuple[str, str]:
     """Split at the last colon; a host may stand in brackets, but need not."""
+    if "," in address:
+        refuse(endpoint, "there is a ',' in it; give several endpoints as a list of texts")
     host, colon, port = address.rpartition(":")
     if not colon or port.endswith("]"):
         refuse(endpoint, f"the port is missing in {address!r}; write {_form(endpoint)}")
+    if ("[" in address) and not (host.startswith("[") and host.endswith("]")):
+        refuse(endpoint, f"the brackets in {address!r} are wrong; write [address]:port")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
         if host == "*":

@@ -26,9 +26,17 @@ async def lock_file(path: Path) -> AsyncIterator[None]:
     leaves the file but not the lock.
 
     Raises:
-        OSError: The file cannot be made, or the lock was held for too long (``EADDRINUSE``).
+        OSError: The file cannot be made in its folder, or the lock was held for too long
+            (``EADDRINUSE``).
     """
-    descriptor = await _take(path)
+    try:
+        descriptor = await _take(path)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Users know nothing of this file.
+        why = f"no file can be made in the folder {str(path.parent)!r}: {error.strerror}"
+        raise OSError(error.errno, f"{why}; choose another one") from error
     try:
         yield
     finally:

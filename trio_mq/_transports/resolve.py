@@ -82,6 +82,13 @@ async def resolve(host: str, port: int, *, ipv6: bool, interfaces: bool = False)
         ) from error
     except socket.gaierror as error:
         reason = error.strerror or str(error)
+        address, _, scope = host.partition("%")
+        if scope and ":" in address:
+            raise socket.gaierror(
+                error.errno,
+                f"{scope!r}, behind {address}, is no interface here (there are "
+                f"{', '.join(_interfaces())})",
+            ) from error
         raise socket.gaierror(
             error.errno, f"{host!r} is not a name that has an address{no_interface}: {reason}"
         ) from error

@@ -217,7 +217,7 @@ def _by_user(label: str, open_stream: OpenStream) -> OpenByteStream:
     @trio.lowlevel.disable_ki_protection
     async def open_wrapped() -> ByteStream:
         try:
-            return wrap(label, await open_stream())
+            stream = await open_stream()
         except OSError as error:
             raise explained(error, f"cannot connect to {label}: its open_stream") from error
         except trio.TooSlowError as error:
@@ -228,6 +228,11 @@ def _by_user(label: str, open_stream: OpenStream) -> OpenByteStream:
             # make one. A bug in it shows in the events and in `last_error`.
             text = f"cannot connect to {label}: its open_stream raised {error!r}"
             raise ConnectionError(text) from error
+        try:
+            return wrap(label, stream)
+        except TypeError as error:
+            text = f"cannot connect to {label}: its open_stream returned no trio.abc.Stream"
+            raise ConnectionError(f"{text}, but {stream!r}") from error
 
     return open_wrapped
 
@@ -240,7 +245,9 @@ def _split(endpoint: str) -> tuple[Scheme[Any], str]:
     if not separator:
         refuse(endpoint, f"there is no '://'; {_grammar()}")
     if scheme not in SCHEMES:
-        refuse(endpoint, f"unknown transport {scheme!r}; {_grammar()}")
+        meant = scheme.strip().lower()
+        hint = f"write {meant!r}; " if meant in SCHEMES else ""
+        refuse(endpoint, f"unknown transport {scheme!r}; {hint}{_grammar()}")
     if not address:
         refuse(endpoint, f"nothing follows '://'; {_grammar()}")
     return SCHEMES[scheme], address

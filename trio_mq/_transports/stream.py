@@ -28,6 +28,7 @@ import trio
 from trio.lowlevel import wait_readable, wait_writable
 
 from . import kernel_view, system
+from .failure import in_words
 from .kernel_view import Patience, Vital
 from .turns import Turns
 
@@ -407,4 +408,5 @@ class TrioStream(ByteStream):
 
     def _failure(self, error: Exception) -> Exception:
         # Not only errors of an operating system: streams of users raise what they like.
-        return trio.BrokenResourceError(f"connection to {self.peer_address} failed: {error}")
+        said = in_words(error)
+        return trio.BrokenResourceError(f"connection to {self.peer_address} failed: {said}")

@@ -26,6 +26,7 @@ from trio_mq._options import Options
 
 from . import tcp
 from .endpoint import TlsEndpoint
+from .failure import in_words
 from .kernel_view import Vital
 from .listener import Acceptors, Listener
 from .resolve import SocketAddress
@@ -337,8 +338,10 @@ _ALERT_SECONDS: Final = 1.0
 
 def told(error: ssl.SSLError) -> str:
     """Say in words what went wrong in TLS, and what to do about it."""
-    text = getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ")
-    known = f"{error.reason} {text}".replace("ALERT ", "")
+    # One that a user's stream has raised by itself has no reason.
+    reason: str | None = getattr(error, "reason", None)
+    text = getattr(error, "verify_message", "") or (reason or in_words(error)).replace("_", " ")
+    known = f"{reason} {text}".replace("ALERT ", "")
     remedies = (remedy for sign, remedy in _REMEDIES.items() if sign in known)
     remedy = next(remedies, None)
     said = f"TLS failed: {text.lower() if text.isupper() else text}"
