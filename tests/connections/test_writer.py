@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 
-from trio_mq import Pub, Sub
+from tests.hostile import wire
+from tests.slices import count_messages_only
+from trio_mq import DropReason, Pub, Rep, Req, Router, Sub
+from trio_mq._transports.stream import SocketStream
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -47,3 +53,155 @@ async def test_writers_that_gather_are_all_done_when_the_flood_is() -> None:
                 for sub in (one, two, three):
                     for expected in range(number - 999, number + 1):
                         assert await sub.receive() == (b"%d" % expected,)
+
+
+# -- requests and replies: what a turn brings goes in one write -----------------------------------
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return what was written to tcp streams after the handshakes, write by write."""
+    writes: list[bytes] = []
+    write = SocketStream.try_write
+
+    def noted(self: SocketStream, buffers: Sequence[bytes | memoryview]) -> int | None:
+        taken = write(self, buffers)
+        if buffers and taken:
+            writes.append(b"".join(buffers)[:taken])
+        return taken
+
+    monkeypatch.setattr(SocketStream, "try_write", noted)
+    return writes
+
+
+def requests(count: int) -> list[bytes]:
+    """Return so many requests with ids, as a client by hand sends them."""
+    return [wire.message(b"%04d" % number, b"", b"request") for number in range(count)]
+
+
+@asynccontextmanager
+async def a_client_of(service: Router | Rep) -> AsyncIterator[trio.SocketStream]:
+    """Connect a client by hand."""
+    before = len(service.peers)
+    port = int((await service.bind("tcp://127.0.0.1:*")).rpartition(":")[2])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(wire.hello(b"DEALER"))
+        await service.wait_for_peers(before + 1)
+        yield stream
+
+
+@pytest.mark.parametrize("kind", [Router, Rep])
+async def test_the_replies_to_requests_that_came_together_go_together(
+    kind: type[Router | Rep], written: list[bytes]
+) -> None:
+    """A system call costs as much as all that a reply costs otherwise."""
+    count_messages_only()
+    async with kind() as service, trio.open_nursery() as nursery:
+        nursery.start_soon(service.serve, lambda request: request.message)
+        async with a_client_of(service) as client:
+            written.clear()
+            asked = b"".join(requests(3))
+            await client.send_all(asked)
+            heard = b""
+            while not heard.endswith(asked):
+                heard += await client.receive_some()
+            assert written == [asked]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_lone_reply_is_written_at_once(written: list[bytes]) -> None:
+    """Before the function that served it is done with anything else."""
+    count_messages_only()
+    async with Router() as router, a_client_of(router) as client:
+        (asked,) = requests(1)
+        await client.send_all(asked)
+        async for request in router.requests():
+            written.clear()
+            await request.reply(request.message)
+            assert written == [asked]
+            break
+
+
+async def test_many_requests_of_one_turn_do_not_all_wait_for_its_end(written: list[bytes]) -> None:
+    """The service can begin with the first of them, while the others are made."""
+    count_messages_only()
+    async with (
+        Router(bind="tcp://127.0.0.1:*") as router,
+        Req(connect=router.endpoints[0].endpoint, correlate=True) as req,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(router.serve, lambda _: b"reply")
+        await req.request(b"first")
+        written.clear()
+        async with trio.open_nursery() as asking:
+            for _ in range(100):
+                asking.start_soon(req.request, b"request")
+        sizes = [write.count(b"request") for write in written if b"request" in write]
+        assert sum(sizes) == 100
+        assert max(sizes) == 32
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_left_for_the_end_of_a_turn_is_not_written_to_what_ends_before(
+    written: list[bytes],
+) -> None:
+    """A connection that we have ended gets nothing more, and all is counted."""
+    count_messages_only()
+    async with Router() as router, a_client_of(router) as client:
+        await client.send_all(b"".join(requests(3)))
+        taking = router.requests()
+        first, second = [await anext(taking) for _ in range(2)]
+        written.clear()
+        await first.reply(b"one")
+        await second.reply(b"two")
+        assert router.statistics().waiting_to_send == 2
+        (peer,) = router.peers
+        peer.disconnect()
+        await peer.wait_closed()
+        assert written == []
+        assert router.statistics().dropped == {DropReason.PEER_LEFT: 2}
+
+
+async def test_a_drain_ends_with_the_turn_that_writes_what_it_waits_for() -> None:
+    """Its task is woken, though the run would sleep for ever otherwise."""
+    count_messages_only()
+    async with Router() as router, a_client_of(router) as client:
+        await client.send_all(b"".join(requests(3)))
+        taking = router.requests()
+        for _ in range(2):
+            await (await anext(taking)).reply(b"reply")
+        assert router.statistics().waiting_to_send == 2
+        await router.drain()
+        assert router.statistics().written == 2
+
+
+async def test_a_reply_that_waits_for_room_has_it_when_the_turn_ends() -> None:
+    """The same for a task that waits until there is room."""
+    count_messages_only()
+    async with Router(on_full="block", send_hwm=2) as router, a_client_of(router) as client:
+        await client.send_all(b"".join(requests(4)))
+        taking = router.requests()
+        for _ in range(3):
+            await (await anext(taking)).reply(b"reply")
+        assert router.statistics().accepted == 3
+        assert router.statistics().written >= 2
+
+
+async def test_what_waits_for_the_end_of_a_turn_is_written_when_the_socket_closes() -> None:
+    """In that very turn, and nothing is lost."""
+    count_messages_only()
+    async with (
+        trio.open_nursery() as nursery,
+        Router() as router,
+        a_client_of(router) as client,
+    ):
+        await client.send_all(b"".join(requests(3)))
+        taking = router.requests()
+        for number in range(2):
+            await (await anext(taking)).reply(b"reply %d" % number)
+        assert router.statistics().waiting_to_send == 2
+        nursery.start_soon(router.aclose)
+        heard = b""
+        while data := await client.receive_some():
+            heard += data
+        assert heard.count(b"reply") == 2

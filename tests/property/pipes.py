@@ -26,6 +26,7 @@ class Books:
         self.places: list[int] = []
         self.arrived: list[Pipe] = []
         self.dropped_counts: Counter[DropReason] = Counter()
+        self.draining = False
 
     @property
     def ledger(self) -> Books:
@@ -83,6 +84,12 @@ class NoLink:
 
     def queued_for_many(self) -> None:
         """Leave it there."""
+
+    def gather(self) -> None:
+        """There is nothing to write together."""
+
+    def press(self) -> None:
+        """Write nothing."""
 
     def wake(self) -> None:
         """There is no task."""

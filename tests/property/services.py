@@ -123,6 +123,13 @@ class Connection:
         """Something waits, as above."""
         self._pipe.outbound.writer_is_busy()
 
+    def gather(self) -> None:
+        """Something will wait, as above."""
+        self._pipe.outbound.writer_is_busy()
+
+    def press(self) -> None:
+        """Nothing is written but in a step of its own."""
+
     def wake(self) -> None:
         """Something may wait that is no message; here it never does."""
         self._pipe.outbound.writer_is_busy()

@@ -12,6 +12,8 @@ import pytest
 import trio
 import trio.testing
 
+from tests.connections.test_writer import a_client_of
+from tests.hostile import wire
 from tests.slices import count_messages_only
 from tests.sockets.test_service import Service, ask, each_service, each_way, meeting
 from tests.spec.meeting import arrived, eventually, fill
@@ -578,3 +580,49 @@ async def test_a_router_may_receive_beside_serving() -> None:
             await dealer.send(b"request")
         assert await replies(dealer, 2) == [b"request"] * 2
         nursery.cancel_scope.cancel()
+
+
+@each_service
+async def test_a_few_requests_of_one_client_are_taken_in_its_turn(kind: type[Service]) -> None:
+    """Their replies go together; then it is the turn of the next, however many are left."""
+    count_messages_only()
+    order: list[bytes] = []
+
+    def note(request: Request) -> bytes:
+        order.append(bytes(request.message)[:1])
+        return b""
+
+    async with (
+        kind(linger=0) as service,
+        a_client_of(service) as one,
+        a_client_of(service) as two,
+        trio.open_nursery() as nursery,
+    ):
+        for arrived_by_now, (client, name) in enumerate([(one, b"1"), (two, b"2")], start=1):
+            await client.send_all(wire.message(b"", name) * 6)
+            await arrived(service, 6 * arrived_by_now)
+        nursery.start_soon(service.serve, note)
+        await eventually(lambda: len(order) == 12)
+        nursery.cancel_scope.cancel()
+    assert b"".join(order) == b"111122221122"
+
+
+@each_service
+async def test_a_function_that_waits_is_given_the_requests_of_all_clients_in_turn(
+    kind: type[Service],
+) -> None:
+    """Each call takes as long as it takes, so nobody has several before others have one."""
+    desk = Desk()
+    async with (
+        kind(linger=0) as service,
+        a_client_of(service) as one,
+        a_client_of(service) as two,
+        trio.open_nursery() as nursery,
+    ):
+        for arrived_by_now, (client, name) in enumerate([(one, b"1"), (two, b"2")], start=1):
+            await client.send_all(wire.message(b"", name) * 3)
+            await arrived(service, 3 * arrived_by_now)
+        nursery.start_soon(service.serve, desk)
+        await desk.has(6)
+        nursery.cancel_scope.cancel()
+    assert b"".join(desk.begun) == b"121212"

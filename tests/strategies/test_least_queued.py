@@ -78,6 +78,12 @@ class _Nobody:
     def queued_for_many(self) -> None:
         """Write nothing."""
 
+    def gather(self) -> None:
+        """Write nothing."""
+
+    def press(self) -> None:
+        """Write nothing."""
+
     def wake(self) -> None:
         """Sleep on."""
 

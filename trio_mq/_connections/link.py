@@ -41,6 +41,7 @@ from trio_mq._connections.heartbeat import Heartbeat, Pulse
 from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
 from trio_mq._connections.origin import LinkOrigin
 from trio_mq._connections.reader import Reader
+from trio_mq._connections.turn_end import current_turn_end
 from trio_mq._connections.wire_log import overheard
 from trio_mq._connections.writer import Writer
 from trio_mq._contract import Ending, SocketSide
@@ -322,7 +323,10 @@ class Link:
             patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now. Up to here, that is a failed handshake.
-        writer = Writer(nursery, stream, connection, pipe.outbound, self._pulse, link=self)
+        turn_end = current_turn_end() if self._owner.socket_type.asks_or_answers else None
+        writer = Writer(
+            nursery, stream, connection, pipe.outbound, self._pulse, link=self, turn_end=turn_end
+        )
         peer = Peer(properties, endpoint=self.endpoint, address=self.address, link=self)
         pipe.lend(peer, writer, reader.watch)
         self.peer = peer

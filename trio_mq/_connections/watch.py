@@ -48,6 +48,7 @@ from typing import Final, Protocol
 
 import trio
 
+from trio_mq._connections.turn_end import TurnEnd, current_turn_end
 from trio_mq._transports.stream import PollableStream
 
 
@@ -66,50 +67,6 @@ class State(enum.Enum):
     CLEAN = enum.auto()
     #: The same, and the reader's task has to go on; or it was told to, without a stand-in.
     UNFINISHED = enum.auto()
-
-
-class TurnEnd(trio.abc.Instrument):
-    """Tells watches that a turn of trio's scheduler is over: each task that could run has run.
-
-    It is an instrument of the trio run, from the first stand-in on that has stepped back.
-    """
-
-    def __init__(self) -> None:
-        self._left: list[Watch] = []
-        self._token = trio.lowlevel.current_trio_token()
-
-    def tell(self, watch: Watch) -> None:
-        """Tell that watch, once."""
-        self._left.append(watch)
-
-    def before_io_wait(self, timeout: float) -> None:
-        """Let each watch look whether its reader has to go on."""
-        if self._left:
-            left, self._left = self._left, []
-            # trio has decided by now how long it will wait for the kernel, and does not know of the
-            # tasks that are woken here.
-            woken = False
-            for watch in left:
-                woken |= watch.turn_ended()
-            if woken and timeout > 0:
-                self._token.run_sync_soon(_look_again, idempotent=True)
-
-
-def _look_again() -> None:
-    """Do nothing, but be run."""
-
-
-_end_of_run: trio.lowlevel.RunVar[TurnEnd] = trio.lowlevel.RunVar("trio_mq end of the turn")
-
-
-def _turn_end() -> TurnEnd:
-    try:
-        return _end_of_run.get()
-    except LookupError:
-        turn_end = TurnEnd()
-        trio.lowlevel.add_instrument(turn_end)
-        _end_of_run.set(turn_end)
-        return turn_end
 
 
 # Names of the module: to look one up in the class takes as long as the rest of a comparison.
@@ -220,7 +177,7 @@ class Watch:
             self._state = _CLEAN if clean else _UNFINISHED
             if clean and self._follows:
                 if self._turn_end is None:
-                    self._turn_end = _turn_end()
+                    self._turn_end = current_turn_end()
                 self._turn_end.tell(self)
             else:
                 self._wake_reader()

@@ -9,6 +9,11 @@ In a flood it would send messages alone that could go together, and a system cal
 dozens of small messages. A flood can be recognised: the sending task has used up its time slice.
 Then the writer waits a few turns of the scheduler, as long as each brings more, before it writes.
 
+Requests and replies are no such flood: somebody waits for each of them, and to make one takes ten
+times as long as to send a message of a flood. What can't go at once goes *at the end of the turn*,
+all of it in one write, and no task has to be woken for that (`turn_end`). That is so, too, for the
+reply to a peer whose next requests are here already: the replies to them go with it.
+
 A write error ends only the writer. The reader goes on until it finds the end of the stream: what
 the peer said before it left is still there to be read.
 """
@@ -23,6 +28,7 @@ import trio
 from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.link_side import WritersLink
 from trio_mq._connections.outbox import Outbox
+from trio_mq._connections.turn_end import TurnEnd
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
@@ -54,10 +60,12 @@ class Writer:
         outbound: Where messages wait.
         pulse: Has PINGs and PONGs that are due.
         link: Whose writer it is.
+        turn_end: Where what is left at the end of a turn is written; ``None``: by the task.
     """
 
     __slots__ = (
         "_asleep",
+        "_at_turn_end",
         "_at_work",
         "_begun",
         "_clock",
@@ -73,6 +81,7 @@ class Writer:
         "_slice",
         "_stopped",
         "_stream",
+        "_turn_end",
         "running",
     )
 
@@ -85,6 +94,7 @@ class Writer:
         pulse: Pulse,
         *,
         link: WritersLink,
+        turn_end: TurnEnd | None,
     ) -> None:
         self._nursery = nursery
         self._stream = stream
@@ -97,6 +107,9 @@ class Writer:
         # Nobody knows how much of a failed ``write_all`` has arrived, so each gets one message
         # only.
         self._one_by_one = stream.try_write(()) is None
+        self._turn_end = None if self._one_by_one or outbound.perishes else turn_end
+        #: The end of this turn is waited for.
+        self._at_turn_end = False
         self._last_write = -math.inf
         self._failed = False
         self._finishing = False
@@ -135,6 +148,8 @@ class Writer:
     def begin_no_more(self) -> None:
         """Leave what comes from now on in the pipe, if the task has not been started."""
         self._begun = True
+        self._turn_end = None
+        self._at_turn_end = False
 
     # -- its task --
 
@@ -178,6 +193,7 @@ class Writer:
 
     def _announce(self) -> None:
         """Tell the task that something waits to be written; start it if this is the first time."""
+        self._at_turn_end = False
         self._outbound.writer_is_busy()
         if self._begun:
             self._rouse()
@@ -203,7 +219,8 @@ class Writer:
         """Tell whether the batch has grown since, and may grow further."""
         outbound = self._outbound
         return (
-            before + _GROWTH <= len(outbound.queue) < _ENOUGH_MESSAGES
+            self._turn_end is None
+            and before + _GROWTH <= len(outbound.queue) < _ENOUGH_MESSAGES
             and outbound.size < _ENOUGH_BYTES
             and outbound.has_room()
         )
@@ -230,11 +247,51 @@ class Writer:
         now = self._clock()
         pause = _PAUSE_IN_FLOOD if self._slice.flooded else _PAUSE
         if now - self._last_write < pause or self._one_by_one or self._failed:
-            self._announce()
+            self.gather()
             return
         self._last_write = now
         if not self._try_write_lone():
             self._announce()
+
+    def gather(self) -> None:
+        """Let what is put in this turn be written together, where it can be."""
+        if self._turn_end is None or self._failed:
+            self._announce()
+        else:
+            self._at_turn_end = True
+            self._outbound.writer_is_busy()
+            self._turn_end.tell(self)
+
+    def turn_ended(self) -> bool:
+        """Write what the turn has brought; tell if a task was woken, for what that leaves over."""
+        if not self._at_turn_end:
+            return False  # the task was told meanwhile, or the connection has ended
+        self._at_turn_end = False
+        if self._stopped or self._nursery.cancel_scope.cancel_called:
+            return False  # it is about to end, and what waits is for the next one
+        try:
+            if not self._outbound.awaited and self._write_all_now():
+                return False
+            self._announce()
+        except Exception as error:  # noqa: BLE001  # a bug ends this link alone
+            self._link.writer_failed(error)
+        return True
+
+    def _write_all_now(self) -> bool:
+        """Write what waits; False if something is left to write."""
+        if self._failed or not (self._outbox.empty or self._try_write()):
+            return False
+        if not self._outbox.empty:
+            return False
+        self._last_write = self._clock()
+        self._outbound.writer_is_idle()
+        return True
+
+    def press(self) -> None:
+        """Much waits for the end of the turn: write it now, so that the peer can begin."""
+        if not (self._at_work or self._failed or self._turn_end is None):
+            self._last_write = self._clock()
+            self._try_write()
 
     def queued_for_many(self) -> None:
         """Leave it to the task, which may find more to write with it."""
@@ -242,7 +299,7 @@ class Writer:
 
     def wake(self) -> None:
         """Let the task look for something to write, which need not be a message."""
-        if not self._outbound.announced:
+        if self._at_turn_end or not self._outbound.announced:
             self._announce()
 
     def make_room(self) -> None:

@@ -67,6 +67,11 @@ class Ledger:
 
     # -- what pipes tell (`PipeLedger`) --
 
+    @property
+    def draining(self) -> bool:
+        """A task waits until messages have left."""
+        return bool(self.drains.going_on)
+
     def taken_back(self, pipe: Pipe, place: int) -> None:
         """A message was taken back before it was written."""
         self.drains.taken_back(pipe, place)

@@ -165,6 +165,8 @@ class RepPattern(ServicePattern):
         if pipe is None:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
         elif pipe.outbound.has_room():
+            if pipe.inbound.batch:
+                pipe.outbound.gather()
             pipe.outbound.put(frames)
         else:
             pipe.outbound.refuse(DropReason.HIGH_WATER_MARK)

@@ -280,6 +280,8 @@ class RouterPattern(ServicePattern, AddressingPattern):
         if pipe is None:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
         else:
+            if pipe.inbound.batch:
+                pipe.outbound.gather()
             tied = self.ledger.links[peer].own_pipe is not None
             self._put(pipe, frames, mandatory=False, tied=tied)
 

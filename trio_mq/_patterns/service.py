@@ -70,6 +70,19 @@ class ServicePattern(Pattern):
         """Return the next request, or raise `trio.WouldBlock`."""
         return InHand(self, *self.take_opened())
 
+    def take_another(self) -> InHand | None:
+        """Return one more request of the peer whose request was taken last, if there is one."""
+        message = self.queue.take_another()
+        if message is None:
+            return None
+        opened = self.split(message)
+        pipe, peer = self.queue.current, self.queue.source
+        assert pipe is not None and peer is not None  # noqa: S101, PT018  # it came from somebody
+        if opened is None:
+            pipe.inbound.drop_taken(self.no_request)
+            return None
+        return InHand(self, peer, *opened)
+
     def take_opened(self) -> tuple[Peer, Frames, Message]:
         """Take the next request, and return whose it is, its envelope and its body."""
         queue = self.queue

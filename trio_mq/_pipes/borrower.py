@@ -18,6 +18,12 @@ class Borrower(Protocol):
         and message.
         """
 
+    def gather(self) -> None:
+        """Several messages will be put in this turn: they may be written together at its end."""
+
+    def press(self) -> None:
+        """Enough waits by now to be written, though the turn is not over."""
+
     def wake(self) -> None:
         """There may be something to write that is no message."""
 

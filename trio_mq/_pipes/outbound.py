@@ -159,6 +159,11 @@ class Outbound(Generic[PipeT]):
         """There is no room: tell the owner when there is."""
         self.blocked = True
 
+    @property
+    def awaited(self) -> bool:
+        """A task waits until messages have left, for their room or for a drain."""
+        return self.blocked or self._ledger.draining
+
     def unblock(self) -> None:
         """Nobody wants to be told of room any more."""
         self.blocked = False
@@ -316,6 +321,16 @@ class Outbound(Generic[PipeT]):
         """Let the writer's task look for something to write, which need not be a message."""
         if self._borrower is not None:
             self._borrower.wake()
+
+    def gather(self) -> None:
+        """Several messages will be put in this turn: they may be written together at its end."""
+        if self._borrower is not None and not self.announced:
+            self._borrower.gather()
+
+    def press(self) -> None:
+        """Let what waits be written now, though more will be put in this turn."""
+        if self._borrower is not None:
+            self._borrower.press()
 
     def writer_is_busy(self) -> None:
         """The writer knows that there is something to write: more may simply be appended."""

@@ -29,6 +29,10 @@ class PipeLedger(Protocol[PipeT]):
     #: Rings when something has waited too long.
     alarm: Alarm
 
+    @property
+    def draining(self) -> bool:
+        """A task waits until messages have left."""
+
     def taken_back(self, pipe: PipeT, place: int) -> None:
         """A message was taken back before which ``place`` others were finished, or will be."""
 

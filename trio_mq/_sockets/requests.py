@@ -115,13 +115,19 @@ class TakesRequests(Sender[S_co], Receiver[S_co]):
         await self._take_in_turn(take)
         return taken[0]
 
-    def _take_request_now(self) -> InHand | None:
-        """Take the next request if there is one and nobody waits for it."""
+    def _take_request_now(self, *, another: bool = False) -> InHand | None:
+        """Take the next request if there is one and nobody waits for it.
+
+        Args:
+            another: Rather one more of the client whose request was taken last.
+        """
         if get_ident() != self._open_in:
             self._guard()
         self._slice.left -= 1
         if self._receivers.waiters:
             return None
+        if another and (request := self._pattern.take_another()) is not None:
+            return request
         try:
             return self._pattern.take_request()
         except trio.WouldBlock:

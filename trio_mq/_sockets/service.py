@@ -47,7 +47,8 @@ class Service(TakesRequests[S_co]):
         the function ends is declined. An exception of the function is logged with its traceback,
         declines that request alone, and goes no further.
 
-        Each call has context variables of its own, as in a new task.
+        Each call has context variables of its own, as in a new task. Clients have their requests
+        taken in turn: one each, or a few at once if the function answers without waiting.
 
         Args:
             handler: An async function, or a plain one if it has nothing to wait for.

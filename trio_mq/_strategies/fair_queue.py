@@ -8,7 +8,7 @@ leaves the rotation, and then A's until somebody else sends.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -17,6 +17,11 @@ from trio_mq._pipes.pipe import Hold, Pipe
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer
+
+
+#: Messages that a pipe may give in one turn, where that is asked for: the replies to them go
+#: together, and everybody else still has a turn soon.
+_MOST_IN_A_ROW: Final = 4
 
 
 class FairQueue:
@@ -31,6 +36,7 @@ class FairQueue:
     """
 
     __slots__ = (
+        "_in_a_row",
         "_may_go_direct",
         "_no_direct",
         "_ready",
@@ -51,6 +57,8 @@ class FairQueue:
         #: The pipe of the message that was taken last, and the peer that sent it.
         self.current: Pipe | None = None
         self.source: Peer | None = None
+        #: Messages that were taken from it in one turn.
+        self._in_a_row = 0
         #: What is taken now may be put back: its room stays reserved.
         self._tentative = False
 
@@ -94,6 +102,7 @@ class FairQueue:
                 self._emptied(pipe)
                 continue
             self.current = pipe
+            self._in_a_row = 1
             if self._tentative:
                 inbound.reserve()
             message = inbound.take()
@@ -105,6 +114,27 @@ class FairQueue:
                 ready.rotate(-1)
             return message
         raise trio.WouldBlock
+
+    def take_another(self) -> Message | None:
+        """Return one more message of the pipe whose turn it was, if it has one at hand.
+
+        ``None``: it has none, or has had as many in a row as may be.
+        """
+        pipe = self.current
+        if (
+            pipe is None
+            or self._in_a_row == _MOST_IN_A_ROW
+            or not pipe.inbound.batch
+            or not pipe.inbound.readable
+        ):
+            return None
+        self._in_a_row += 1
+        inbound = pipe.inbound
+        message = inbound.take()
+        self.source = inbound.source
+        if not inbound.count and not inbound.refill():
+            self._emptied(pipe)
+        return message
 
     def reserve(self) -> None:
         """Keep the room of what is taken from now on, which may be put back, until `release`."""

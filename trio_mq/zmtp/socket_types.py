@@ -59,6 +59,8 @@ class SocketType(enum.Enum):
     #: Whether peers of this type send it subscriptions. Set below, once, because each message of a
     #: connection may ask.
     has_subscribers: bool
+    #: Whether all that it sends are requests or replies.
+    asks_or_answers: bool
 
     def may_talk_to(self, other: SocketType) -> bool:
         """Tell whether the two types make a legal pair (RFC 23, "Socket-Type")."""
@@ -72,6 +74,7 @@ class SocketType(enum.Enum):
 
 for _each in SocketType:
     _each.has_subscribers = _each in (SocketType.PUB, SocketType.XPUB)
+    _each.asks_or_answers = _each in (SocketType.REQ, SocketType.REP, SocketType.ROUTER)
 
 
 def _pairs() -> Mapping[SocketType, tuple[SocketType, ...]]:
