@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from trio_mq import Limits, Options, SocketType, _events, _log, open_socket
-from trio_mq._connections import backoff, doorkeeper, reader
+from trio_mq._connections import backoff, doorkeeper, read_size
 from trio_mq.zmtp import commands, metadata
 
 KIB: Final = 1024
@@ -353,7 +353,7 @@ CONSTANTS: Final[dict[str, tuple[object, object]]] = {
     "bytes of a reason": (commands.MAX_REASON, 255),
     "seconds after a refusal": (backoff._AUTHENTICATION, 60.0),
     "seconds after a fault, at most": (backoff._FAULT_MAX, 60.0),
-    "bytes of a read inside a large frame": (reader._MOST_BYTES, 768 * KIB),
+    "bytes of a read inside a large frame": (read_size.MOST_BYTES, 1024 * KIB),
 }
 
 

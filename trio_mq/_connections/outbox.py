@@ -23,8 +23,9 @@ from trio_mq.zmtp.frames import encode_each
 #: One write offers at most this much, so that a huge queue can't hold up the other tasks.
 _BATCH_MESSAGES: Final = 1000
 _BATCH_BYTES: Final = 512 * 1024
-#: And the kernel is offered at most this much of one huge frame at a time.
-_OFFER_BYTES: Final = 1024 * 1024
+#: And the kernel is offered at most this much of one huge frame at a time. It is more than a
+#: mebibyte, so that the last bytes of a message of that size take no write of their own.
+_OFFER_BYTES: Final = 1088 * 1024
 _made_wire = attrgetter("wire")
 
 #: What has nothing in it, for everybody: an idle connection needs no lists of its own.
@@ -247,7 +248,7 @@ class Outbox:
         return self._connection.wire_size(frames_of(item))
 
     def _first_part(self) -> list[bytes | memoryview]:
-        """Return the first megabyte of the buffers."""
+        """Return as much of the buffers as is offered at a time."""
         return _first(self._buffers, _OFFER_BYTES)
 
 

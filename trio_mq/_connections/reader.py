@@ -37,27 +37,15 @@ import trio
 
 from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.link_side import ReadersLink
+from trio_mq._connections.read_size import FEW_BYTES, MANY_BYTES, WHATEVER, ReadSize
 from trio_mq._connections.watch import Watch
 from trio_mq._contract import Deliver
 from trio_mq._message import size_of
-from trio_mq._pipes.budget import SMALL_READ, Share, Tail
+from trio_mq._pipes.budget import Share, Tail
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream, PollableStream
 from trio_mq.zmtp import Connection, Messages, Skipped
 
-#: What one read asks the kernel for where much comes. Every read costs a turn of the scheduler:
-#: with this, messages of 64 KiB pass half again as fast as with reads of 256 KiB.
-_MANY_BYTES: Final = 512 * 1024
-#: The same inside a frame that is larger than that.
-_MOST_BYTES: Final = 768 * 1024
-#: And where little comes. The C library takes large buffers from the system and gives them back
-#: each time, which made a round trip a quarter slower.
-FEW_BYTES: Final = SMALL_READ
-#: How the one becomes the other: by this factor, upwards at once when a read was filled, and back
-#: when this many reads in a row brought little, since a stream of large messages has small reads in
-#: between.
-_STEP: Final = 8
-_IN_A_ROW: Final = 16
 #: Seconds without room after which the reader looks whether the peer is still there; and between
 #: two looks.
 _LONG_PAUSE: Final = 0.2
@@ -106,9 +94,8 @@ class Reader:
         "_pipe",
         "_pulse",
         "_share",
-        "_small_reads",
+        "_size",
         "_stream",
-        "_wanted",
         "_worked_off",
         "watch",
     )
@@ -137,9 +124,7 @@ class Reader:
         self._patience = patience
         #: Only the end of the stream matters now; what arrives is thrown away.
         self._discarding = False
-        #: What the next read asks for: more than the last one brought, but not by far.
-        self._wanted = FEW_BYTES
-        self._small_reads = 0
+        self._size = ReadSize()
         #: While the task sleeps because there is no room: set when there is nothing left to decode.
         self._worked_off: trio.Event | None = None
         #: What a stand-in, or a task that receives, found meanwhile: an error, or the end.
@@ -236,7 +221,10 @@ class Reader:
         if not connection.exhausted or share.partial or share.parked:
             share.hold(connection.buffered)
             await share.turn()
-        if self._patience is not None and not connection.exhausted and connection.mid_frame:
+        data = None if self._size.asked is WHATEVER else self._read_body_at_once()
+        if data is not None:
+            pass
+        elif self._patience is not None and not connection.exhausted and connection.mid_frame:
             with trio.fail_after(self._patience):
                 data = await self._stream.receive_some(self._read_size())
         elif self.watch is None:
@@ -250,13 +238,20 @@ class Reader:
         self._take_in(data)
         return bool(data)
 
+    def _read_body_at_once(self) -> bytes | None:
+        """Read more of a large frame whose header was just read alone: it is most likely here."""
+        if self.watch is None or not self._size.body_follows(self._connection.missing):
+            return None
+        return self.read_now()
+
     def _read_size(self) -> int:
         """Return how much to ask the kernel for."""
-        wanted = self._wanted
+        size = self._size
+        wanted = size.wanted
         missing = self._connection.missing
-        if missing > wanted:
-            wanted = min(max(missing, _MANY_BYTES), _MOST_BYTES)
-        return wanted if wanted == FEW_BYTES else self._budget.read_size(wanted)
+        if missing or size.asked is not WHATEVER:
+            wanted = size.next(missing)
+        return wanted if wanted <= FEW_BYTES else self._budget.read_size(wanted)
 
     def read_now(self) -> bytes | None:
         """Read what there is, once the stream is readable; ``None`` if it is not."""
@@ -264,8 +259,9 @@ class Reader:
         return self.watch.stream.read_now(self._read_size())
 
     def _take_in(self, data: bytes) -> None:
-        if len(data) >= self._wanted or self._wanted > FEW_BYTES:
-            self._adapt(len(data))
+        size = self._size
+        if len(data) >= size.wanted or size.wanted > FEW_BYTES:
+            size.learn(len(data))
         if data and not self._discarding:
             self._connection.receive_data(data)
             if len(data) > FEW_BYTES:
@@ -292,7 +288,7 @@ class Reader:
 
     def _take_whole(self, data: bytes) -> bool:
         """Deliver what is just one small message, as in a round trip, without further ado."""
-        if self._wanted > FEW_BYTES or self._discarding or not self._inbound.has_nothing:
+        if self._size.wanted > FEW_BYTES or self._discarding or not self._inbound.has_nothing:
             return False
         message = self._connection.take_whole(data)
         if message is None:
@@ -305,19 +301,6 @@ class Reader:
     def _raise_fault(self) -> None:
         if self._fault is not None:
             raise self._fault
-
-    def _adapt(self, size: int) -> None:
-        """Learn from what the last read brought how much the next one should ask for."""
-        if size >= self._wanted:
-            self._wanted = min(self._wanted * _STEP, _MANY_BYTES)
-            self._small_reads = 0
-        elif size * _STEP < self._wanted:
-            self._small_reads += 1
-            if self._small_reads >= _IN_A_ROW:
-                self._wanted = max(self._wanted // _STEP, FEW_BYTES)
-                self._small_reads = 0
-        else:
-            self._small_reads = 0
 
     async def _work_off(self) -> None:
         """Handle everything that has arrived, waiting for room where there is none."""
@@ -399,7 +382,7 @@ class Reader:
         """Read what a peer that has left had sent; as long as the budget is full, it stays here."""
         try:
             while not self._budget.full:
-                data = stream.read_now(self._budget.read_size(_MANY_BYTES))
+                data = stream.read_now(self._budget.read_size(MANY_BYTES))
                 if not data:
                     self._left = True
                     return

@@ -46,7 +46,11 @@ class TornFrame:
         """Take from ``start`` on what belongs to the body, and return where that ends."""
         end = min(start + self.missing, len(data))
         size = end - start
-        self._pieces.append(data[start:end] if size < _SMALL else memoryview(data)[start:end])
+        if size < _SMALL:
+            self._pieces.append(data[start:end])
+        else:
+            # A body that one read has brought alone is joined with nothing, and so not copied.
+            self._pieces.append(data if size == len(data) else memoryview(data)[start:end])
         self._waiting += size
         self.filled += size
         self.missing -= size
