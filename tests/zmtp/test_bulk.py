@@ -55,6 +55,13 @@ def test_equal_messages_are_decoded_to_the_last_whole_one(size: int, count: int,
     assert len(out) == (whole if whole >= 8 or size < 256 else 0)
 
 
+@given(st.integers(8, 200), st.sampled_from([8, 300]))
+def test_equal_sizes_do_not_mean_equal_messages(count: int, size: int) -> None:
+    """Each has its own body, in order, however many are taken apart in one step."""
+    bodies = [b"%08d" % number + bytes(size - 8) for number in range(count)]
+    assert decode_all(wire(bodies), len(wire(bodies)), 10_000)[0] == [(body,) for body in bodies]
+
+
 @given(BODIES, st.integers(1, 40))
 def test_no_more_than_there_is_room_for_are_decoded(bodies: list[bytes], room: int) -> None:
     """Exactly so many, if there are so many short ones."""

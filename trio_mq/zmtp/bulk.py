@@ -16,7 +16,9 @@ a thousand bodies.
 from __future__ import annotations
 
 import struct
-from itertools import repeat
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import Final
 
 from trio_mq._message import Message
@@ -28,6 +30,9 @@ _EQUAL_RUN: Final = 8
 
 _TRY_EVERY: Final = 256
 """At most this many messages are decoded between two looks for such a run."""
+
+_BLOCK: Final = 32
+"""Frames whose bodies are taken out in one step."""
 
 _unpack_size = struct.Struct(">Q").unpack_from
 _new = tuple.__new__
@@ -58,7 +63,7 @@ def decode_alike(  # noqa: PLR0917 - called once per run; names would cost more 
     count = _count_equal(data, pos, count, header, size)
     if count:
         end = pos + count * (header_size + size)
-        bodies = struct.iter_unpack(f"{header_size}x{size}s", memoryview(data)[pos:end])
+        bodies = _bodies(memoryview(data)[pos:end], header_size, size)
         out.extend(map(_new, repeat(Message), bodies))
         return count * size, end
     return _decode_short(out, data, pos, bound, room) if header_size == 2 else (0, pos)
@@ -119,6 +124,24 @@ def _count_equal(data: bytes, pos: int, count: int, header: bytes, size: int) ->
     return count - max(
         len(data[pos + at : end : stride].lstrip(header[at : at + 1])) for at in range(last + 1)
     )
+
+
+def _bodies(run: memoryview, header_size: int, size: int) -> Iterator[tuple[bytes]]:
+    """Return what lies behind the headers of frames of one size, each in a tuple of its own.
+
+    Where nobody keeps the tuples, `zip` fills the same one again and again, and so the bodies are
+    taken out many at a time: one by one, `struct` makes a tuple for each.
+    """
+    several = _block(header_size, size)
+    end = len(run) - len(run) % several.size
+    together = chain.from_iterable(several.iter_unpack(run[:end]))
+    return chain(zip(together), struct.iter_unpack(f"{header_size}x{size}s", run[end:]))
+
+
+@lru_cache(maxsize=64)
+def _block(header_size: int, size: int) -> struct.Struct:
+    """Return the format of several frames of one size."""
+    return struct.Struct(f"{header_size}x{size}s" * _BLOCK)
 
 
 def _decode_short(
