@@ -64,7 +64,10 @@ class Accepted(_Timed):
 
 @attrs.frozen(kw_only=True)
 class AcceptFailed(_Timed):
-    """The system has no more connections for us now, or a listener is broken."""
+    """The system has no more connections for us now, or a listener is broken.
+
+    What one visitor does wrong is passed over, unless a hundred do so in a row.
+    """
 
     endpoint: str
     """As ``bind`` returned it."""

@@ -278,6 +278,16 @@ async def test_silence_in_the_handshake_ends_at_the_deadline() -> None:
                 assert failed.reason == "timeout"
 
 
+async def test_a_server_that_says_nothing_may_speak_no_tls() -> None:
+    """It waits for us to speak its own language, and that is what the error suggests."""
+    async with Push(tls_context=client_context(), handshake_timeout=0.2, linger=0) as push:
+        (silent,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        async with silent:
+            port = silent.socket.getsockname()[1]
+            with pytest.raises(TimeoutError, match="perhaps speaks no TLS: tcp:// is not tls://"):
+                await push.connect(f"tls://127.0.0.1:{port}", wait=True)
+
+
 async def test_a_connection_that_is_cut_is_no_plain_end() -> None:
     """Without the good-bye of TLS somebody on the way may have ended it."""
     context = client_context()

@@ -83,6 +83,17 @@ async def test_an_error_of_one_visitor_is_passed_over(name: str) -> None:
     listener.close()
 
 
+async def test_a_hundred_errors_of_visitors_in_a_row_are_raised() -> None:
+    """They are the listener's then: it would be tried in circles for ever, in silence."""
+    listener = failing_listener(*[errno.EPERM] * 250)
+    for _ in range(2):
+        with pytest.raises(PermissionError):
+            await listener.accept()
+    accepted = await listener.accept()
+    await accepted.aclose()
+    listener.close()
+
+
 @pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"])
 async def test_scarcity_is_raised_and_the_visitor_still_waits(name: str) -> None:
     """The caller pauses and tries again; the connection has not been lost."""

@@ -23,7 +23,7 @@ from trio_mq._contract import SocketSide
 from trio_mq._endpoint_status import EndpointState, EndpointStatus
 from trio_mq._events import Accepted, AcceptFailed
 from trio_mq._options import Options
-from trio_mq._transports.listener import EXHAUSTED, Acceptor, Acceptors, StreamListener
+from trio_mq._transports.listener import Acceptor, Acceptors, StreamListener, may_pass
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Role
 
@@ -160,17 +160,15 @@ class Binder:
             try:
                 await self._owner.budget.wait_until_open()
                 stream = await acceptor.accept()
-            except OSError as error:
-                if error.errno not in EXHAUSTED:
+            except Exception as error:  # noqa: BLE001  # a listener may be the user's
+                if self._accepting.cancel_called:
+                    return
+                if not may_pass(error):
                     self._give_up(error)
                     return
                 await self._rest(error)
                 continue
-            except Exception as error:  # noqa: BLE001  # a listener may be the user's
-                if not self._accepting.cancel_called:
-                    self._give_up(error)
-                return
-            self._exhausted = False
+            self._go_on()
             self._owner.hub.emit(Accepted(endpoint=self.endpoint, address=stream.peer_address))
             link = self._link(stream)
             nursery.start_soon(self._serve, link, name=f"trio_mq peer {link.address}")
@@ -185,9 +183,17 @@ class Binder:
         self._last_error = error.with_traceback(None)
         self._owner.hub.emit(AcceptFailed(endpoint=self.endpoint, error=error, broken=True))
 
-    async def _rest(self, error: OSError) -> None:
+    def _go_on(self) -> None:
+        """Somebody could be accepted."""
+        if self._exhausted:
+            self._exhausted = False
+            if not self._broken:
+                self._last_error = None
+
+    async def _rest(self, error: Exception) -> None:
         if not self._exhausted:
             self._exhausted = True
+            self._last_error = error.with_traceback(None)
             self._owner.hub.emit(AcceptFailed(endpoint=self.endpoint, error=error, broken=False))
         await trio.sleep(_EXHAUSTED_PAUSE)
 

@@ -23,6 +23,7 @@ _NOT_ZMTP: Final = (
     "what listens there is perhaps no 0MQ socket, or a proxy (Docker's, a load balancer's) with "
     "nobody behind it"
 )
+_NO_TLS: Final = "what listens there perhaps speaks no TLS: tcp:// is not tls://"
 _REFUSED: Final = (
     "the other end has probably refused us: its Pair is taken, it has as many peers as it wants "
     "(max_peers), or our routing_id is in use there"
@@ -69,8 +70,13 @@ class Attempt:
             return f"cannot connect to {self.endpoint}"
         return f"cannot accept {self.address} on {self.endpoint}"
 
+    @property
+    def _stranger(self) -> str:
+        """Say what it may be that has sent no greeting."""
+        return _NO_TLS if self.endpoint.startswith("tls://") else _NOT_ZMTP
+
     def _silence(self) -> OSError:
-        why = _BUSY if self.connection.greeted else _NOT_ZMTP
+        why = _BUSY if self.connection.greeted else self._stranger
         return TimeoutError(
             errno.ETIMEDOUT,
             f"{self._what}: connected, but there was no handshake within {self.timeout:g} s "
@@ -103,7 +109,7 @@ class Attempt:
     def _broken(self, code: int, text: str) -> OSError:
         if not self.connecting:
             return OSError(code, f"{self._what}: {text}")
-        why = _REFUSED if self.connection.greeted else _NOT_ZMTP
+        why = _REFUSED if self.connection.greeted else self._stranger
         return OSError(code, f"{self._what}: {text}; {why}")
 
 

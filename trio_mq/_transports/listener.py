@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -32,11 +33,45 @@ _VISITOR_ERRORS: Final = frozenset(
     | ({errno.ENONET} if hasattr(errno, "ENONET") else set())
 )
 
+#: Errors of visitors in a row after which it is the listener, or the system, that has a trouble. It
+#: would be tried in circles for ever, and nobody would hear of it.
+_MOST_FAILED: Final = 100
 #: Connections that are accepted between two waits, which let others run.
 _MOST_IN_A_ROW: Final = 16
 
 #: Makes the stream of an accepted socket and of its peer's address, whose form is the family's.
 Wrap: TypeAlias = Callable[[socket.socket, Any], ByteStream]
+
+
+def is_of_a_visitor(error: Exception) -> bool:
+    """Tell whether an error of ``accept`` concerns one connection, and the next may do better.
+
+    A listener of the user's may do more than accept, such as a handshake of TLS, in which the
+    visitor fails.
+    """
+    if isinstance(error, (ssl.SSLError, trio.BrokenResourceError)):
+        return True  # the numbers of TLS are none of the system's
+    return isinstance(error, OSError) and error.errno in _VISITOR_ERRORS
+
+
+class _Patience:
+    """How many errors of visitors in a row are passed over in silence."""
+
+    __slots__ = ("_failed",)
+
+    def __init__(self) -> None:
+        self._failed = 0
+
+    def bears(self, error: Exception) -> bool:
+        """Tell whether to pass over an error; now and then one of a long row is told."""
+        if not is_of_a_visitor(error):
+            return False
+        self._failed = (self._failed + 1) % _MOST_FAILED
+        return self._failed > 0
+
+    def came(self) -> None:
+        """A visitor has come."""
+        self._failed = 0
 
 
 class Listener:
@@ -49,7 +84,7 @@ class Listener:
         file.
     """
 
-    __slots__ = ("_closed", "_in_a_row", "_on_close", "_socket", "_wrap")
+    __slots__ = ("_closed", "_in_a_row", "_on_close", "_patience", "_socket", "_wrap")
 
     def __init__(
         self,
@@ -64,6 +99,7 @@ class Listener:
         self._closed = False
         #: Connections that were accepted since it last waited for one.
         self._in_a_row = 0
+        self._patience = _Patience()
 
     async def accept(self) -> ByteStream:
         """Wait for a connection; those that fail before they are ours are passed over.
@@ -73,7 +109,8 @@ class Listener:
         Raises:
             OSError: The program or the system has run out of descriptors or memory (``EMFILE``,
                 ``ENFILE``, ``ENOMEM``, ``ENOBUFS``): the connection still waits, so pause before
-                the next call. Any other is a broken listener.
+                the next call. So it does after one that `is_of_a_visitor`, of which there were many
+                in a row. Any other is a broken listener.
             trio.ClosedResourceError: The listener was closed, possibly during this call.
         """
         while True:
@@ -86,9 +123,10 @@ class Listener:
             except OSError as error:
                 self._check_open()
                 sure, self._in_a_row = self._in_a_row == 0, 0
-                if sure and error.errno not in _VISITOR_ERRORS:
+                if sure and not self._patience.bears(error):
                     raise
             else:
+                self._patience.came()
                 self._in_a_row += 1
                 if (stream := self._wrapped(accepted, address)) is not None:
                     return stream
@@ -160,9 +198,19 @@ class Acceptors(Generic[_Acceptor_co]):
             listener.close()
 
 
-#: The system has run out of something: the connection still waits, so a pause helps. Any other
-#: error of a listener is permanent. (trio's `serve_listeners` draws the same line.)
-EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+#: The system has run out of something: the connection still waits, so a pause helps.
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
+def may_pass(error: Exception) -> bool:
+    """Tell whether a pause helps against an error of ``accept``.
+
+    Any other is permanent. (trio's `serve_listeners` draws nearly the same line.)
+    """
+    if is_of_a_visitor(error):
+        return True
+    return isinstance(error, OSError) and error.errno in _EXHAUSTED
+
 
 #: A listener of the user's.
 AnyListener: TypeAlias = trio.abc.Listener[trio.abc.Stream]
@@ -193,17 +241,19 @@ class StreamListener:
     ) -> None:
         self._listener = listener
         self._wrap = wrap
+        self._patience = _Patience()
 
     async def accept(self) -> ByteStream:
         """Wait for a connection; those that fail before they are ours are passed over."""
         while True:
             try:
                 stream = await self._listener.accept()
-            except OSError as error:
-                if error.errno not in _VISITOR_ERRORS:
+            except Exception as error:
+                if not self._patience.bears(error):
                     raise
                 await trio.lowlevel.checkpoint()
             else:
+                self._patience.came()
                 return self._wrap(stream)
 
     def close(self) -> None:
