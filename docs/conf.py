@@ -68,6 +68,7 @@ nitpick_ignore_regex = [
     ("py:.*|any", r"(json|logging|opentelemetry|pathlib|prometheus_client)\b.*"),
     ("py:.*|any", "|".join(dir(builtins))),
     ("py:.*", r"trio_mq\._transports\..+"),
+    ("py:class", r"trio_mq\.zmtp\.large_boxes\.T"),
 ]
 
 

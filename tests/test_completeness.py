@@ -267,6 +267,7 @@ TESTED_ELSEWHERE: Final = {
     "_connections/binder.py": "sockets/test_endpoints.py, connections/test_gate.py",
     "_connections/connected.py": "sockets/test_waited_connects.py, sockets/test_endpoints.py",
     "_connections/dialer.py": "connections/test_backoff.py, spec/test_libzmq_connections.py",
+    "zmtp/sealing.py": "zmtp/test_large_boxes.py",
     "_connections/handshake.py": "connections/test_handshake_failures.py, connections/test_gate.py",
     "_connections/handshake_failure.py": "connections/test_handshake_failures.py",
     "_connections/inproc_endpoints.py": "connections/test_join.py",

@@ -12,7 +12,8 @@ import trio
 import trio.testing
 
 from tests.joined import join
-from trio_mq import InternalError, Message, Pull, Push, Router, Socket, _debug, lowlevel
+from trio_mq import InternalError, Message, Pull, Push, Router, Socket, _debug, auth, lowlevel
+from trio_mq._connections import writer
 from trio_mq._pipes.pipe import Pipe
 
 
@@ -126,6 +127,28 @@ def test_a_receiver_that_waits_for_what_is_there_ends_the_run() -> None:
             await trio.sleep_forever()
 
     with ended_by("wait for a message, and there is one"):
+        trio.run(main)
+
+
+def test_a_box_that_goes_astray_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a count, and is not behind the large box that is being sealed."""
+
+    async def never(_work: Callable[[], None]) -> None:
+        await trio.sleep_forever()
+
+    async def main() -> None:
+        monkeypatch.setattr(writer, "work_elsewhere", never)
+        keys = auth.CurveKeys.generate()
+        pull = Pull(mechanism=auth.CurveServer(keys), authenticator=auth.ALLOW_ANY)
+        async with pull, Push(mechanism=auth.CurveClient(server=keys.public), linger=0) as push:
+            await push.connect(await pull.bind("tcp://127.0.0.1:*"), wait=True)
+            await push.send(bytes(2**18))
+            await trio.testing.wait_all_tasks_blocked()
+            (link,) = push._members.links.values()
+            link._connection.ping(0)  # type: ignore[attr-defined]
+            await trio.sleep_forever()
+
+    with ended_by("1 boxes have a count after 3, which is being sealed, and 0 wait behind it"):
         trio.run(main)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ import attrs
 import pytest
 
 from trio_mq import Limits, Options, SocketType, _events, _log, open_socket
-from trio_mq._connections import backoff, doorkeeper, read_size
+from trio_mq._connections import backoff, doorkeeper, elsewhere, read_size
 from trio_mq.zmtp import commands, metadata
 
 KIB: Final = 1024
@@ -257,9 +258,15 @@ ROWS: Final[dict[str, Row]] = {
         ),
     ),
     "time that a large box keeps others waiting": Row(
-        ("max_frame_size",),
-        (("zmtp/test_decoder.py", "test_the_limit_of_a_frame_is_exact"),),
-        "boxes are sealed and opened in trio's thread, 0.7 ms for 1 MiB: max_frame_size bounds it",
+        ("bytes of a frame whose box is worked on in a thread", "boxes in threads at once"),
+        (
+            (
+                "connections/test_elsewhere.py",
+                "test_what_comes_behind_it_waits_and_what_others_send_does_not",
+            ),
+            ("connections/test_elsewhere.py", "test_messages_of_all_sizes_arrive_in_order"),
+            ("connections/test_elsewhere.py", "test_only_so_many_are_worked_on_at_once"),
+        ),
     ),
     "bytes that were read and are not decoded": Row(
         ("bytes of a read inside a large frame",),
@@ -354,6 +361,8 @@ CONSTANTS: Final[dict[str, tuple[object, object]]] = {
     "seconds after a refusal": (backoff._AUTHENTICATION, 60.0),
     "seconds after a fault, at most": (backoff._FAULT_MAX, 60.0),
     "bytes of a read inside a large frame": (read_size.MOST_BYTES, 1024 * KIB),
+    "bytes of a frame whose box is worked on in a thread": (elsewhere.LARGE, 256 * KIB),
+    "boxes in threads at once": (elsewhere.MOST_THREADS, min(4, os.cpu_count() or 1)),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol, TypeAlias
 
 import attrs
@@ -59,6 +59,9 @@ class AnyLink(Protocol):
 
     async def shows_life(self, seconds: float) -> bool:
         """Ask the peer for a sign of life; False if none came within that time, or its end did."""
+
+    def faults(self) -> Iterator[str]:
+        """Say what is wrong with what is being written; the debug mode asks."""
 
 
 Deliver: TypeAlias = Callable[[AnyLink, Pipe, list[Message], int], None]

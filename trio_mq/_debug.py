@@ -27,6 +27,9 @@ contest at a time needs no look: contests are kept by holder (`trio_mq._sockets.
 *No needless waiting.* Nobody waits for a message that is there, or for room that is there. Where a
 message may not wait without end, the alarm is set for the end of its time.
 
+*One order.* A box has a count of its own, and goes out in the order of the counts: whatever has got
+one since a box began to be sealed in another thread waits behind that (`Outbox.faults`).
+
 *Nothing outlives its owner.* A closed socket holds no message, pipe or connection.
 """
 
@@ -188,6 +191,7 @@ def _owner_faults(pattern: Pattern) -> Iterator[str]:
             yield f"{link!r} has a pipe that was given up, {pipe!r}"
         else:
             borrowed.add(pipe)
+            yield from link.faults()
     for pipe in ledger.pipes:
         yield from _hold_faults(pipe, borrowed=pipe in borrowed)
     if isinstance(pattern, BalancedPattern):

@@ -70,7 +70,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.kernel = Kernel()
         connection = established(SocketType.PUSH)
         lend(self.pipe)
-        self.outbox = Outbox(self.kernel, connection, self.pipe.outbound)
+        self.outbox = Outbox(self.kernel, connection, self.pipe.outbound, None)
         self.expected = b""
 
     @rule(size=st.integers(0, 300), shared=st.booleans())

@@ -94,6 +94,10 @@ class Connection:
 
     # -- as a link --
 
+    def faults(self) -> Iterator[str]:
+        """It writes nothing."""
+        yield from ()
+
     def send_subscribe(self, topic: bytes) -> None:
         """Say nothing: no Req does."""
 

@@ -10,6 +10,7 @@ from trio_mq.zmtp.frames import (
     COMMAND,
     LARGE,
     MORE,
+    count_frames,
     encode_each,
     encode_frame,
     encode_messages,
@@ -108,3 +109,9 @@ def test_the_size_on_the_wire_is_known_beforehand(messages: list[tuple[bytes, ..
 def test_the_size_on_the_wire_counts_what_a_seal_adds() -> None:
     """33 bytes for each frame make a short frame long."""
     assert wire_size((bytes(222), bytes(223)), 33) == (2 + 255) + (9 + 256)
+
+
+@pytest.mark.parametrize("sizes", [(), (0,), (255, 256), (1, 70_000, 0)])
+def test_whole_frames_are_counted(sizes: tuple[int, ...]) -> None:
+    """With headers of both lengths, and whatever the bodies are."""
+    assert count_frames(b"".join(encode_frame(0, b"\2" * size) for size in sizes)) == len(sizes)

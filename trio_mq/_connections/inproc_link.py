@@ -21,7 +21,7 @@ as a `Writer` does (`Borrower`).
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import takewhile
 from typing import NoReturn, Protocol
@@ -162,6 +162,10 @@ class InprocLink:
         self._origin.lost(self)
 
     # -- as a link --
+
+    def faults(self) -> Iterator[str]:
+        """Say nothing: what moves within a process is not written."""
+        yield from ()
 
     def send_subscribe(self, topic: bytes) -> None:
         """Ask the other side for a topic."""

@@ -28,6 +28,7 @@ in it, and tells the socket. A Push gives that message to another peer, whole, a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
@@ -224,6 +225,11 @@ class Link:
                 await self.peer.wait_closed()
             return not self.peer.closed
         return await self._keep_heartbeat().shows_life(seconds)
+
+    def faults(self) -> Iterator[str]:
+        """Say what is wrong with what is being written; the debug mode asks."""
+        if self._writer is not None:
+            yield from self._writer.faults()
 
     def look_at_window(self) -> None:
         """End the connection if the peer's host has vanished, not if it merely does not read."""

@@ -8,6 +8,7 @@ task and the caller of ``send`` (write-through) use the same steps.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from itertools import accumulate, islice
 from operator import attrgetter
 from typing import Final, cast
@@ -17,8 +18,8 @@ from trio_mq._pipes.item import WRAPPED, Item, Outgoing, frames_of, payload_of, 
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
-from trio_mq.zmtp import Connection, encode_message
-from trio_mq.zmtp.frames import encode_each
+from trio_mq.zmtp import Connection, Sealing, encode_message
+from trio_mq.zmtp.frames import count_frames, encode_each
 
 #: One write offers at most this much, so that a huge queue can't hold up the other tasks.
 _BATCH_MESSAGES: Final = 1000
@@ -26,6 +27,8 @@ _BATCH_BYTES: Final = 512 * 1024
 #: And the kernel is offered at most this much of one huge frame at a time. It is more than a
 #: mebibyte, so that the last bytes of a message of that size take no write of their own.
 _OFFER_BYTES: Final = 1088 * 1024
+#: More bytes than any batch has.
+_NEVER: Final = 1 << 62
 _made_wire = attrgetter("wire")
 
 #: What has nothing in it, for everybody: an idle connection needs no lists of its own.
@@ -43,6 +46,7 @@ class Outbox:
         stream: Where to write.
         connection: Encodes, in its mechanism.
         outbound: Where the messages wait.
+        large: Bytes of a frame that is left to be sealed elsewhere; ``None``: none is.
     """
 
     __slots__ = (
@@ -53,14 +57,20 @@ class Outbox:
         "_control",
         "_done",
         "_ends",
+        "_large",
         "_left",
         "_outbound",
         "_payload",
         "_stream",
+        "unsealed",
     )
 
     def __init__(
-        self, stream: ByteStream, connection: Connection, outbound: Outbound[Pipe]
+        self,
+        stream: ByteStream,
+        connection: Connection,
+        outbound: Outbound[Pipe],
+        large: int | None,
     ) -> None:
         self._stream = stream
         self._connection = connection
@@ -80,6 +90,10 @@ class Outbox:
         #: both only kept once a write was cut short.
         self._done = 0
         self._ends: deque[int] | None = None
+        #: A batch has frames of at least so many bytes only if it has at least as many itself.
+        self._large = _NEVER if large is None else large
+        #: What was loaded and is not sealed yet; then all of the load is left, and in no buffer.
+        self.unsealed: Sealing | None = None
 
     def control(self, frame: bytes) -> None:
         """Queue a control frame; it goes before every message that is not loaded yet."""
@@ -116,15 +130,21 @@ class Outbox:
             self._payload = outbound.size
         else:
             self._payload = payload_of_all(batch)
-        buffers = self._encode(batch) if batch else []
+        if self._payload < self._large:
+            buffers = self._encode(batch) if batch else []
+        else:
+            buffers = self._encode_but_large(batch)
         if self._control:
+            # They were made before, and so their boxes are counted before.
             buffers.insert(0, b"".join(self._control))
             self._control = _NO_FRAMES
         self._buffers = buffers
         self._left = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
+        if self.unsealed is not None:
+            self._left += self.unsealed.size
         self._done = 0
         self._ends = None
-        return bool(buffers)
+        return self._left > 0
 
     def write(self) -> bool:
         """Offer the kernel what is loaded, once; False if it did not take everything.
@@ -142,6 +162,30 @@ class Outbox:
         if self._outbound.perishes and self._connection.clear:
             self._put_back_what_has_not_begun()
         return False
+
+    def sealed(self) -> None:
+        """Every box of `unsealed` is sealed now; once that was said, nothing happens."""
+        if self.unsealed is not None:
+            self._buffers = [*self._buffers, *self.unsealed.wire()]
+            self.unsealed = None
+
+    def seal(self) -> None:
+        """Seal at once what was left to others, who may be at it: it makes the same bytes."""
+        if self.unsealed is not None:
+            for box in self.unsealed.boxes:
+                box.work()
+            self.sealed()
+
+    def faults(self) -> Iterator[str]:
+        """Say what is wrong with the order of the boxes; the debug mode asks."""
+        if self.unsealed is not None:
+            counted, last = self._connection.boxes_counted, self.unsealed.last
+            behind = sum(map(count_frames, self._control))
+            if counted - last != behind:
+                yield (
+                    f"{counted - last} boxes have a count after {last}, which is being sealed, "
+                    f"and {behind} wait behind it"
+                )
 
     def write_lone(self) -> bool:
         """Offer the kernel the only message that waits; False if something is left to write.
@@ -189,6 +233,14 @@ class Outbox:
         if not kinds.isdisjoint(WRAPPED):
             return list(self._connection.encode([frames_of(item) for item in batch]))
         return list(self._connection.encode(cast("list[bytes | Frames]", batch)))
+
+    def _encode_but_large(self, batch: list[Item]) -> list[bytes | memoryview]:
+        """Encode it all if no frame is large; otherwise leave it in `unsealed`."""
+        sealing = self._connection.encode_later([frames_of(item) for item in batch])
+        if not sealing.boxes:
+            return list(sealing.wire())
+        self.unsealed = sealing
+        return []
 
     def _all_taken(self) -> None:
         batch = self._batch

@@ -25,6 +25,8 @@ sleeps until everything that was read is decoded. That costs no turn of the sche
 spares the garbage collector, which runs when many more objects were made than were freed: here a
 batch is made only when another has been freed. Both together saved a sixth of the cost of receiving
 a small message.
+
+This file is longer than most: with room, without room and at the end, there is one reader.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from typing import Final
 
 import trio
 
+from trio_mq._connections.elsewhere import work_elsewhere
 from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.link_side import ReadersLink
 from trio_mq._connections.read_size import FEW_BYTES, MANY_BYTES, WHATEVER, ReadSize
@@ -44,7 +47,7 @@ from trio_mq._message import size_of
 from trio_mq._pipes.budget import Share, Tail
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream, PollableStream
-from trio_mq.zmtp import Connection, Messages, Skipped
+from trio_mq.zmtp import Connection, LargeBox, Messages, Skipped
 
 #: Seconds without room after which the reader looks whether the peer is still there; and between
 #: two looks.
@@ -60,7 +63,7 @@ class _Stop(enum.Enum):
 
     NO_DATA = enum.auto()
     NO_ROOM = enum.auto()
-    #: Enough was decoded for one turn; let others run.
+    #: Enough was decoded for one turn, or a large box has to be opened first; let others run.
     BREAK = enum.auto()
 
 
@@ -78,6 +81,7 @@ class Reader:
     """
 
     __slots__ = (
+        "_box",
         "_budget",
         "_connection",
         "_deliver",
@@ -127,6 +131,8 @@ class Reader:
         self._size = ReadSize()
         #: While the task sleeps because there is no room: set when there is nothing left to decode.
         self._worked_off: trio.Event | None = None
+        #: A large box that was found, and is to be opened.
+        self._box: LargeBox | None = None
         #: What a stand-in, or a task that receives, found meanwhile: an error, or the end.
         self._fault: Exception | None = None
         self._ended = False
@@ -196,7 +202,9 @@ class Reader:
         """Decode what there is room for of what the link has left."""
         try:
             while (stop := self._decode(self._decode_tail)) is _Stop.BREAK:
-                pass
+                if self._box is not None:
+                    self._box.work()
+                    self._box = None
         except Exception:  # noqa: BLE001  # it is the peer's, which is gone
             stop = _Stop.NO_DATA
         if stop is _Stop.NO_DATA:
@@ -307,6 +315,8 @@ class Reader:
         while not self._left and (stop := self._decode()) is not _Stop.NO_DATA:
             if stop is _Stop.NO_ROOM:
                 await self._sleep()
+            elif self._box is not None:
+                await self._open(self._box)
             else:
                 await trio.lowlevel.checkpoint()
 
@@ -331,12 +341,22 @@ class Reader:
                     return _Stop.NO_DATA
             elif event.__class__ is Skipped:
                 return _Stop.BREAK
+            elif event.__class__ is LargeBox:
+                self._box = event
+                break
             else:
                 left -= 1
                 # Commands of a peer that is gone have no effect.
                 if not self._over:
                     self._link.handle(event)
         return _Stop.BREAK
+
+    async def _open(self, box: LargeBox) -> None:
+        """Have a large box opened; whatever has come behind it is not read meanwhile."""
+        self._box = None
+        self._pulse.pause()
+        await work_elsewhere(box.work)
+        self._pulse.resume()
 
     def _go_on(self) -> None:
         """Half of the room is free: decode more, for the sleeping task."""

@@ -136,11 +136,12 @@ class _Overheard(ByteStream):
         stream: The real one.
     """
 
-    __slots__ = ("_heard", "_inner", "_said")
+    __slots__ = ("_heard", "_inner", "_said", "takes_real_time")
 
     def __init__(self, stream: ByteStream) -> None:
         self.local_address = stream.local_address
         self.peer_address = stream.peer_address
+        self.takes_real_time = stream.takes_real_time
         self._inner = stream
         self._heard = FrameLog(WIRE_IN, stream.peer_address)
         self._said = FrameLog(WIRE_OUT, stream.peer_address)

@@ -21,10 +21,12 @@ the peer said before it left is still there to be read.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import trio
 
+from trio_mq._connections.elsewhere import leave_large_boxes, work_elsewhere
 from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.link_side import WritersLink
 from trio_mq._connections.outbox import Outbox
@@ -33,7 +35,7 @@ from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
 from trio_mq._waiting import current_slice
-from trio_mq.zmtp import Connection
+from trio_mq.zmtp import Connection, Sealing
 
 #: Seconds since the last write that make a message worth a system call of its own.
 _PAUSE: Final = 20e-6
@@ -101,7 +103,9 @@ class Writer:
         self._outbound = outbound
         self._pulse = pulse
         self._link = link
-        self._outbox = Outbox(stream, connection, outbound)
+        # Those of the reader, too.
+        large = leave_large_boxes(stream, connection)
+        self._outbox = Outbox(stream, connection, outbound, large)
         self._slice = current_slice()
         self._clock = self._slice.clock
         # Nobody knows how much of a failed ``write_all`` has arrived, so each gets one message
@@ -232,6 +236,8 @@ class Writer:
         return self._outbox.load(one=self._one_by_one)
 
     async def _write(self) -> None:
+        if self._outbox.unsealed is not None:
+            await self._seal(self._outbox.unsealed)
         if self._one_by_one:
             await self._stream.write_all(self._outbox.take())
         elif not self._outbox.write():
@@ -239,6 +245,16 @@ class Writer:
         elif self._outbound.queue:
             await trio.lowlevel.checkpoint()
         self._last_write = self._clock()
+
+    async def _seal(self, sealing: Sealing) -> None:
+        """Have large boxes sealed; what is encoded meanwhile is counted, and waits, behind them."""
+        for box in sealing.boxes:
+            await work_elsewhere(box.work)
+        self._outbox.sealed()
+
+    def faults(self) -> Iterator[str]:
+        """Say what is wrong with what is being written; the debug mode asks."""
+        yield from self._outbox.faults()
 
     # -- for the pipe --
 
@@ -313,7 +329,7 @@ class Writer:
     def write_once(self) -> None:
         """Make the last attempt before the connection is cut."""
         if not (self._failed or self._one_by_one):
-            self._try_write()
+            self._try_write(seal=True)
 
     def _try_write_lone(self) -> bool:
         heartbeat = self._pulse.heartbeat
@@ -325,9 +341,14 @@ class Writer:
             self._failed = True
             return False
 
-    def _try_write(self) -> bool:
+    def _try_write(self, *, seal: bool = False) -> bool:
+        """Write what waits; False if something is left, such as large boxes, for the task."""
         try:
-            return self._load() and self._outbox.write()
+            if not self._load():
+                return False
+            if seal:
+                self._outbox.seal()
+            return self._outbox.unsealed is None and self._outbox.write()
         except _BROKEN:
             # The reader will find out too; the messages stay in the pipe.
             self._failed = True

@@ -57,6 +57,7 @@ class ByteStream(abc.ABC):
     peer_address: str
     #: Our own end, in the same form.
     local_address: str
+    takes_real_time: bool = False  # a kernel moves the bytes: no virtual clock goes with that
 
     async def begin(self, turns: Turns | None = None) -> None:  # noqa: B027
         """Do what comes before the first byte, if anything; wait for a turn before it costs much.
@@ -202,6 +203,7 @@ class SocketStream(PollableStream):
     """
 
     __slots__ = ("_fileno", "_recv", "_send", "_socket", "patience")
+    takes_real_time = True
 
     def __init__(
         self,

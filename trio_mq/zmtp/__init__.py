@@ -25,7 +25,9 @@ from .events import (
 )
 from .frames import encode_message
 from .handshake import Role
+from .large_boxes import LargeBox
 from .mechanism import Mechanism, MechanismFactory, Null
+from .sealing import Sealing
 from .socket_types import SocketType
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Connection",
     "CredentialsReceived",
     "Event",
+    "LargeBox",
     "LocalProtocolError",
     "Mechanism",
     "MechanismFactory",
@@ -46,6 +49,7 @@ __all__ = [
     "ProtocolFault",
     "RemoteProtocolError",
     "Role",
+    "Sealing",
     "Skipped",
     "SocketType",
     "Subscribe",

@@ -55,8 +55,9 @@ from .events import CredentialsReceived, Event, PeerProperties, PeerReady
 from .frames import COMMAND, encode_frame, wire_size
 from .greeting import GreetingReader, OurGreeting
 from .handshake import Decision, Handshake, Role, State
-from .mechanism import MechanismFactory, Null
+from .mechanism import DeferringMechanism, MechanismFactory, Null
 from .metadata import parse_metadata, shown_type
+from .sealing import Sealing, seal_later
 from .socket_types import SocketType
 from .terms import Terms
 from .traffic import TrafficReader, TrafficWriter
@@ -101,6 +102,7 @@ class Connection:
         "_decoder",
         "_greeting",
         "_handshake",
+        "_later",
         "_mechanism",
         "_open_writer",
         "_our_greeting",
@@ -162,6 +164,8 @@ class Connection:
             self._decoder, self._mechanism, terms.socket_type, terms.limits
         )
         self._open_writer: TrafficWriter | None = None
+        #: How large frames are, and who seals them, once they are left to the owner.
+        self._later: tuple[int, DeferringMechanism] | None = None
         self._peer: PeerProperties | None = None
         self._user_id: str | None = None
         self._auth_metadata = _NO_METADATA
@@ -196,7 +200,7 @@ class Connection:
     @property
     def buffered(self) -> int:
         """Bytes that arrived and have not come out of `next_event`."""
-        return self._decoder.buffered
+        return self._decoder.buffered + self._traffic.apart
 
     @property
     def missing(self) -> int:
@@ -367,6 +371,51 @@ class Connection:
         """
         return self._writer.encode(messages)
 
+    def leave_large_boxes(self, size: int) -> int:
+        """Leave boxes of large frames to you, who may seal and open them in other threads.
+
+        A box of a megabyte takes about a millisecond, which others need not wait for. From now on
+        `next_event` returns a `LargeBox` where there is one, and `encode_later` leaves such frames
+        to be sealed. `encode` seals all, as before.
+
+        Args:
+            size: Bytes of a frame that make it large.
+
+        Returns:
+            The same; or, under a mechanism that seals nothing or can't do without that, a size
+            that no frame has.
+
+        Raises:
+            LocalProtocolError: The connection is not established.
+        """
+        self._require_established()
+        mechanism = self._mechanism
+        if mechanism.clear or not isinstance(mechanism, DeferringMechanism):
+            return _UNLIMITED
+        self._later = size, mechanism
+        self._traffic.leave_large_boxes(mechanism, size)
+        return size
+
+    def encode_later(self, messages: Sequence[bytes | Frames]) -> Sealing:
+        """Seal messages but for their large frames, which you seal next: see `Sealing`.
+
+        What you encode meanwhile has to be written after them.
+
+        Raises:
+            LocalProtocolError: The connection is not established, or `leave_large_boxes` was not
+                called, or of no effect.
+        """
+        self._require_established()
+        if self._later is None:
+            raise LocalProtocolError("large boxes were not left to you: call leave_large_boxes()")
+        size, mechanism = self._later
+        return seal_later(mechanism, messages, size)
+
+    @property
+    def boxes_counted(self) -> int:
+        """Boxes that have their count, where large ones are left to you; else 0."""
+        return 0 if self._later is None else self._later[1].boxes_counted
+
     def wire_size(self, message: Frames) -> int:
         """Return how many bytes `encode` makes of a message."""
         return wire_size(message, self._mechanism.overhead)
@@ -395,10 +444,17 @@ class Connection:
     @property
     def _writer(self) -> TrafficWriter:
         if self._open_writer is None or not self.established:
-            raise LocalProtocolError(
-                f"nothing can be sent now: waiting for {self._handshake.state.value}"
-            )
+            raise self._not_established()
         return self._open_writer
+
+    def _require_established(self) -> None:
+        if not self.established:
+            raise self._not_established()
+
+    def _not_established(self) -> LocalProtocolError:
+        return LocalProtocolError(
+            f"nothing can be sent now: waiting for {self._handshake.state.value}"
+        )
 
     # -- handshake -----------------------------------------------------------------------------
 

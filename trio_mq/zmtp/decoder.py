@@ -75,6 +75,8 @@ class FrameDecoder:
     """
 
     __slots__ = (
+        "_apart_from",
+        "_at_once",
         "_chunks",
         "_data",
         "_flags",
@@ -87,6 +89,7 @@ class FrameDecoder:
         "_parts_size",
         "_pos",
         "_torn",
+        "apart",
         "exhausted",
         "harmless",
     )
@@ -97,6 +100,10 @@ class FrameDecoder:
         self._torn: TornFrame | None = None  # the frame whose body is not all here
         self._parts: list[bytes] = []  # the unfinished message
         self._flags = self._parts_size = 0
+        self._apart_from = _MAX_SIZE  # bodies of at least this size are set apart by `frames`
+        self.apart: bytes | None = None
+        """The body of the large frame at which `frames` has stopped; whoever takes it says so."""
+
         self.exhausted: bool = False
         """Every byte that arrived is known to have been handed out, in whole messages."""
 
@@ -109,8 +116,14 @@ class FrameDecoder:
         self._max_message = _or_unlimited(limits.message)
         self._max_frames = _or_unlimited(limits.frames)
         self._largest = min(self._max_frame, self._max_message)
+        self._at_once = self._largest + limits.overhead  # no larger body is simply handed out
         self.harmless: int = min(self._largest, 2 * self._max_frames)
         """Bytes that break no limit if they are one message: a frame takes two at least."""
+
+    def set_apart_from(self, size: int) -> None:
+        """Let `frames` stop at a frame of at least that size, besides what a seal adds to it."""
+        self._apart_from = size + self._limits.overhead
+        self._at_once = min(self._at_once, self._apart_from - 1)
 
     # -- input ---------------------------------------------------------------------------------
 
@@ -213,12 +226,15 @@ class FrameDecoder:
             frame = self.next_frame()
             if frame is None:
                 return
+            if len(frame[1]) >= self._apart_from:
+                self.apart = frame[1]
+                return
             yield frame[1]
 
     def _whole_frames(self) -> Iterator[bytes]:
         """Yield the bodies that lie whole in the chunk, up to a frame that needs a second look."""
         data, pos, end = self._data, self._pos, len(self._data)
-        largest = self._largest + self._limits.overhead
+        largest = self._at_once
         while pos + 9 <= end:
             flags = data[pos]
             if flags & LONG:

@@ -10,6 +10,7 @@ import attrs
 
 from trio_mq._message import Message
 
+from .large_boxes import LargeBox
 from .socket_types import SocketType
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
@@ -136,5 +137,13 @@ class Cancel:
 
 
 Event: TypeAlias = (
-    CredentialsReceived | PeerReady | Messages | Ping | Pong | Skipped | Subscribe | Cancel
+    CredentialsReceived
+    | PeerReady
+    | Messages
+    | LargeBox
+    | Ping
+    | Pong
+    | Skipped
+    | Subscribe
+    | Cancel
 )

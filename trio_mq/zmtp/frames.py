@@ -49,6 +49,16 @@ def frame_header(flags: int, size: int) -> bytes:
     return bytes((flags, size))
 
 
+def count_frames(wire: bytes) -> int:
+    """Return how many whole frames these bytes are."""
+    count = at = 0
+    while at < len(wire):
+        header = 9 if wire[at] & LONG else 2
+        at += header + int.from_bytes(wire[at + 1 : at + header], "big")
+        count += 1
+    return count
+
+
 def encode_frame(flags: int, body: bytes) -> bytes:
     """Return the wire form of one frame."""
     return frame_header(flags, len(body)) + body

@@ -7,7 +7,7 @@ order that its table in `handshake` says, and afterwards may transform every fra
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 import attrs
 
@@ -16,6 +16,7 @@ from trio_mq._limits import Limits
 
 from .commands import Command
 from .handshake import NULL_TABLES, Role, Table
+from .large_boxes import LargeBox, SealedBox
 
 INNER_MORE: Final = 0x01
 """Bits of the flags byte *inside* a sealed frame. They differ from those of a frame on the wire
@@ -98,6 +99,36 @@ class Mechanism(Protocol):
 
         Raises:
             RemoteProtocolError: It was not sealed by our peer, or not in this order.
+        """
+        ...
+
+
+@runtime_checkable
+class DeferringMechanism(Mechanism, Protocol):
+    """A mechanism whose boxes may be sealed and opened in other threads; see `large_boxes`."""
+
+    @property
+    def boxes_counted(self) -> int:
+        """The count of the last box of ours, whether it is sealed already or not."""
+        ...
+
+    def seal_later(self, flags: int, body: bytes, /) -> SealedBox:
+        """Take the next count, and return a box that makes of the frame what `seal` would."""
+        ...
+
+    def open_later(self, body: bytes, /) -> LargeBox:
+        """Judge the count of what the peer has sent, and return its box.
+
+        Raises:
+            RemoteProtocolError: It was not sealed in this order.
+        """
+        ...
+
+    def opened(self, box: LargeBox, /) -> tuple[int, bytes]:
+        """Return what `open` would have returned.
+
+        Raises:
+            RemoteProtocolError: It was not sealed by our peer.
         """
         ...
 

@@ -11,6 +11,7 @@ The flags of the outer frame are protected by nothing, so nobody looks at them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Final, TypeAlias
 
 import attrs
@@ -20,6 +21,7 @@ from trio_mq._errors import ProtocolFault, RemoteProtocolError
 from .boxes import Boxes
 from .commands import Command, malformed
 from .handshake import Table
+from .large_boxes import Box, LargeBox, SealedBox
 from .mechanism import INNER_COMMAND
 from .workbench import TAG_SIZE
 
@@ -55,6 +57,11 @@ class Counter:
             )
         self._next = count + 1
         return count.to_bytes(COUNT_SIZE, "big")
+
+    @property
+    def last(self) -> int:
+        """The last count of ours; 0: there was none."""
+        return 0 if self._next is None else self._next - 1
 
     def take(self, count: bytes) -> None:
         """Judge the count of the peer's next box; its first may be anything.
@@ -120,16 +127,51 @@ class SealedTraffic:
             RemoteProtocolError: It is no MESSAGE, not our peer's, or not the next one.
         """
         if body[: len(_MESSAGE)] != _MESSAGE or len(body) < _MESSAGE_SIZE:
-            raise malformed(f"a frame of {len(body)} bytes is not a MESSAGE, as all must be now")
+            raise _no_message(body)
         count = body[len(_MESSAGE) : _BOX_START]
         self._received.take(count)
         found = self.boxes.frames.open(body, _BOX_START, self.their_nonce + count, self.key)
-        if found is None:
-            raise not_theirs("MESSAGE")
-        if found[0] > INNER_COMMAND:
-            raise RemoteProtocolError(
-                ProtocolFault.RESERVED_FLAGS, f"sealed flags are {found[0]:#04x}"
-            )
+        if found is None or found[0] > INNER_COMMAND:
+            raise _wrong(found)
+        return found
+
+    # In two steps, for a large frame; see `large_boxes`.
+
+    @property
+    def boxes_counted(self) -> int:
+        """The count of the last box of ours, whether it is sealed already or not."""
+        return self.sent.last
+
+    def seal_later(self, flags: int, body: bytes, /) -> SealedBox:
+        """Take the next count, and return a box that makes of the frame what `seal` would."""
+        count = self.sent.next()
+        head, nonce = _MESSAGE + count, self.our_nonce + count
+        work = partial(self.boxes.frames.seal, head, flags, body, nonce, self.key)
+        return Box(len(body) + self.overhead, work)
+
+    def open_later(self, body: bytes, /) -> LargeBox:
+        """Judge the head of a MESSAGE, as `open` does first, and return its box.
+
+        Raises:
+            RemoteProtocolError: It is no MESSAGE, or not the next one.
+        """
+        if body[: len(_MESSAGE)] != _MESSAGE or len(body) < _MESSAGE_SIZE:
+            raise _no_message(body)
+        count = body[len(_MESSAGE) : _BOX_START]
+        self._received.take(count)
+        nonce = self.their_nonce + count
+        work = partial(self.boxes.frames.open, body, _BOX_START, nonce, self.key)
+        return LargeBox(len(body), work)
+
+    def opened(self, box: LargeBox, /) -> tuple[int, bytes]:
+        """Return the flags and the body of the frame in the box, as `open` does in the end.
+
+        Raises:
+            RemoteProtocolError: It is not our peer's.
+        """
+        found = box.outcome()
+        if found is None or found[0] > INNER_COMMAND:
+            raise _wrong(found)
         return found
 
     def open_counted(self, command: Command, nonce: bytes, data: bytes) -> bytes:
@@ -157,6 +199,17 @@ class SealedTraffic:
                 ProtocolFault.CRYPTOGRAPHIC, f"{whose} is one that nobody can own"
             )
         return key
+
+
+def _no_message(body: bytes) -> RemoteProtocolError:
+    return malformed(f"a frame of {len(body)} bytes is not a MESSAGE, as all must be now")
+
+
+def _wrong(found: tuple[int, bytes] | None) -> RemoteProtocolError:
+    """Return the error for what was found in a box: nothing, or flags that no frame has."""
+    if found is None:
+        return not_theirs("MESSAGE")
+    return RemoteProtocolError(ProtocolFault.RESERVED_FLAGS, f"sealed flags are {found[0]:#04x}")
 
 
 def not_theirs(what: str) -> RemoteProtocolError:

@@ -28,7 +28,8 @@ from .commands import (
 from .decoder import FrameDecoder, FrameLimits
 from .events import Cancel, Event, Messages, Ping, Pong, Skipped, Subscribe
 from .frames import COMMAND, MORE, encode_frame, encode_messages, frame_header, join_small
-from .mechanism import INNER_COMMAND, INNER_MORE, Mechanism
+from .large_boxes import LargeBox
+from .mechanism import INNER_COMMAND, INNER_MORE, DeferringMechanism, Mechanism
 from .socket_types import SocketType
 from .whole import whole_message
 
@@ -79,6 +80,8 @@ class TrafficReader:
     # What ended the last run of messages: it is told after them.
     _held: Event | RemoteProtocolError | None = attrs.field(default=None, init=False)
     _in_bulk: bool = attrs.field(init=False)
+    # Once its owner opens large boxes: the same mechanism.
+    _defers: DeferringMechanism | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._in_bulk = self._mechanism.clear and not self._socket_type.has_subscribers
@@ -90,7 +93,7 @@ class TrafficReader:
             RemoteProtocolError: The peer broke the protocol or a limit.
         """
         if self._held is not None:
-            return self._release()
+            return self._release(max_messages, max_bytes)
         if max_messages <= 0 or max_bytes <= 0:
             return None
         run: list[Message] = []
@@ -101,7 +104,17 @@ class TrafficReader:
         else:
             look = self._next_run if self._mechanism.clear else self._next_sealed
             payload, self._held = look(run, max_messages, max_bytes)
-        return Messages(run, payload) if run else self._release()
+        return Messages(run, payload) if run else self._release(max_messages, max_bytes)
+
+    def leave_large_boxes(self, mechanism: DeferringMechanism, size: int) -> None:
+        """Open no boxes of frames from this size on."""
+        self._defers = mechanism
+        self._decoder.set_apart_from(size)
+
+    @property
+    def apart(self) -> int:
+        """Bytes of the large box that was taken from the decoder and has not been handed out."""
+        return self._held.size if isinstance(self._held, LargeBox) else 0
 
     def take_whole(self, data: bytes) -> Message | None:
         """Return what a chunk is, if it is one small message and nothing waits before it."""
@@ -114,11 +127,32 @@ class TrafficReader:
         """Whether it is known that `next_event` needs more data to return anything."""
         return self._held is None and self._decoder.exhausted
 
-    def _release(self) -> Event | None:
-        held, self._held = self._held, None
+    def _release(self, max_messages: int, max_bytes: int) -> Event | None:
+        held = self._held
+        if held is None:
+            return None
+        if isinstance(held, LargeBox):
+            return self._release_box(held, max_messages, max_bytes)
+        self._held = None
         if isinstance(held, RemoteProtocolError):
             raise held
         return held
+
+    def _release_box(self, box: LargeBox, max_messages: int, max_bytes: int) -> Event | None:
+        """Return what a large box completes, if it is open and there is room for that."""
+        if max_messages <= 0 or max_bytes <= 0:
+            return None
+        if not box.done or self._defers is None:
+            return box
+        self._held = None
+        flags, body = self._defers.opened(box)
+        more, command = bool(flags & INNER_MORE), bool(flags & INNER_COMMAND)
+        item = self._read(body, more=more, command=command)
+        if item is None:
+            return self.next_event(max_messages, max_bytes)
+        if isinstance(item, tuple):
+            return Messages([to_message(item)], size_of(item))
+        return item
 
     # -- in bulk: what is not a message is a command ------------------------------------------
 
@@ -193,6 +227,11 @@ class TrafficReader:
                             return payload, Skipped(skipped)
                 if len(run) >= max_messages or payload >= max_bytes:
                     break
+            else:
+                apart, defers = self._decoder.apart, self._defers
+                if apart is not None and defers is not None:
+                    self._decoder.apart = None
+                    return payload, defers.open_later(apart)
         except RemoteProtocolError as error:
             return payload, error
         return payload, None
