@@ -297,7 +297,7 @@ CLOSING: Final = (
         name="closing/5000",
         title="Close a ROUTER with 5 000 connections",
         roles=("closing",),
-        clients=(Part("zmtp_by_hand", "crowd"),),
+        clients=(Part("zmtp_by_hand", "clients"),),
         peers=(EACH, _BLOCKING),
         job=Job(connections=5_000),
         measures=(Measure("seconds_to_close", "ms", 1000, more_is_better=False),),

@@ -268,7 +268,6 @@ TESTED_ELSEWHERE: Final = {
     "_connections/connected.py": "sockets/test_waited_connects.py, sockets/test_endpoints.py",
     "_connections/dialer.py": "connections/test_backoff.py, spec/test_libzmq_connections.py",
     "zmtp/sealing.py": "zmtp/test_large_boxes.py",
-    "_connections/handshake.py": "connections/test_handshake_failures.py, connections/test_gate.py",
     "_connections/handshake_failure.py": "connections/test_handshake_failures.py",
     "_connections/inproc_endpoints.py": "connections/test_join.py",
     "_connections/inproc_link.py": "connections/test_join.py",

@@ -192,6 +192,10 @@ class Ending:
         """A message of the peer exceeded a limit."""
         return isinstance(self.error, RemoteProtocolError) and self.error.fault in _TOO_LARGE
 
+    def leaving(self, unacknowledged: int | None) -> Ending:
+        """Return the same end, with so many bytes on their way."""
+        return Ending(self.reason, self.error, self.established, unacknowledged)
+
     def event(self, peer: Peer) -> Disconnected:
         """Return what users get to see of it."""
         return Disconnected(

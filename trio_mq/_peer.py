@@ -76,7 +76,8 @@ class Peer:
         self.round_trip_time: float | None = None
         """Seconds from our last answered PING to its PONG; ``None`` without heartbeats."""
 
-        self._link = link
+        #: Until it ends: whoever keeps the peer longer must not keep its connection.
+        self._link: HangsUp | None = link
         # An event per peer is memory that nearly nobody uses: it comes with the first waiter.
         self._closed: trio.Event | None = None
         self._pipe: Counted | None = None
@@ -171,7 +172,7 @@ class Peer:
         Args:
             reason: What events will say about it.
         """
-        if not self.closed:
+        if self._link is not None:
             self._link.hang_up(reason)
 
     def _figures(self) -> tuple[Tally, Waiting]:
@@ -198,7 +199,7 @@ class Peer:
         if self.closed:
             return
         self._final = self._figures()
-        self._pipe = None
+        self._pipe = self._link = None
         if self._closed is not None:
             self._closed.set()
 

@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 import attrs
@@ -102,6 +102,19 @@ def many_connections(job: Job, socket_type: bytes) -> Iterator[list[Connection]]
 
 def crowd(job: Job) -> None:
     """Connect many times, stay idle on most, and exchange messages on a few of them."""
+    with _crowded(job) as (_, figures):
+        finish(figures)
+
+
+def clients(job: Job) -> None:
+    """Do as the crowd, and then hang up when the server does, as a client of libzmq does."""
+    with _crowded(job) as (connections, figures):
+        _hang_up(connections)
+        finish(figures)
+
+
+@contextmanager
+def _crowded(job: Job) -> Iterator[tuple[list[Connection], Figures]]:
     messages = payloads(job.size)
     bursts = [
         b"".join(_short_frame(0, message) for message in messages[start : start + BURST])
@@ -112,7 +125,23 @@ def crowd(job: Job) -> None:
         seconds = time.perf_counter() - before
         active = connections[:: max(1, len(connections) // ACTIVE)][:ACTIVE]
         figures = _exchange(active, bursts, job.rounds)
-        finish({**figures, "connects_per_second": job.connections / seconds})
+        yield connections, {**figures, "connects_per_second": job.connections / seconds}
+
+
+def _hang_up(connections: Sequence[Connection]) -> None:
+    """Close each connection when the server has ended it."""
+    there = {connection.sock.fileno(): connection.sock for connection in connections}
+    # Not `poll`, which looks at all of them each time.
+    with select.epoll(len(there)) as poll:
+        for number in there:
+            poll.register(number, select.EPOLLIN)
+        while there:
+            for number, _ in poll.poll():
+                with suppress(ConnectionError):
+                    if there[number].recv(_READ):
+                        continue
+                poll.unregister(number)
+                there.pop(number).close()
 
 
 def _exchange(active: Sequence[Connection], bursts: Sequence[bytes], rounds: int) -> Figures:
@@ -182,4 +211,4 @@ def _read_rounds(
     return watch.figures(job.rounds, len(publications(job.size)))
 
 
-ROLES: Final[dict[str, Role]] = {"crowd": crowd, "subscribers": subscribers}
+ROLES: Final[dict[str, Role]] = {"crowd": crowd, "clients": clients, "subscribers": subscribers}

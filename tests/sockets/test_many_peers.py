@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import math
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
+from typing import TypeGuard
 
 import pytest
 import trio
@@ -18,6 +23,7 @@ from tests.hostile.wire import hello, message
 from tests.joined import MemoryListener
 from tests.spec.meeting import eventually
 from trio_mq import Dealer, Pull, Push, Router, Socket
+from trio_mq._connections.link import Link
 
 
 @contextmanager
@@ -144,6 +150,92 @@ async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
                 counted.clear()
                 await close(pull, way)
         assert counted.total() < visitors // 5
+
+
+class PeersEachTurn(trio.abc.Instrument):
+    """Notes how many peers there are between two turns of the scheduler.
+
+    Args:
+        socket: Whose.
+    """
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+        self.seen: list[int] = []
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Note it."""
+        self.seen.append(len(self._socket.peers))
+
+
+@pytest.mark.parametrize("way", ["aclose", "an exception"])
+async def test_others_run_while_many_connections_end(way: str) -> None:
+    """A server with thousands of peers may be one of several in its program."""
+    visitors = 250
+    async with AsyncExitStack() as strangers:
+        with suppress(RuntimeError):
+            async with Pull(linger=10) as pull:
+                endpoint = await pull.bind("tcp://127.0.0.1:*")
+                for _ in range(visitors):
+                    stranger = await strangers.enter_async_context(await connect(endpoint))
+                    await stranger.send_all(hello(b"PUSH"))
+                await pull.wait_for_peers(visitors)
+                await trio.testing.wait_all_tasks_blocked()
+                counted = PeersEachTurn(pull)
+                trio.lowlevel.add_instrument(counted)
+                await close(pull, way)
+    trio.lowlevel.remove_instrument(counted)
+    # Of all that it has had between two turns, none ended more than a part.
+    assert len(counted.seen) > 3
+    assert max(a - b for a, b in pairwise(counted.seen)) < visitors // 2
+
+
+class Spawned(trio.abc.Instrument):
+    """Counts the tasks that are started."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        """Count it."""
+        self.count += 1
+
+
+async def test_the_end_of_an_idle_connection_starts_no_task_and_waits_for_nobody() -> None:
+    """Nothing was written to the peer, so nothing of it can be lost; and it need not answer."""
+    async with Router(linger=math.inf) as router:
+        endpoint = await router.bind("tcp://127.0.0.1:*")
+        async with await connect(endpoint) as stranger:
+            await stranger.send_all(hello(b"DEALER"))
+            await router.wait_for_peers(1)
+            await trio.testing.wait_all_tasks_blocked()
+            spawned = Spawned()
+            trio.lowlevel.add_instrument(spawned)
+            await router.aclose()
+            trio.lowlevel.remove_instrument(spawned)
+    assert spawned.count == 0
+
+
+async def test_who_keeps_a_peer_keeps_no_connection() -> None:
+    """Its buffers would be kept with it, for as long as somebody looks at old figures."""
+    async with Pull(linger=0) as pull:
+        endpoint = await pull.bind("tcp://127.0.0.1:*")
+        async with await connect(endpoint) as stranger:
+            await stranger.send_all(hello(b"PUSH"))
+            await pull.wait_for_peers(1)
+            (peer,) = pull.peers
+            (link,) = (weakref.ref(link) for link in gc.get_referents(peer) if is_link(link))
+            assert link() is not None
+        await peer.wait_closed()
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+        assert link() is None
+        assert peer.statistics().decoded == 0
+
+
+def is_link(thing: object) -> TypeGuard[Link]:
+    """Tell whether it is a connection."""
+    return isinstance(thing, Link)
 
 
 @pytest.mark.parametrize("way", ["aclose", "linger", "an exception", "disconnect"])

@@ -12,6 +12,7 @@ come, the less time each has before it counts as idle. A visitor that waits for 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
@@ -34,6 +35,8 @@ _EXHAUSTED_PAUSE: Final = 0.1
 _GRACE: Final = 1.0
 _LEAST_GRACE: Final = 0.1
 _STEP: Final = 0.9
+#: Connections that are told to end between two turns of the scheduler.
+_AT_ONCE: Final = 100
 
 
 class Binder:
@@ -72,6 +75,8 @@ class Binder:
         self._acceptors = acceptors
         self._terms = terms
         self._accepting = trio.CancelScope()
+        #: Where its links run.
+        self._nursery: trio.Nursery | None = None
         self._stopped = False
         self._finishing = False
         self._exhausted = False
@@ -105,9 +110,11 @@ class Binder:
         """Accept connections until `stop`, or until `finish` and the end of the last link."""
         try:
             async with trio.open_nursery() as nursery:
+                self._nursery = nursery
                 with self._accepting:
                     await self._accept_all(nursery)
         finally:
+            self._nursery = None
             self.close()
             with trio.CancelScope(shield=True):
                 for acceptor in self._acceptors.listeners:
@@ -131,16 +138,32 @@ class Binder:
         """Stop listening and drop every connection, each in its own scope: see `scope`."""
         self._stopped = True
         self.close()
-        for link in tuple(self.links):
-            link.write_once()
-            link.hang_up("closed")
+        self._tell_all(_cut)
 
     def finish(self) -> None:
         """Stop listening, and let every connection write what waits and end."""
         self._finishing = True
         self.close()
-        for link in tuple(self.links):
-            link.finish()
+        self._tell_all(Link.finish)
+
+    def _tell_all(self, tell: Callable[[Link], None]) -> None:
+        """Tell each connection to end, a number of them between two turns of the scheduler.
+
+        Thousands that end in one turn would keep every other task waiting, and would all be garbage
+        at the same time.
+        """
+        links = tuple(self.links)
+        for link in links[:_AT_ONCE]:
+            tell(link)
+        if self._nursery is not None and len(links) > _AT_ONCE:
+            self._nursery.start_soon(self._tell, links[_AT_ONCE:], tell)
+
+    @trio.lowlevel.enable_ki_protection
+    async def _tell(self, links: Sequence[Link], tell: Callable[[Link], None]) -> None:
+        for number, link in enumerate(links):
+            if number % _AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+            tell(link)
 
     def established(self, link: Link) -> None:
         """A handshake succeeded."""
@@ -168,14 +191,19 @@ class Binder:
                     return
                 await self._rest(error)
                 continue
-            self._go_on()
-            self._owner.hub.emit(Accepted(endpoint=self.endpoint, address=stream.peer_address))
-            link = self._link(stream)
-            nursery.start_soon(self._serve, link, name=f"trio_mq peer {link.address}")
+            self._welcome(stream, nursery)
+            del stream  # which must not stay here until the next one comes
             if len(self._half_open) < self.options.limits.max_half_open:
                 self._grace = min(_GRACE, self._grace / _STEP)
             while len(self._half_open) >= self.options.limits.max_half_open:
                 await self._make_room()
+
+    def _welcome(self, stream: ByteStream, nursery: trio.Nursery) -> None:
+        """Begin a connection."""
+        self._go_on()
+        self._owner.hub.emit(Accepted(endpoint=self.endpoint, address=stream.peer_address))
+        link = self._link(stream)
+        nursery.start_soon(self._serve, link, name=f"trio_mq peer {link.address}")
 
     def _give_up(self, error: Exception) -> None:
         """A listener is broken: nobody can be accepted there any more."""
@@ -234,3 +262,9 @@ class Binder:
             del self._half_open[oldest]
             self._grace = max(_LEAST_GRACE, self._grace * _STEP)
             oldest.hang_up("too-many-half-open")
+
+
+def _cut(link: Link) -> None:
+    """End it at once, with one more attempt to write."""
+    link.write_once()
+    link.hang_up("closed")

@@ -141,17 +141,14 @@ class Gate:
             for revocation in self._revocations:
                 revocation.tell(on_revoked)
 
-    async def judge_unasked(self, claimed: PeerProperties) -> None:
-        """Ask about an accepted peer whose mechanism had no question, if anybody is there to ask.
+    @property
+    def has_a_question(self) -> bool:
+        """The peer was accepted, its mechanism had no question, and somebody is there to ask.
 
         Under NULL there are no credentials, and a server that connects to a client needs none;
         but the authenticator may have something against the address.
-
-        Raises:
-            AuthenticationFailed: It may not come in; the connection has been told.
         """
-        if self._accepted and not self._passed and self._options.authenticator is not None:
-            await self.judge((), claimed, claimed.mechanism)
+        return self._accepted and not self._passed and self._options.authenticator is not None
 
     @property
     def may_be_revoked(self) -> bool:

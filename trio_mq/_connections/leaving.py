@@ -21,7 +21,8 @@ import trio
 
 from trio_mq._connections.reader import Reader
 from trio_mq._connections.writer import Writer
-from trio_mq._transports.stream import ByteStream
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._transports.stream import ByteStream, PollableStream
 from trio_mq.zmtp import SocketType
 
 #: Seconds that a peer has to take more of what we wrote.
@@ -54,6 +55,31 @@ async def wait_while_at_risk(stream: ByteStream, ours: SocketType, *, peer_pings
         left = stream.unacknowledged()
         if left != before:
             before, until = left, trio.current_time() + _LAST_WORDS_SECONDS
+
+
+def was_idle(pipe: Pipe | None, reader: Reader, writer: Writer) -> bool:
+    """Tell whether nothing was written to the peer, and nothing is to be written or read now.
+
+    Then there is nothing to lose, and the connection may end at once.
+    """
+    watching = reader.watch is not None and reader.watch.watching
+    written = pipe is not None and pipe.outbound.written_to_peer
+    return watching and writer.has_never_begun and not written
+
+
+async def close(stream: ByteStream, *, written_out: bool) -> None:
+    """Close a stream, whatever is cancelled meanwhile.
+
+    Args:
+        stream: Nobody uses it any more.
+        written_out: Everything was written, and should arrive.
+    """
+    closing = stream.farewell() if written_out else stream.aclose()
+    if isinstance(stream, PollableStream):
+        await closing  # at once: a scope for each of thousands would be a tenth of their end
+    else:
+        with trio.CancelScope(shield=True):
+            await closing
 
 
 async def say_why(stream: ByteStream, data: bytes) -> None:

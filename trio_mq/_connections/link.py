@@ -32,20 +32,19 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-import attrs
 import trio
 
 from trio_mq._connections.gate import Gate
-from trio_mq._connections.handshake import flush, shake_hands
+from trio_mq._connections.handshake import flush, greet, shake_hands
 from trio_mq._connections.handshake_failure import Attempt
 from trio_mq._connections.heartbeat import Heartbeat, Pulse
-from trio_mq._connections.leaving import say_why, stop_at_rest, wait_while_at_risk
+from trio_mq._connections.leaving import close, say_why, stop_at_rest, wait_while_at_risk, was_idle
 from trio_mq._connections.origin import LinkOrigin
 from trio_mq._connections.reader import Reader
 from trio_mq._connections.turn_end import current_turn_end
 from trio_mq._connections.wire_log import overheard
 from trio_mq._connections.writer import Writer
-from trio_mq._contract import Ending, SocketSide
+from trio_mq._contract import Ending, Refusal, SocketSide
 from trio_mq._errors import HandshakeError, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer
@@ -172,14 +171,13 @@ class Link:
         finally:
             if end is None:
                 end = Ending(self._hung_up or "closed", None, self._established)
-            end = attrs.evolve(end, unacknowledged=self._stream.unacknowledged())
+            end = end.leaving(self._stream.unacknowledged())
             # In one step: whoever waited for this end must not find the peer among the peers.
             self._release()
             if self._gate is not None:
                 self._gate.leave()
             self._owner.disconnected(self, end)
-            with trio.CancelScope(shield=True):
-                await (self._stream.farewell() if self._written_out else self._stream.aclose())
+            await close(self._stream, written_out=self._written_out)
         return end
 
     def hang_up(self, reason: str) -> None:
@@ -204,8 +202,13 @@ class Link:
 
     def finish(self) -> None:
         """Write what waits, say good-bye, and end when the peer has closed too."""
+        if self._hung_up is not None:
+            return
         if self._writer is None or self._reader is None:
             self.hang_up("closed")
+        elif was_idle(self.pipe, self._reader, self._writer):
+            self._written_out = True
+            self._go()
         else:
             self._writer.finish()
             self._reader.discard()
@@ -272,16 +275,14 @@ class Link:
         return Ending.by(self._error, self._established)
 
     def _failed(self, error: Exception) -> Ending:
-        return Ending.by(self._attempt().explain(error), None)
-
-    def _attempt(self) -> Attempt:
-        return Attempt(
+        attempt = Attempt(
             endpoint=self.endpoint,
             address=self.address,
             connecting=self.own_pipe is not None,
             timeout=self.options.handshake_timeout,
             connection=self._connection,
         )
+        return Ending.by(attempt.explain(error), None)
 
     def _end(self, error: Exception | None) -> None:
         """Stop the tasks of this link; the first of them to stop says why."""
@@ -309,7 +310,11 @@ class Link:
         properties = await shake_hands(stream, connection, self._gate)
         if not self._gate.may_be_revoked:
             self._gate = None
-        self.pipe = await self._owner.admit(properties, self)
+        try:
+            self.pipe = await self._owner.admit(properties, self)
+        except Refusal:
+            await greet(stream, connection)
+            raise
         connection.accept()
         await flush(stream, connection)
         return properties, self.pipe
@@ -405,11 +410,7 @@ class Link:
         if heartbeat is None:
             assert self.pipe is not None and self.peer is not None  # noqa: S101, PT018  # it has begun
             heartbeat = Heartbeat(
-                self.options,
-                self._connection,
-                self._stream,
-                self.pipe.outbound,
-                self.peer,
+                self.options, self._connection, self._stream, self.pipe.outbound, self.peer
             )
             self._pulse.begin(heartbeat)
             self._start(partial(self._beat, heartbeat), "heartbeat")

@@ -130,6 +130,11 @@ class Writer:
         """The first message of the pipe is partly written."""
         return self._outbox.partly_written
 
+    @property
+    def has_never_begun(self) -> bool:
+        """Its task was never needed, and is not needed now."""
+        return not (self._begun or self._failed) and self._outbox.empty
+
     def control(self, frame: bytes) -> None:
         """Send a control frame before the messages that wait."""
         self._outbox.control(frame)

@@ -146,7 +146,7 @@ class ByteStream(abc.ABC):
 
 
 class PollableStream(ByteStream):
-    """A `ByteStream` that can be read and written without waiting, and tells when to try."""
+    """A `ByteStream` that reads, writes and closes without waiting, and tells when to try."""
 
     __slots__ = ()
 
@@ -202,7 +202,7 @@ class SocketStream(PollableStream):
         patience: How long data may be on the way; ``None``: as long as the system likes.
     """
 
-    __slots__ = ("_fileno", "_recv", "_send", "_socket", "patience")
+    __slots__ = ("_awaited", "_fileno", "_recv", "_send", "_socket", "patience")
     takes_real_time = True
 
     def __init__(
@@ -221,13 +221,12 @@ class SocketStream(PollableStream):
         # Bound once: looking a method up costs a tenth of the system call that it makes.
         self._recv = sock.recv
         self._send = sock.send
-        # The descriptor's number, which is what trio uses in the end. It is -1 after the close: the
-        # system gives the old number to the next connection, and nobody may wait for that by
-        # mistake.
+        # What trio uses in the end; -1 after the close, since the next connection gets the number.
         self._fileno = sock.fileno()
+        #: A task may be waiting for it, for one has begun to since all were woken.
+        self._awaited = False
 
     def __repr__(self) -> str:
-        """Show both ends."""
         state = "closed " if self._fileno < 0 else ""
         return f"<{state}SocketStream {self.local_address} to {self.peer_address}>"
 
@@ -235,6 +234,7 @@ class SocketStream(PollableStream):
         """See `PollableStream.wait_readable`."""
         if self._fileno < 0:
             raise trio.ClosedResourceError(_CLOSED)
+        self._awaited = True
         try:
             await wait_readable(self._fileno)
         except trio.ClosedResourceError:
@@ -252,7 +252,8 @@ class SocketStream(PollableStream):
 
     def interrupt(self) -> None:
         """See `PollableStream.interrupt`."""
-        if self._fileno >= 0:
+        if self._awaited and self._fileno >= 0:
+            self._awaited = False
             trio.lowlevel.notify_closing(self._fileno)
 
     def try_write(self, buffers: Sequence[bytes | memoryview]) -> int:
@@ -260,8 +261,7 @@ class SocketStream(PollableStream):
         try:
             if len(buffers) == 1:
                 return self._send(buffers[0])
-            gather = system.gather(self._socket)
-            return gather(buffers if len(buffers) <= MAX_BUFFERS else buffers[:MAX_BUFFERS])
+            return system.gather(self._socket)(buffers[:MAX_BUFFERS])
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -271,6 +271,7 @@ class SocketStream(PollableStream):
         """See `ByteStream.wait_writable`."""
         if self._fileno < 0:
             raise trio.ClosedResourceError(_CLOSED)
+        self._awaited = True
         try:
             await wait_writable(self._fileno)
         except trio.ClosedResourceError:
@@ -323,7 +324,7 @@ class SocketStream(PollableStream):
     async def aclose(self) -> None:
         """See `ByteStream.aclose`. Tasks waiting on the stream get `trio.ClosedResourceError`."""
         if self._fileno >= 0:
-            trio.lowlevel.notify_closing(self._fileno)
+            self.interrupt()
             self._fileno = -1
             self._socket.close()
 
@@ -355,7 +356,6 @@ class TrioStream(ByteStream):
         self._stream = stream
 
     def __repr__(self) -> str:
-        """Show the stream inside."""
         return f"<TrioStream on {self._stream!r}>"
 
     async def receive_some(self, max_bytes: int) -> bytes:
