@@ -42,7 +42,7 @@ _MISTAKES: Final = (
     "is not connected",
     "is connected already",
     "not subscribed",
-    "has the routing id",
+    "has that routing id",
 )
 
 
