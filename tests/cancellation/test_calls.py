@@ -16,7 +16,20 @@ import trio.testing
 
 from tests.cancellation.cuts import every_cut
 from tests.joined import WAYS, MemoryListener, bind, connect, join
-from trio_mq import Dealer, Pub, Pull, Push, Rep, Req, Router, Sub, lowlevel, proxy
+from trio_mq import (
+    Dealer,
+    EndpointState,
+    Pub,
+    Pull,
+    Push,
+    Rep,
+    Req,
+    Router,
+    Sub,
+    lowlevel,
+    proxy,
+)
+from trio_mq.zmtp import SocketType
 
 over_each_way = pytest.mark.parametrize("way", WAYS)
 in_both_modes = pytest.mark.parametrize("mode", ["sliced", "always"])
@@ -272,7 +285,9 @@ async def test_cancelled_waits_for_peers_and_subscribers_change_nothing() -> Non
 
             nursery.start_soon(subscribe)
             await cut.run(wait)
-            await pub.wait_for_subscribers()
+            await pub.wait_for_subscribers(topic="a")
+            assert [peer.socket_type for peer in pub.peers] == [SocketType.SUB], cut
+            assert [place.state for place in pub.endpoints] == [EndpointState.LISTENING], cut
             nursery.cancel_scope.cancel()
 
 

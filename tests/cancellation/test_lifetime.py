@@ -13,6 +13,7 @@ from tests.joined import WAYS, bind, connect, join
 from trio_mq import (
     Context,
     InternalError,
+    ListeningStopped,
     Pub,
     Pull,
     Push,
@@ -240,11 +241,17 @@ async def test_iteration_ends_with_closed_resource_error_as_receive_does() -> No
 
 
 async def test_closing_is_idempotent() -> None:
-    """In the block, twice, and again after it."""
+    """In the block, twice, and again after it: the end of its endpoint is told once."""
     async with Pull(bind="inproc://any") as pull:
-        await pull.aclose()
-        await pull.aclose()
+        with pull.events() as events:
+            await pull.aclose()
+            await pull.aclose()
+            told = [type(event) async for event in events]
+        with pytest.raises(trio.ClosedResourceError):
+            await pull.receive()
     await pull.aclose()
+    assert told == [ListeningStopped]
+    assert (pull.endpoints, pull.peers) == ((), ())
 
 
 @pytest.mark.parametrize("linger", [0, 2.0, float("inf")], ids=str)

@@ -163,5 +163,12 @@ def test_rates_are_differences_of_two_pictures() -> None:
 def test_an_answer_of_another_version_is_shown_as_far_as_it_goes(
     answer: dict[str, admin.Json],
 ) -> None:
-    """Without an error."""
-    picture("ipc://x", answer, answer)
+    """Without an error: where it comes from, and a row for each socket that it has."""
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(picture("ipc://x", answer, answer))
+    head, *rows = console.export_text().splitlines()
+    assert head.startswith("ipc://x, process")
+    sockets = answer.get("sockets")
+    known = sum(isinstance(each, dict) for each in sockets) if isinstance(sockets, list) else 0
+    # The lines of the table itself: a frame of three, and the names of the columns.
+    assert len(rows) == 4 + known

@@ -428,10 +428,11 @@ async def test_a_domain_without_anybody_to_ask_is_refused_too() -> None:
 async def test_names_of_inproc_need_nobody() -> None:
     """Who is in the process is in."""
     async with (
-        Rep(bind="inproc://x", mechanism=auth.PlainServer(), zap_domain="lab"),
+        Rep(bind="inproc://x", mechanism=auth.PlainServer(), zap_domain="lab") as rep,
         Dealer(connect="inproc://x", mechanism=auth.PlainClient("a", "b"), linger=0) as dealer,
     ):
         await dealer.wait_for_peers()
+        assert [(peer.mechanism, peer.user_id) for peer in rep.peers] == [("NULL", None)]
 
 
 @pytest.mark.parametrize(

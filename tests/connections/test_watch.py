@@ -196,20 +196,26 @@ async def test_one_of_many_stands_in_and_all_get_their_replies() -> None:
 async def test_to_relieve_the_reader_does_not_disturb_the_writer() -> None:
     """It waits for the same socket: what the peer has not read yet is still written."""
     large = bytes(32 * 1024 * 1024)
+    replies: list[object] = []
     async with asked(correlate=True) as (req, service):
+
+        async def ask() -> None:
+            replies.append(await req.request(b"request"))
+
         async with trio.open_nursery() as nursery:
             nursery.start_soon(req.request, large)
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
         await trio.testing.wait_all_tasks_blocked()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(req.request, b"request")
+            nursery.start_soon(ask)
             await trio.testing.wait_all_tasks_blocked()
             left = len(wire.message(b"1234", b"", large))
             while left:
                 left -= len(await service.stream.receive_some(min(left, 1 << 20)))
             (request,) = await _requests(service, 1)
             await service.say(_reply_to(request))
+        assert replies == [(b"reply",)]
 
 
 class _Steps(trio.abc.Instrument):
