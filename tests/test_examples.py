@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import itertools
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -278,22 +281,127 @@ def test_tls_needs_nothing_but_certificates(tmp_path: Path) -> None:
     assert run("tls.py", str(certificate), str(authority)) == ["sealed"]
 
 
-def snippets(page: str) -> list[list[str]]:
-    """Return the lines of each Python snippet that stands in the text of a page."""
+def test_zmtp_can_be_spoken_by_hand() -> None:
+    """Over a plain socket, with a Push of ours at the other end."""
+    with start(str(EXAMPLES / "zmtp_by_hand.py"), "0") as process, killed_at_the_end(process):
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
+        trio.run(push_three, endpoint)
+        output, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, errors, output.split()) == (0, "", ["a", "b", "c"])
+
+
+async def push_three(endpoint: str) -> None:
+    """Send three messages, two of them together."""
+    async with trio_mq.Push(connect=endpoint) as push:
+        await push.send(b"a")
+        await push.send_many([b"b", b"c"])
+
+
+def test_an_odd_message_is_passed_over(endpoint: str) -> None:
+    """And the next one is taken."""
+    with start(str(EXAMPLES / "odd_messages.py"), endpoint) as process, killed_at_the_end(process):
+        trio.run(push_odd_ones, endpoint)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "b'me' sends 4 bytes\n"
+        process.kill()
+        assert process.communicate(timeout=SECONDS)[1].count("nobody understands") == 2
+
+
+async def push_odd_ones(endpoint: str) -> None:
+    """Send two that nobody understands, and one that is right."""
+    async with trio_mq.Push(connect=endpoint) as push:
+        await push.send_many([[b"alone"], [b"me", b"and", b"you"], [b"me", b"good"]])
+
+
+# -- what the pages show -------------------------------------------------------------------------
+
+_DIRECTIVE = re.compile(r" *\.\. (?:code|code-block|sourcecode)::")
+#: Lines of Python that may stand in the text and be run by nobody.
+_SHORT = 3
+
+
+def opens(line: str) -> bool:
+    """Tell whether code may follow: after a directive, or after two colons at the end."""
+    prose = line.rstrip().endswith("::") and not line.lstrip().startswith("..")
+    return prose or _DIRECTIVE.match(line) is not None
+
+
+def margin(line: str) -> int:
+    """Return how far it is indented."""
+    return len(line) - len(line.lstrip())
+
+
+def is_inside(outer: int, line: str) -> bool:
+    """Tell whether it is indented further, or empty."""
+    return not line.strip() or margin(line) > outer
+
+
+def blocks(text: str) -> Iterator[str]:
+    """Yield what stands literally in a text."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if opens(line):
+            inside = itertools.takewhile(partial(is_inside, margin(line)), lines[number + 1 :])
+            yield textwrap.dedent("\n".join(inside))
+
+
+def is_python(code: str) -> bool:
+    """Tell whether it is a piece of a program, and not a picture or what one prints."""
+    try:
+        body = ast.parse("async def it():\n" + textwrap.indent(code, "    ") + "\n    pass").body
+    except SyntaxError:
+        return False
+    function = body[0]
+    assert isinstance(function, ast.AsyncFunctionDef)
+    return (
+        any(not isinstance(each, (ast.Expr, ast.Pass)) for each in function.body) or "await" in code
+    )
+
+
+def snippets(text: str) -> list[str]:
+    """Return the pieces of programs that are too long to be run by nobody."""
     found = []
-    for block in page.split(".. code-block:: python\n")[1:]:
-        lines = itertools.takewhile(lambda line: line[:1] in ("", " "), block.split("\n"))
-        found.append([line for line in lines if line.strip()])
+    for block in blocks(text):
+        lines = [line for line in block.split("\n") if line.strip() and line.strip()[0] != ":"]
+        code = "\n".join(lines)
+        if len(lines) > _SHORT and is_python(code):
+            found.append(code)
     return found
 
 
 PAGES = sorted((EXAMPLES.parent / "docs").rglob("*.rst"))
+SOURCES = sorted((EXAMPLES.parent / "trio_mq").rglob("*.py"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.stem))
 def test_a_snippet_of_more_than_three_lines_is_a_file_that_runs(page: Path) -> None:
     """What nobody runs is wrong one day: put it into ``examples`` and include it."""
-    assert [snippet for snippet in snippets(page.read_text("utf-8")) if len(snippet) > 3] == []
+    assert snippets(page.read_text("utf-8")) == []
+
+
+def docstrings(source: Path) -> Iterator[str]:
+    """Yield every docstring of a file."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, kinds) and (text := ast.get_docstring(node)):
+            yield text
+
+
+def test_no_docstring_has_a_longer_one() -> None:
+    """They are pages, too: name the example there."""
+    assert [
+        each for source in SOURCES for text in docstrings(source) for each in snippets(text)
+    ] == []
+
+
+@pytest.mark.parametrize("opening", ["Do so::", ".. code-block:: python", "  .. code:: python"])
+def test_a_snippet_is_found_however_it_stands_there(opening: str) -> None:
+    """Four lines are too many, and three are not."""
+    for count in (3, 4):
+        lines = ["with this as that:", *["    await that.send(b'x')"] * (count - 1)]
+        page = "\n".join([opening, "", *[f"      {line}" for line in lines], "", "The end."])
+        assert len(snippets(page)) == (count > _SHORT)
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: str(path.name))

@@ -149,12 +149,11 @@ class Durations:
     Make one, and use it wherever you want to know::
 
         durations = trio_mq.opentelemetry.Durations()
-        await rep.serve(durations.handler(answer))
         with durations.operation(req, "request"):
             reply = await req.request(b"question")
 
-    Times are those of trio's clock, in seconds. What ends with an exception, or is cancelled, is
-    recorded with its name as ``error.type``.
+    For a service there is `handler`. Times are those of trio's clock, in seconds. What ends with an
+    exception, or is cancelled, is recorded with its name as ``error.type``.
 
     Args:
         provider: Makes the meter; ``None``: the global one.

@@ -2,12 +2,9 @@
 
 A *mechanism* is how peers prove who they are; an *authenticator* says who of them may come in::
 
-    keys = auth.CurveKeys.generate()
-    Router(
-        bind="tcp://*:5555",
-        mechanism=auth.CurveServer(keys),
-        authenticator=auth.KeyFolder("clients"),
-    )
+    mechanism = auth.CurveServer(auth.CurveKeys.generate())
+    authenticator = auth.KeyFolder("clients")
+    Router(bind="tcp://*:5555", mechanism=mechanism, authenticator=authenticator)
 
 An authenticator is an async function from `Request` to `Granted` or `Refused`. It is asked about
 every peer that a bound endpoint accepts, and by every server of PLAIN or CURVE, before the peer

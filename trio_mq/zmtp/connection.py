@@ -3,18 +3,13 @@
 The owner moves the bytes and decides; a typical turn::
 
     connection.receive_data(sock.recv(65536))
-    while (event := connection.next_event()) is not None:
-        match event:
-            case PeerReady():
-                connection.accept()
-            case Messages(messages):
-                ...
+    while (event := connection.next_event()) is not None: ...
     sock.sendall(connection.data_to_send())
 
-What belongs to the handshake comes out of `Connection.data_to_send`; messages, pings and
-subscriptions are returned by the calls that make them, so that the owner may queue, share and
-order them as it likes. Under a mechanism that seals frames they have to be written in the order
-in which they were made.
+The example ``zmtp_by_hand.py`` is a whole program. What belongs to the handshake comes out of
+`Connection.data_to_send`; messages, pings and subscriptions are returned by the calls that make
+them, so that the owner may queue, share and order them as it likes. Under a mechanism that seals
+frames they have to be written in the order in which they were made.
 
 This file is longer than most: it is everything that an owner of a connection may call.
 """
