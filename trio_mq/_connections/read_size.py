@@ -8,7 +8,8 @@ little, since a stream of large messages has small reads in between.
 
 A large frame is read by itself, first its header and then its body. If one read brings the whole
 body, that is what the program gets, without a copy. Smaller frames are read together and copied,
-which costs less than a read for each.
+which costs less than a read for each. So are all frames of a stream that encrypts, or is not ours:
+it copies anyway, and may take nine bytes from the kernel where nine are asked for.
 """
 
 from __future__ import annotations
@@ -61,16 +62,19 @@ class ReadSize:
         self.wanted: int = FEW_BYTES
         """What a read asks for where nothing is known of the frame that comes."""
 
-    def next(self, missing: int) -> int:
+    def next(self, missing: int, *, alone: bool) -> int:
         """Return what the next read should ask for: `wanted`, if nothing is known of anything.
 
         Args:
             missing: Bytes that are missing of the frame at hand; 0 if its header is not known.
+            alone: Read large frames by themselves.
         """
-        if missing > LARGE_FRAME or (missing and self.asked is _BODY):
+        if not alone:
+            pass
+        elif missing > LARGE_FRAME or (missing and self.asked is _BODY):
             self.asked = _BODY
             return min(missing, MOST_BYTES)
-        if self.asked is _BODY:
+        elif self.asked is _BODY:
             self.asked = _HEADER
             return HEADER_BYTES
         self.asked = WHATEVER

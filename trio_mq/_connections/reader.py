@@ -258,7 +258,7 @@ class Reader:
         wanted = size.wanted
         missing = self._connection.missing
         if missing or size.asked is not WHATEVER:
-            wanted = size.next(missing)
+            wanted = size.next(missing, alone=self.watch is not None)
         return wanted if wanted <= FEW_BYTES else self._budget.read_size(wanted)
 
     def read_now(self) -> bytes | None:
