@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 import trio_mq
-from trio_mq import Context, Message, Push
+from trio_mq import Context, Message, Push, Receiver, Sender, Socket, Sub
 from trio_mq._absent import Absent, no_attribute, refuse_names
 from trio_mq._pyzmq_names import CONTEXT, GUESSES, METHODS, MODULE, OPTIONS
 
@@ -58,7 +58,7 @@ def test_a_method_of_pyzmqs_context_is_refused_with_what_to_write(name: str) -> 
 
 def test_nothing_that_is_there_is_said_to_be_absent() -> None:
     """A new method of the same name takes the place of the remark."""
-    for owner in (Message, Context, Push):
+    for owner in (Message, Context, Push, Sub, Socket, Sender, Receiver):
         for name, member in inspect.getmembers_static(owner):
             assert isinstance(member, Absent) == (not hasattr(owner, name)), name
     assert not MODULE.keys() & set(trio_mq.__all__)

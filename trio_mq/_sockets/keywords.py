@@ -226,8 +226,9 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
 
 
 def has_option(kind: type, name: str) -> bool:
-    """Tell whether a class of sockets takes an option."""
-    return name in _options_of(kind)
+    """Tell whether a class of sockets takes an option; what several have in common may."""
+    allowed: type | None = getattr(kind, "_known_options", None)
+    return allowed is None or name in option_names(allowed)
 
 
 def _options_of(kind: type) -> frozenset[str]:

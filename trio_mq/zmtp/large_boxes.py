@@ -7,14 +7,11 @@ and a peer ends a connection whose boxes don't come in the order of their counts
 So it is done in three steps. Whoever owns the connection takes the count of a box, or judges it; in
 any thread, the box is sealed or opened; and the owner goes on with what came of that. The middle
 step knows its nonce, its key and its bytes, and nothing of the connection: no thread can take a
-count, and to do that step twice makes the same bytes twice.
+count, and to do that step twice makes the same bytes twice. After
+``connection.leave_large_boxes(256 * 1024)``::
 
-::
-
-    connection.leave_large_boxes(256 * 1024)
-    sealing = connection.encode_later(messages)          # all counts are taken, small frames sealed
-    for box in sealing.boxes:
-        await trio.to_thread.run_sync(box.work)
+    sealing = connection.encode_later(messages)  # all counts are taken, small frames sealed
+    for box in sealing.boxes: await trio.to_thread.run_sync(box.work)
     await stream.send_all(b"".join(sealing.wire()))
 """
 
