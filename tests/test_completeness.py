@@ -304,6 +304,7 @@ TESTED_ELSEWHERE: Final = {
     "_patterns/unclaimed.py": "spec/test_replies.py, test_budget.py",
     "_patterns/xpub.py": "spec/test_rfc29_xpub.py",
     "_patterns/xsub.py": "spec/test_rfc29_xsub.py",
+    "_pipes/shared.py": "property/test_fanout.py, test_edition.py",
     "_pipes/expiring.py": "sockets/test_message_lifetime.py",
     "_pipes/borrower.py": "a protocol: test_pipe.py, connections/test_lifetimes.py",
     "_pipes/inbound.py": "test_pipe.py, property/test_conservation.py",

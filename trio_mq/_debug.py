@@ -167,6 +167,7 @@ def faults(pattern: Pattern) -> Iterator[str]:
     yield from _owner_faults(pattern)
     yield from _balance_faults(pattern)
     yield from _waiting_in_vain(pattern)
+    yield from pattern.ledger.printer.faults()
     yield from pattern.faults()
 
 
@@ -205,7 +206,7 @@ def _hold_faults(pipe: Pipe, *, borrowed: bool) -> Iterator[str]:
         yield f"{pipe!r} is being written by nobody"
     if (pipe.hold is Hold.LENT) is not borrowed:
         yield f"{pipe!r} is {pipe.hold.value}, and {'one' if borrowed else 'no'} connection uses it"
-    if pipe.hold is Hold.RETIRED and (pipe.outbound.queue or pipe.attached):
+    if pipe.hold is Hold.RETIRED and (pipe.outbound.as_it_is()[0] or pipe.attached):
         yield f"{pipe!r} is retired, and is still used"
     if pipe.hold is Hold.RETIRED and pipe.inbound.used_up and not pipe.inbound.readable:
         yield f"{pipe!r} is retired and read to its end, and is still kept"
@@ -228,7 +229,7 @@ def _total_faults(pattern: Pattern) -> Iterator[str]:
     """Compare the figures of the socket with those of its pipes, which are counted side by side."""
     ledger = pattern.ledger
     for pipe in ledger.pipes:
-        if pipe.outbound.queue and pipe not in ledger.busy:
+        if pipe.outbound.as_it_is()[0] and pipe not in ledger.busy:
             yield f"{pipe!r} has messages to write, and its socket does not know"
         if pipe.inbound.count and not pipe.inbound.readable:
             yield f"{pipe!r} has messages to read, and its socket does not know"
@@ -256,16 +257,18 @@ def _peak_faults(total: Tally, tallies: list[Tally]) -> Iterator[str]:
 
 def _books_of(pipe: Pipe) -> Iterator[str]:
     outbound = pipe.outbound
-    tally, count = pipe.tally, len(outbound.queue)
+    tally = pipe.tally
+    waiting, size = outbound.as_it_is()
+    count = len(waiting)
     yield from _unread_faults(repr(pipe), tally, pipe.inbound.counted + pipe.inbound.kept)
     if tally.accepted != tally.written + _dropped_out(tally) + outbound.counted:
         yield f"{pipe!r}: what was accepted neither waits, was written nor dropped"
     if count <= _MESSAGES_A_LOOK:
         yield from outbound.faults()
-    if not 0 <= outbound.in_hand <= count or outbound.size < 0:
+    if not 0 <= outbound.in_hand <= count or size < 0:
         yield f"{pipe!r}: {outbound.in_hand} messages of {count} are in hand"
-    if count <= _MESSAGES_A_LOOK and outbound.size != sum(map(payload_of, outbound.queue)):
-        yield f"{pipe!r}: the messages have {sum(map(payload_of, outbound.queue))} bytes"
+    if count <= _MESSAGES_A_LOOK and size != sum(map(payload_of, waiting)):
+        yield f"{pipe!r}: the messages have {sum(map(payload_of, waiting))} bytes"
 
 
 def _unread_faults(of: str, tally: Tally, unread: int) -> Iterator[str]:

@@ -22,6 +22,7 @@ from trio_mq._connections.inproc_endpoints import InprocDialer
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.outbound import Hold, Outbound
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.shared import SharedOutbound
 
 #: It is reset when the connection ends.
 CONNECTION: Final = ""
@@ -72,6 +73,13 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
         "_opening": CONNECTION,
         "_has_ties": CONNECTION,
         "append_below": CONNECTION,
+    },
+    SharedOutbound: {
+        "_line": QUEUE,
+        "_line_size": QUEUE,
+        "_edition": CONNECTION,
+        "_taken": "counted anew for each edition",
+        "_most_passed": FIGURES,
     },
     Inbound: {
         "options": GIVEN,
@@ -156,8 +164,10 @@ LIFETIMES: Mapping[type, Mapping[str, str]] = {
 
 def attributes(kind: type) -> set[str]:
     """Return the names of what an object of this class keeps."""
-    if attrs.has(kind):
+    if "__attrs_attrs__" in vars(kind):
         return {field.name for field in attrs.fields(kind)}
+    if "__slots__" in vars(kind):
+        return set(vars(kind)["__slots__"])
     source = inspect.getsource(vars(kind)["__init__"])
     words = (word for line in source.splitlines() for word in line.split(maxsplit=1)[:1])
     return {word[5:].rstrip(":") for word in words if word.startswith("self.")}

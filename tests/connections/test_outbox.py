@@ -8,11 +8,13 @@ import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.property.pipes import Books, assert_adds_up, lend, new_pipe, waiting_in
+from tests.property.pipes import Books, NoLink, assert_adds_up, new_pipe, no_peer, waiting_in
 from tests.zmtp.pair import established
 from trio_mq import DropReason
 from trio_mq._connections.outbox import Outbox
+from trio_mq._pipes.edition import Edition
 from trio_mq._pipes.item import Item, Outgoing
+from trio_mq._pipes.shared import SharedOutbound
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import SocketType, encode_message
 
@@ -53,12 +55,23 @@ class Kernel(ByteStream):
         await trio.lowlevel.checkpoint()
 
 
+class Through(NoLink):
+    """Lets an outbox write what goes to many."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
+        """Do as a writer whose stream can be written without waiting."""
+        return self._outbox.write_for_many(wire, count, payload)
+
+
 class OutboxMachine(RuleBasedStateMachine):
     """The model is a list of messages and how many bytes of the first one the kernel has."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.books = Books()
+        self.books = Books(sends_to_many=True)
         self.pipe = new_pipe(self.books)
         self.queue: list[bytes] = []
         self.once_torn: set[bytes] = set()
@@ -69,8 +82,8 @@ class OutboxMachine(RuleBasedStateMachine):
         """Begin on a new stream."""
         self.kernel = Kernel()
         connection = established(SocketType.PUSH)
-        lend(self.pipe)
         self.outbox = Outbox(self.kernel, connection, self.pipe.outbound, None)
+        self.pipe.lend(no_peer(), Through(self.outbox))
         self.expected = b""
 
     @rule(size=st.integers(0, 300), shared=st.booleans())
@@ -81,6 +94,26 @@ class OutboxMachine(RuleBasedStateMachine):
         item: Item = Outgoing((message,)) if shared else (message,)
         self.pipe.outbound.put(item)
         self.queue.append(message)
+
+    @rule(
+        sizes=st.lists(st.integers(0, 300), min_size=1, max_size=5),
+        room=st.one_of(st.integers(0, 900), st.just(1 << 30)),
+    )
+    def write_for_many(self, sizes: list[int], room: int) -> None:
+        """Write an edition that stands behind what waits, or let the queue take it over."""
+        messages = [b"%06d" % (self.sent + index) + bytes(size) for index, size in enumerate(sizes)]
+        outbound = self.pipe.outbound
+        assert isinstance(outbound, SharedOutbound)
+        edition = Edition([self.pipe], room=100, members=[outbound])
+        outbound.join(edition)
+        edition.items.extend(messages)
+        edition.size = sum(map(len, messages))
+        self.sent += len(messages)
+        self.queue += messages
+        self.kernel.room = room
+        before = len(self.kernel.taken)
+        edition.deliver()
+        self._count(len(self.kernel.taken) - before)
 
     @rule(room=st.integers(0, 400), one=st.booleans())
     def write_some(self, room: int, one: bool) -> None:  # noqa: FBT001  # hypothesis passes it
@@ -135,7 +168,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_counted_before_its_last_byte(self) -> None:
         """Written, waiting and partly written are as the kernel's bytes say."""
-        assert self.pipe.tally.written == self.written
+        assert self.pipe.figures().written == self.written
         assert waiting_in(self.pipe) == self.queue
         assert self.outbox.partly_written is (self.offset > 0)
         assert self.books.dropped_counts[DropReason.CONNECTION_LOST] == self.lost

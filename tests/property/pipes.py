@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 from trio_mq import DropReason, Options, Peer
 from trio_mq._pipes.alarm import Alarm
@@ -17,10 +17,12 @@ from trio_mq._tally import Tally
 class Books:
     """Owns pipes and remembers what they tell (a `PipeOwner`, and a `PipeLedger` as well)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sends_to_many: bool = False) -> None:
+        self.sends_to_many = sends_to_many
         self.budget = ReceiveBudget()
         self.total = Tally()
         self.busy: dict[Pipe, None] = {}
+        self.late: dict[Pipe, None] = {}
         self.alarm = Alarm("Books")
         self.opened: list[Pipe] = []
         self.places: list[int] = []
@@ -79,6 +81,8 @@ def no_peer() -> Peer:
 class NoLink:
     """A connection that writes only when a test does (a `Borrower`)."""
 
+    writes_later: ClassVar[bool] = True
+
     def queued(self) -> None:
         """Leave it there."""
 
@@ -90,6 +94,10 @@ class NoLink:
 
     def press(self) -> None:
         """Write nothing."""
+
+    def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
+        """Write none of it."""
+        return False
 
     def wake(self) -> None:
         """There is no task."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import attrs
 import trio
@@ -118,6 +118,12 @@ class Connection:
         return True
 
     # -- as a borrower of its pipe --
+
+    writes_later: ClassVar[bool] = True
+
+    def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
+        """Say so: nothing goes to many here."""
+        raise NotImplementedError
 
     def queued(self) -> None:
         """Something waits: it is written in a step of its own."""

@@ -13,6 +13,7 @@ from tests.property.pipes import Books, assert_adds_up, lend, new_pipe, write
 from trio_mq._pipes import outbound
 from trio_mq._pipes.outbound import SMALL
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.shared import SharedOutbound
 
 #: What decides about room, or takes it: who writes these, or reads them to decide, is a copy.
 INVARIANT: Final = {"append_below", "hwm", "hwm_bytes"}
@@ -22,13 +23,13 @@ OF_A_HALF: Final = {"size"}
 #: The copies, as the comment in ``_pipes/outbound.py`` lists them, and who only looks.
 COPIES: Final = {
     "Sender.send": "appends",
-    "Fanout.send": "appends, and takes back",
+    "SharedOutbound.append_small": "appends",
     "Fanout.lacking_room": "asks, before `Pipe.has_room`",
     "Fanout._require_room": "asks, before `Pipe.has_room`",
     "LoadBalance.send": "asks, before `choose` does",
     "_has_plain_room": "asks, for the debug mode",
-    "_books_of": "compares, for the debug mode",
-    "Pipe.__repr__": "shows",
+    "SharedOutbound.room_for_edition": "asks for the room of many",
+    "SharedOutbound.faults": "compares, for the debug mode",
     "Pipe.waiting": "tells",
     "Outbox.load": "knows the size of a batch that is all there is",
     "Outbox.write_lone": "knows the size of the only message",
@@ -84,12 +85,24 @@ def name_of(node: ast.expr) -> str:
 
 
 def append_as_senders_do(pipe: Pipe, message: bytes) -> bool:
-    """Take the short way of `Sender.send` and `Fanout.send`; False if it is closed."""
+    """Take the short way of `Sender.send`; False if it is closed."""
     if len(message) > SMALL or len(pipe.outbound.queue) >= pipe.outbound.append_below:
         return False
     pipe.outbound.queue.append(message)
     pipe.outbound.size += len(message)
     return True
+
+
+def many_small_ones(pipe: Pipe) -> int:
+    """Return how many small messages would be admitted, if each is as large as a small one may be.
+
+    That is what `Outbound.has_room` would say before each of them.
+    """
+    count, size = len(pipe.outbound.queue), pipe.outbound.size
+    number = 0
+    while count + number < pipe.outbound.hwm and size + number * SMALL < pipe.outbound.hwm_bytes:
+        number += 1
+    return number
 
 
 @settings(max_examples=4 * settings().max_examples)
@@ -112,12 +125,16 @@ def test_the_short_way_in_admits_nothing_that_the_long_way_would_not(
     steps: list[tuple[str, int]],
 ) -> None:
     """Whatever the writer is doing; nor does a batch."""
-    pipe = new_pipe(Books(), send_hwm=marks[0], send_hwm_bytes=marks[1], conflate=conflate)
+    books = Books(sends_to_many=True)
+    pipe = new_pipe(books, send_hwm=marks[0], send_hwm_bytes=marks[1], conflate=conflate)
+    assert isinstance(pipe.outbound, SharedOutbound)
     lend(pipe)
     pipe.outbound.writer_is_busy()
     for step, number in steps:
         size = (0, SMALL // 2, SMALL, SMALL + 1)[number]
         admitted = pipe.outbound.has_room()
+        for_edition = pipe.outbound.room_for_edition()
+        assert for_edition <= (0 if conflate else many_small_ones(pipe))
         match step:
             case "put":
                 if append_as_senders_do(pipe, bytes(size)):

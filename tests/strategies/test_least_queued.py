@@ -8,7 +8,7 @@ import pytest
 import trio
 from hypothesis import given, strategies as st
 
-from tests.property.pipes import Books, new_pipe, no_peer, waiting_in, write
+from tests.property.pipes import Books, NoLink, new_pipe, no_peer, waiting_in, write
 from trio_mq import Balance, Pull, Push
 from trio_mq._pipes.item import Item
 from trio_mq._pipes.pipe import Pipe
@@ -50,7 +50,7 @@ def test_the_shortest_queue_is_chosen() -> None:
     one, two, three = pipes_of(balance, [10, 10, 10])
     for number in range(6):
         balance.send((b"%d" % number,))
-    one.lend(no_peer(), _Nobody())
+    one.lend(no_peer(), NoLink())
     assert write(one, 2) == [b"0", b"3"]
     one.give_back(partly_written=False)
     for number in range(6, 8):
@@ -63,35 +63,10 @@ def test_who_is_there_comes_before_who_is_not() -> None:
     """A short queue at an endpoint that is down is no short way."""
     balance = LeastQueued(give)
     down, up = pipes_of(balance, [10, 3])
-    up.lend(no_peer(), _Nobody())
+    up.lend(no_peer(), NoLink())
     for number in range(5):
         balance.send((b"%d" % number,))
     assert (len(down.outbound.queue), len(up.outbound.queue)) == (2, 3)
-
-
-class _Nobody:
-    """A connection that does nothing."""
-
-    def queued(self) -> None:
-        """Write nothing."""
-
-    def queued_for_many(self) -> None:
-        """Write nothing."""
-
-    def gather(self) -> None:
-        """Write nothing."""
-
-    def press(self) -> None:
-        """Write nothing."""
-
-    def wake(self) -> None:
-        """Sleep on."""
-
-    def make_room(self) -> None:
-        """Make none."""
-
-    def catch_up(self) -> None:
-        """Move nothing."""
 
 
 @pytest.mark.parametrize("balance", ["turns", "least_queued"])

@@ -24,7 +24,7 @@ import enum
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import takewhile
-from typing import NoReturn, Protocol
+from typing import ClassVar, NoReturn, Protocol
 
 import trio
 
@@ -70,6 +70,8 @@ class _Stage(enum.Enum):
 
 class InprocLink:
     """One side of a join, as its socket sees it."""
+
+    writes_later: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -234,6 +236,10 @@ class InprocLink:
 
     def press(self) -> None:
         """What has room on the other side has moved already."""
+
+    def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:  # noqa: ARG002
+        """Never: there are no bytes here."""
+        return False
 
     def wake(self) -> None:
         """Nothing but messages is written in memory."""

@@ -202,16 +202,36 @@ class Outbox:
         if size >= _LARGE:
             return False
         wire = encode_message(item) if isinstance(item, (tuple, bytes)) else _wire(item)
-        taken = self._stream.try_write((wire,))
+        taken = self._stream.try_write((wire,)) or 0
         if taken == len(wire):
             outbound.lone_written()
             return True
-        if taken:
-            self._batch = outbound.next_batch(1, size)
-            self._buffers, self._left = [wire], len(wire)
-            self._payload, self._done, self._ends = size, 0, None
-            self._cut_short(taken)
+        self._go_on_with(wire, taken, 1, size)
         return False
+
+    def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
+        """Offer the kernel the edition that is all that waits; False if something is left of it.
+
+        Args:
+            wire: Its bytes in the clear.
+            count: How many messages it is.
+            payload: Their payload bytes.
+        """
+        if self._left or self._control or not self._connection.clear:
+            return False
+        taken = self._stream.try_write((wire,)) or 0
+        if taken == len(wire):
+            return True
+        self._go_on_with(wire, taken, count, payload)
+        return False
+
+    def _go_on_with(self, wire: bytes, taken: int, count: int, payload: int) -> None:
+        """Load messages of which the kernel has taken the first bytes already, if it has."""
+        if taken:
+            self._batch = self._outbound.next_batch(count, payload)
+            self._buffers, self._left = [wire], len(wire)
+            self._payload, self._done, self._ends = payload, 0, None
+            self._cut_short(taken)
 
     def take(self) -> bytes:
         """Return what is loaded, counted as written: for streams that can't say how much it was."""

@@ -5,6 +5,9 @@ that is put into an idle pipe is written at once from the stack of ``send`` inst
 (*write-through*): a round trip then has one task switch less. That is one attempt at one message.
 It never waits and never raises, and what it could not write is left to the writer.
 
+What a publisher sends to many is written by its printer instead, to one stream after the other,
+where the writer has nothing else to write (`Writer.write_for_many`).
+
 In a flood it would send messages alone that could go together, and a system call costs as much as
 dozens of small messages. A flood can be recognised: the sending task has used up its time slice.
 Then the writer waits a few turns of the scheduler, as long as each brings more, before it writes.
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import ClassVar, Final
 
 import trio
 
@@ -64,6 +67,8 @@ class Writer:
         link: Whose writer it is.
         turn_end: Where what is left at the end of a turn is written; ``None``: by the task.
     """
+
+    writes_later: ClassVar[bool] = True
 
     __slots__ = (
         "_asleep",
@@ -318,6 +323,20 @@ class Writer:
         """Leave it to the task, which may find more to write with it."""
         self._announce()
 
+    def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
+        """Write the edition that is all that waits here; the task goes on with what is left."""
+        ends = self._stopped or self._nursery.cancel_scope.cancel_called
+        if ends or self._one_by_one or self._failed or self._has_due_pulse:
+            return False
+        self._last_write = self._clock()
+        try:
+            return self._outbox.write_for_many(wire, count, payload)
+        except _BROKEN:
+            self._failed = True
+        except Exception as error:  # noqa: BLE001  # a bug ends this link alone
+            self._link.writer_failed(error)
+        return False
+
     def wake(self) -> None:
         """Let the task look for something to write, which need not be a message."""
         if self._at_turn_end or not self._outbound.announced:
@@ -337,14 +356,18 @@ class Writer:
             self._try_write(seal=True)
 
     def _try_write_lone(self) -> bool:
-        heartbeat = self._pulse.heartbeat
-        if heartbeat is not None and heartbeat.due:
+        if self._has_due_pulse:
             return False
         try:
             return self._outbox.write_lone()
         except _BROKEN:
             self._failed = True
             return False
+
+    @property
+    def _has_due_pulse(self) -> bool:
+        heartbeat = self._pulse.heartbeat
+        return heartbeat is not None and bool(heartbeat.due)
 
     def _try_write(self, *, seal: bool = False) -> bool:
         """Write what waits; False if something is left, such as large boxes, for the task."""

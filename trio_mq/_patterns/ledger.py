@@ -13,6 +13,7 @@ from trio_mq._patterns.drop_log import DropLog
 from trio_mq._pipes.alarm import Alarm
 from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
+from trio_mq._pipes.edition import Printer
 from trio_mq._scope import Scope
 from trio_mq._tally import DropReason, Tally
 from trio_mq._telling import Teller
@@ -55,11 +56,14 @@ class Ledger:
         self.late: dict[Pipe, None] = {}
         self.drop_log: DropLog = DropLog(name)
         self.alarm: Alarm = Alarm(name)
+        #: Writes what goes to many.
+        self.printer: Printer[Pipe] = Printer(name)
 
     def begin(self, scope: Scope) -> None:
         """The socket is open, and can run tasks for what is due later."""
         self.drop_log.begin(scope)
         self.alarm.begin(scope)
+        self.printer.begin(scope)
 
     def link_of(self, pipe: Pipe) -> AnyLink | None:
         """Return the connection that has borrowed a pipe, from its handshake to its end."""
@@ -123,7 +127,7 @@ class Ledger:
         """Return the pipes in which something waits to be written."""
         for pipe in tuple(self.busy):
             pipe.catch_up()
-            if not (pipe.outbound.queue or pipe.outbound.announced):
+            if pipe.outbound.rests:
                 self.busy.pop(pipe, None)
         return tuple(pipe for pipe in self.busy if pipe.outbound.queue)
 

@@ -71,6 +71,8 @@ class Pattern:
     per_connection: ClassVar[bool] = False
     #: How many subscriptions the cancellation that was taken last ends; 1 for any other message.
     stands_for: int = 1
+    #: Most messages go to several pipes, whose queues share them (`SharedOutbound`).
+    sends_to_many: ClassVar[bool] = False
     #: ``send`` may drop a message because there is no room: see `lacking_room`.
     may_drop: ClassVar[bool] = False
 

@@ -25,7 +25,7 @@ class XSubPattern(Pattern):
         super().__init__(options)
         self.topics = Topics()
         self._targets: dict[Pipe, None] = {}
-        self._fanout = Fanout("drop_newest")
+        self._fanout = Fanout("drop_newest", self.ledger.printer)
 
     def attach(self, pipe: Pipe) -> None:
         """Send it what goes upstream."""

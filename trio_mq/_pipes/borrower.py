@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class Borrower(Protocol):
     """The sending side of a connection: a stream's `Writer`, or one side of an inproc link."""
+
+    #: What goes to many is written in a later turn; else it arrives while it is being sent.
+    writes_later: ClassVar[bool]
 
     def queued(self) -> None:
         """A message was put into the pipe, and the writer does not know of any."""
@@ -23,6 +26,18 @@ class Borrower(Protocol):
 
     def press(self) -> None:
         """Enough waits by now to be written, though the turn is not over."""
+
+    def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
+        """Write the edition that is all that waits here; False if that was not done, or not wholly.
+
+        Then the queue takes the edition over. If a part was written, the borrower goes on with the
+        rest from there.
+
+        Args:
+            wire: All the messages as they are written in the clear.
+            count: How many they are.
+            payload: Their payload bytes.
+        """
 
     def wake(self) -> None:
         """There may be something to write that is no message."""

@@ -34,9 +34,12 @@ somebody asks.
 **The copies.** Every way in is here, except for copies that hot paths have inlined, because one
 more call is a tenth of what a small message costs:
 
-* `Sender.send` and `Fanout.send` append below `append_below`, as `Outbound.put` would;
+* `Sender.send` and `SharedOutbound.append_small` append below `append_below`, as `Outbound.put`
+  would;
 * `Fanout.lacking_room` and `Fanout._require_room` ask whether the queue is below `append_below`,
   before they ask `Outbound.has_room`;
+* `SharedOutbound.room_for_edition` asks how many small messages there is room for, and
+  `Fanout.send` adds no more than that to an edition;
 * `LoadBalance.send` and the debug mode (`_has_plain_room`) ask for room as `Outbound.has_room` does
   at first.
 
@@ -143,6 +146,17 @@ class Outbound(Generic[PipeT]):
         self.conflate = options.conflate
         self.hwm = options.send_hwm or _UNLIMITED
         self.hwm_bytes = options.send_hwm_bytes or _UNLIMITED
+
+    # -- for who only looks --
+
+    def as_it_is(self) -> tuple[Sequence[Item], int]:
+        """Return what waits and its payload bytes; nothing is moved to find out."""
+        return self.queue, self.size
+
+    @property
+    def rests(self) -> bool:
+        """Nothing waits here, and the writer does not look for anything."""
+        return not (self.queue or self.announced)
 
     # -- for strategies --
 
@@ -279,6 +293,19 @@ class Outbound(Generic[PipeT]):
         self.size += size
         self._limit_appending()
         return len(rest)
+
+    def append_small(self, item: Item, size: int) -> bool:
+        """Queue a message of up to `SMALL` bytes if that is all there is to do; else False."""
+        if len(self.queue) >= self.append_below:
+            return False
+        self.queue.append(item)
+        self.size += size
+        return True
+
+    def undo_append(self, size: int) -> None:
+        """Take back what `append_small` has just queued."""
+        self.queue.pop()
+        self.size -= size
 
     def _limit_appending(self) -> None:
         """Compute how many small messages both limits admit."""

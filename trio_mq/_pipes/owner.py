@@ -47,6 +47,10 @@ class PipeOwner(Protocol[PipeT]):
     """The pattern, which chooses among pipes."""
 
     @property
+    def sends_to_many(self) -> bool:
+        """Most messages go to several pipes."""
+
+    @property
     def ledger(self) -> PipeLedger[PipeT]:
         """The books of its socket."""
 

@@ -39,6 +39,7 @@ from trio_mq._pipes.expiring import ExpiringOutbound
 from trio_mq._pipes.inbound import Inbound
 from trio_mq._pipes.outbound import Hold as Hold, Outbound
 from trio_mq._pipes.owner import PipeOwner
+from trio_mq._pipes.shared import SharedOutbound
 from trio_mq._pipes.watched import Watched
 from trio_mq._tally import Tally, Waiting
 
@@ -77,13 +78,18 @@ class Pipe:
 
     def __attrs_post_init__(self) -> None:
         self.routing_id = self.given_id
-        kind = Outbound if self.options.message_lifetime is None else ExpiringOutbound
-        self.outbound = kind(self.owner, self, self.options, self.tally)
+        self.outbound = self._kind_of_outbound()(self.owner, self, self.options, self.tally)
         self.inbound = Inbound(self.owner, self, self.options, self.tally)
 
+    def _kind_of_outbound(self) -> type[Outbound[Pipe]]:
+        if self.options.message_lifetime is not None:
+            return ExpiringOutbound
+        return SharedOutbound if self.owner.sends_to_many else Outbound
+
     def __repr__(self) -> str:
+        waiting, size = self.outbound.as_it_is()
         return (
-            f"<Pipe {self.endpoint} out {len(self.outbound.queue)}/{self.outbound.size}B "
+            f"<Pipe {self.endpoint} out {len(waiting)}/{size}B "
             f"in {self.inbound.count}/{self.inbound.size}B>"
         )
 

@@ -65,13 +65,21 @@ class Subscriptions:
         "_first_with",
         "_lengths",
         "_limits",
+        "_merged",
+        "_merged_for",
         "_pipes",
         "_total",
         "_total_bytes",
+        "version",
     )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        #: Changes whenever a subscription does: until then, what `match` returned is true.
+        self.version = 0
+        #: Who wanted the last message that several topics matched, and the longest of these.
+        self._merged: dict[Pipe, None] = {}
+        self._merged_for: bytes | None = None
         # Dictionaries with no values are sets in order: peers are served in order of arrival.
         self._pipes: dict[bytes, dict[Pipe, None]] = {}
         self._by_pipe: dict[Pipe, dict[bytes, None]] = {}
@@ -99,6 +107,7 @@ class Subscriptions:
         if topics is None:
             topics = self._by_pipe[pipe] = {}
         topics[topic] = None
+        self._changed()
         self._bytes[pipe] = self._bytes.get(pipe, 0) + len(topic)
         self._total += 1
         if self._total * 2 > self._limits.max_subscriptions_total:
@@ -132,6 +141,7 @@ class Subscriptions:
         if topics is None or topic not in topics:
             return False, False
         del topics[topic]
+        self._changed()
         self._bytes[pipe] -= len(topic)
         self._total -= 1
         self._total_bytes -= len(topic)
@@ -152,6 +162,7 @@ class Subscriptions:
         topics = self._by_pipe.pop(pipe, None)
         if topics is None:
             return []
+        self._changed()
         self._total_bytes -= self._bytes.pop(pipe)
         self._total -= len(topics)
         removed = []
@@ -166,6 +177,12 @@ class Subscriptions:
         self._blame_for_bytes.forget(pipe)
         self._blame_for_lengths.forget(pipe)
         return removed
+
+    def _changed(self) -> None:
+        self.version += 1
+        if self._merged_for is not None:
+            # It must not keep a pipe in memory that is gone.
+            self._merged, self._merged_for = {}, None
 
     def has(self, pipe: Pipe, topic: bytes) -> bool:
         """Tell whether the peer has subscribed to exactly this topic."""
@@ -189,22 +206,31 @@ class Subscriptions:
         lengths = self._lengths.ascending
         if len(lengths) == 1:
             return pipes_of.get(first_frame[: lengths[0]], _NOBODY)
-        found = _NOBODY
-        merged = False
-        size = len(first_frame)
+        found: list[dict[Pipe, None]] = []
+        size = longest = len(first_frame)
         for length in lengths:
             if length > size:
                 break
             pipes = pipes_of.get(first_frame[:length])
-            if pipes is None:
-                continue
-            if not found:
-                found = pipes
-            elif merged:
-                found.update(pipes)
-            else:
-                found, merged = {**found, **pipes}, True
-        return found
+            if pipes is not None:
+                found.append(pipes)
+                longest = length
+        if len(found) > 1:
+            return self._together(first_frame[:longest], found)
+        return found[0] if found else _NOBODY
+
+    def _together(self, longest: bytes, found: list[dict[Pipe, None]]) -> dict[Pipe, None]:
+        """Return those who subscribed to the longest topic that matches, or to another one.
+
+        All topics that match begin it, so it stands for them; and who publishes often does it on
+        the same topic again.
+        """
+        if self._merged_for != longest:
+            self._merged = {}
+            for pipes in found:
+                self._merged.update(pipes)
+            self._merged_for = longest
+        return self._merged
 
     def _check_limits(self, pipe: Pipe, topic: bytes, count: int) -> None:
         limits = self._limits
