@@ -56,6 +56,7 @@ from trio_mq.zmtp import SocketType
 #: end, the service would rest until then, and we would while it answers all of them.
 _ENOUGH: Final = 32
 
+_new: Final = tuple.__new__
 _IDS: Final = 1 << (8 * ID_BYTES)
 
 
@@ -261,13 +262,14 @@ class ReqPattern(BalancedPattern):
                 ):
                     self._deliver(link, pipe, message)
                     continue
-                exchange.answer(to_message(message[2:]), peer)
-                self._close(exchange)
+                del by_id[message[0]]
+                exchange.answer(_new(Message, (message[2],)), peer)
                 exchange.hand_over()
                 passed += 1
                 size += ID_BYTES + len(message[2])
         finally:
             if passed:
+                self._lighten(pipe, passed)
                 pipe.inbound.pass_through(size, passed)
 
     def close(self, closed: Closed) -> None:
@@ -380,14 +382,20 @@ class ReqPattern(BalancedPattern):
         assert pipe is not None  # noqa: S101  # it is out
         if exchange.request_id:
             del self._by_id[exchange.request_id]
-            self._load[pipe] -= 1
-            if not self._load[pipe]:
-                del self._load[pipe]
+            self._lighten(pipe, 1)
             return
         del self._by_pipe[pipe]
         self.turns.stop_roaming(exchange)
         if free:
             self.turns.release(pipe)
+
+    def _lighten(self, pipe: Pipe, count: int) -> None:
+        """So many of its requests with ids are out no longer."""
+        left = self._load[pipe] - count
+        if left:
+            self._load[pipe] = left
+        else:
+            del self._load[pipe]
 
     def _deliver(self, link: AnyLink, pipe: Pipe, message: Message) -> None:
         request_id, body = open_reply(message)
