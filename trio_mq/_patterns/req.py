@@ -1,5 +1,8 @@
 """Req's side of request and reply: which request is out, with whom, and what came of it.
 
+This file is longer than most: the books on exchanges, and every way into them and out of them, are
+one idea.
+
 An *exchange* is one request and the reply to it. It belongs to one pipe, is written once, and is
 answered by that pipe's peer or by nobody: if the connection ends after the request was wholly
 written, the exchange fails with `PeerLost`; before that, the request is still ours and simply
