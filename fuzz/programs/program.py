@@ -6,7 +6,6 @@ import enum
 import random
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,6 @@ import trio.testing
 
 import trio_mq
 from fuzz.programs.chance import Chance, Transport
-from fuzz.programs.sealed import slow_boxes
 from fuzz.programs.story import Account, Story
 from fuzz.programs.trace import tasks_of
 from fuzz.programs.user import User
@@ -86,12 +84,9 @@ class Program:
 
     def _play(self, stage: _Stage) -> None:
         # Only what has no bytes in the kernel can run in virtual time, and repeat every step.
-        if self.transport in ("inproc", "network", "curve"):
+        if self.transport in ("inproc", "network"):
             clock = trio.testing.MockClock(autojump_threshold=0)
-            with ExitStack() as stack:
-                if self.transport == "curve":
-                    stack.enter_context(slow_boxes(self.seed, stage.story.fault))
-                trio.run(stage.play_in_memory, self.seed, self.mode, clock=clock)
+            trio.run(stage.play_in_memory, self.seed, self.mode, clock=clock)
         else:
             _repeat_schedule(self.seed)
             trio.run(stage.play, self.mode)
@@ -171,10 +166,7 @@ class _Stage:
     async def _take_places(self, socket: trio_mq.Socket, *, binds: bool) -> None:
         for _ in range(2):
             try:
-                if binds:
-                    await socket.bind(self.chance.endpoint(), **self.chance.bind_options())
-                else:
-                    await socket.connect(self.chance.endpoint(), **self.chance.connect_options())
+                await (socket.bind if binds else socket.connect)(self.chance.endpoint())
             except (OSError, trio.ClosedResourceError):
                 self.story.calls["no place"] += 1
 

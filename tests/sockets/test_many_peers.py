@@ -152,6 +152,33 @@ async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
         assert counted.total() < visitors // 5
 
 
+async def leave_with(stranger: trio.SocketStream) -> None:
+    """Read to the end, and hang up then, as any peer does."""
+    async with stranger:
+        while await stranger.receive_some(1000):
+            pass
+
+
+async def test_the_end_of_many_connections_that_got_messages_cancels_no_tasks() -> None:
+    """Each waits until its peer has read everything, and does not have to be cut off."""
+    visitors = 50
+    async with AsyncExitStack() as strangers, trio.open_nursery() as nursery:
+        async with Router(linger=math.inf) as router:
+            endpoint = await router.bind("tcp://127.0.0.1:*")
+            for _ in range(visitors):
+                stranger = await strangers.enter_async_context(await connect(endpoint))
+                await stranger.send_all(hello(b"DEALER"))
+                nursery.start_soon(leave_with, stranger)
+            await router.wait_for_peers(visitors)
+            for peer in router.peers:
+                await router.send_to(peer, b"message")
+            await trio.testing.wait_all_tasks_blocked()
+            with deliveries() as counted:
+                await router.aclose()
+        assert counted.total() < visitors // 5
+        assert router.statistics().written == visitors
+
+
 class PeersEachTurn(trio.abc.Instrument):
     """Notes how many peers there are between two turns of the scheduler.
 

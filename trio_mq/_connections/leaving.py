@@ -30,28 +30,36 @@ _LAST_WORDS_SECONDS: Final = 1.0
 #: Seconds that a refused peer has to read why, and the bytes that one read of its own words takes.
 _FAREWELL_SECONDS: Final = 1.0
 _FEW_BYTES: Final = 16 * 1024
-#: Seconds between two looks at what it has taken: the first pause, and the longest.
+#: Seconds between two looks at what it has taken: the first pause, and the longest. Where its end
+#: is waited for, which comes by itself, thousands of connections need not look so often.
 _FIRST_LOOK: Final = 0.001
 _LONGEST_LOOK: Final = 0.05
+_LOOK_BETWEEN: Final = 0.25
 #: Types whose peers say nothing but a subscription now and then.
 _TALK_ALONE: Final = (SocketType.PUSH, SocketType.PUB, SocketType.XPUB)
 
 
-async def wait_while_at_risk(stream: ByteStream, ours: SocketType, *, peer_pings: bool) -> None:
+async def wait_while_at_risk(
+    stream: ByteStream, ours: SocketType, over: trio.Event, *, peer_pings: bool
+) -> None:
     """Wait until closing destroys nothing any more, or the peer has had its time.
 
     Args:
         stream: Where all is written, and the peer was told that nothing follows.
         ours: What we are.
+        over: The connection ends anyway. To tell the task costs less than to cancel it.
         peer_pings: The peer sends PINGs by itself.
     """
     talks = peer_pings or ours not in _TALK_ALONE
     before = stream.unacknowledged()
     until = trio.current_time() + _LAST_WORDS_SECONDS
-    pause = _FIRST_LOOK
+    pause = _LOOK_BETWEEN if talks else _FIRST_LOOK
     while (talks or before != 0) and trio.current_time() < until:
-        await trio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_LOOK)
+        with trio.move_on_after(pause):
+            await over.wait()
+            return
+        if not talks:
+            pause = min(2 * pause, _LONGEST_LOOK)
         left = stream.unacknowledged()
         if left != before:
             before, until = left, trio.current_time() + _LAST_WORDS_SECONDS

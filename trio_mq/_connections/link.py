@@ -1,5 +1,7 @@
 """One live stream: handshake, then a reader and a writer side by side, and a heartbeat.
 
+This file is longer than most: a connection from its stream to its end is one idea.
+
 Theory of operation
 -------------------
 
@@ -87,6 +89,7 @@ class Link:
         "_nursery",
         "_origin",
         "_owner",
+        "_parting",
         "_pulse",
         "_reader",
         "_stream",
@@ -139,10 +142,11 @@ class Link:
         self._hung_up: str | None = None
         self._established: float | None = None
         self._error: Exception | None = None
-        #: Whether its tasks were told to end, and how many of them, besides ours and the writer's,
-        #: end then.
+        #: Whether its tasks were told to end; and how many of them, besides ours and the writer's,
+        #: end then, since they are told by this event.
         self._ending = False
         self._ending_tasks = 0
+        self._parting: trio.Event | None = None
         #: All was written, and nothing follows.
         self._written_out = False
 
@@ -294,15 +298,19 @@ class Link:
 
     def _stop_tasks(self) -> bool:
         """Let them return if all are at rest; False if they have to be cancelled."""
+        if self._parting is not None:
+            self._parting.set()
         nursery, reader, writer = self._nursery, self._reader, self._writer
         if nursery is None or reader is None or writer is None:
             return False
         return stop_at_rest(nursery, self._ending_tasks, reader, writer)
 
-    def _start(self, task: Task, name: str) -> None:
+    def _start(self, task: Task, name: str) -> bool:
         """Start one more task, unless all were told to end: nobody would tell the new one."""
-        if self._nursery is not None and self._hung_up is None and not self._ending:
-            self._nursery.start_soon(task, name=f"trio_mq {name} {self.address}")
+        if self._nursery is None or self._hung_up is not None or self._ending:
+            return False
+        self._nursery.start_soon(task, name=f"trio_mq {name} {self.address}")
+        return True
 
     async def _handshake(self) -> tuple[PeerProperties, Pipe]:
         stream, connection = self._stream, self._connection
@@ -370,16 +378,18 @@ class Link:
         """The kernel has everything, and sends it: leave when the close can reset nothing."""
         self._written_out = True
         if peer_knows and self.pipe is not None and self.pipe.outbound.written_to_peer:
-            self._start(self._leave, "farewell")
+            over = self._parting = trio.Event()
+            if self._start(partial(self._leave, over), "farewell"):
+                self._ending_tasks += 1
         else:
             self._go()
 
     @trio.lowlevel.enable_ki_protection
-    async def _leave(self) -> None:
-        pings = self._pulse.peer_pings
-        await wait_while_at_risk(self._stream, self._owner.socket_type, peer_pings=pings)
-        self._ending_tasks += 1  # this one
-        self._go()
+    async def _leave(self, over: trio.Event) -> None:
+        ours, pings = self._owner.socket_type, self._pulse.peer_pings
+        await wait_while_at_risk(self._stream, ours, over, peer_pings=pings)
+        if not over.is_set():
+            self._go()
 
     def _go(self) -> None:
         self._hung_up = "closed"

@@ -73,9 +73,7 @@ class ReadSize:
             pass
         elif missing > LARGE_FRAME or (missing and self.asked is _BODY):
             self.asked = _BODY
-            # A header may lie. Memory for much of what it promises is there for a moment, and only
-            # for a peer that has filled large reads before.
-            return min(missing, MOST_BYTES if self.wanted == MANY_BYTES else MANY_BYTES)
+            return min(missing, MOST_BYTES)
         elif self.asked is _BODY:
             self.asked = _HEADER
             return HEADER_BYTES

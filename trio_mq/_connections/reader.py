@@ -1,5 +1,7 @@
 """The reading half of a link: as much as there is room for, and no more.
 
+This file is longer than most: when a reader stops, and what lets it go on, is one idea.
+
 The reader decodes only as many messages as the pipe has room for, and then stops reading, so that
 TCP itself holds the peer back. While it is stopped it sees no PINGs either; see `heartbeat` for
 what follows from that.
@@ -31,6 +33,7 @@ This file is longer than most: with room, without room and at the end, there is 
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable
 from typing import Final
@@ -56,6 +59,10 @@ _LONG_PAUSE: Final = 0.2
 _READ_AHEAD: Final = 64 * 1024
 #: At most this many messages are decoded between two schedule points.
 _MAX_DECODED: Final = 1000
+
+
+#: For streams that can be interrupted.
+_NO_SCOPE: Final = contextlib.nullcontext()
 
 
 class _Stop(enum.Enum):
@@ -99,6 +106,7 @@ class Reader:
         "_pulse",
         "_share",
         "_size",
+        "_stopping",
         "_stream",
         "_worked_off",
         "watch",
@@ -149,16 +157,19 @@ class Reader:
         self.watch: Watch | None = (
             Watch(stream, self) if isinstance(stream, PollableStream) else None
         )
+        #: Around all that is done with a stream that can't be interrupted.
+        self._stopping = None if self.watch is not None else trio.CancelScope()
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> Exception | None:
         """Read until the stream ends, and return why if it was not a plain end."""
         try:
-            await self._wait_for_tail()
-            await self._work_off()
-            while not self._left and await self._receive():
-                if self._decode() is not _Stop.NO_DATA:
-                    await self._work_off()
+            with self._stopping or _NO_SCOPE:
+                await self._wait_for_tail()
+                await self._work_off()
+                while not self._left and await self._receive():
+                    if self._decode() is not _Stop.NO_DATA:
+                        await self._work_off()
         except Exception as error:  # noqa: BLE001  # whatever a peer causes ends its link alone
             return error
         finally:
@@ -171,7 +182,14 @@ class Reader:
         self._wake()
 
     def stop(self) -> bool:
-        """Let `run` return soon, if all it does is watch the stream; False if it is elsewhere."""
+        """Let `run` return soon, if all it does is watch the stream; False if it is elsewhere.
+
+        A stream that can't be interrupted is left wherever `run` is. Its scope is its own, so that
+        trio need not take the exception through the nurseries of thousands of connections.
+        """
+        if self._stopping is not None:
+            self._stopping.cancel()
+            return True
         if self.watch is None or not self.watch.watching:
             return self._done
         self._ended = True

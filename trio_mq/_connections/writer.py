@@ -153,7 +153,7 @@ class Writer:
     def stop(self) -> bool:
         """Let its task return soon, if it has nothing in hand; else False."""
         if not self._stopped:
-            if self._at_work or (self._one_by_one and self._begun):
+            if self._at_work:
                 return False
             self._stopped = True
             self._rouse()

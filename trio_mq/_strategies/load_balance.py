@@ -77,13 +77,10 @@ class LoadBalance:
         ready = self._ready
         while ready:
             pipe = ready[0]
-            outbound = pipe.outbound
-            if (
-                len(outbound.queue) < outbound.hwm and outbound.size < outbound.hwm_bytes
-            ) or outbound.has_room():
+            if pipe.outbound.has_room():
                 ready.rotate(-1)
                 return pipe
-            outbound.block()
+            pipe.outbound.block()
             ready.popleft()
             self._find_sole()
         raise trio.WouldBlock
