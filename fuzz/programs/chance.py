@@ -10,11 +10,13 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
+from fuzz.programs.sealed import BINDING, CONNECTING
 from trio_mq import ConnectionOptions
 from trio_mq.lowlevel import CheckpointMode
 
-Transport: TypeAlias = Literal["inproc", "network", "ipc", "tcp"]
-#: Over "network" they speak through the network in memory of `trio_mq.testing`, which breaks.
+Transport: TypeAlias = Literal["inproc", "network", "curve", "ipc", "tcp"]
+#: Over "network" they speak through the network in memory of `trio_mq.testing`, which breaks; over
+#: "curve" too, sealed.
 TRANSPORTS: Final[Sequence[Transport]] = get_args(Transport)
 MODES: Final[Sequence[CheckpointMode]] = get_args(CheckpointMode)
 
@@ -115,7 +117,7 @@ class Chance:
         match self.transport:
             case "inproc":
                 return [f"inproc://{number}" for number in range(ENDPOINTS)]
-            case "network":
+            case "network" | "curve":
                 return [f"tcp://127.0.0.1:{1 + number}" for number in range(ENDPOINTS)]
             case "ipc":
                 return [f"ipc://{self.folder}/{number}" for number in range(ENDPOINTS)]
@@ -154,11 +156,19 @@ class Chance:
             self._claimed.add(claimed)
         return chosen
 
-    def endpoint_options(self) -> ConnectionOptions:
-        """Choose what an endpoint has of its own."""
+    def bind_options(self) -> ConnectionOptions:
+        """Return what has to be said of an endpoint that is bound."""
+        return BINDING if self.transport == "curve" else {}
+
+    def connect_options(self) -> ConnectionOptions:
+        """Return what has to be said of one that is connected."""
+        return CONNECTING if self.transport == "curve" else {}
+
+    def endpoint_options(self, always: ConnectionOptions) -> ConnectionOptions:
+        """Choose what an endpoint has of its own, besides what it always has."""
         if self.percent(20):
-            return {"message_lifetime": self.random.choice((None, *LIFETIMES))}
-        return {}
+            return {**always, "message_lifetime": self.random.choice((None, *LIFETIMES))}
+        return always
 
     def body(self, number: int) -> list[bytes]:
         """Make the frames of a message that can be told from every other one."""

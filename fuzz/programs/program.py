@@ -6,6 +6,7 @@ import enum
 import random
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ import trio.testing
 
 import trio_mq
 from fuzz.programs.chance import Chance, Transport
+from fuzz.programs.sealed import slow_boxes
 from fuzz.programs.story import Account, Story
 from fuzz.programs.trace import tasks_of
 from fuzz.programs.user import User
@@ -84,9 +86,12 @@ class Program:
 
     def _play(self, stage: _Stage) -> None:
         # Only what has no bytes in the kernel can run in virtual time, and repeat every step.
-        if self.transport in ("inproc", "network"):
+        if self.transport in ("inproc", "network", "curve"):
             clock = trio.testing.MockClock(autojump_threshold=0)
-            trio.run(stage.play_in_memory, self.seed, self.mode, clock=clock)
+            with ExitStack() as stack:
+                if self.transport == "curve":
+                    stack.enter_context(slow_boxes(self.seed, stage.story.fault))
+                trio.run(stage.play_in_memory, self.seed, self.mode, clock=clock)
         else:
             _repeat_schedule(self.seed)
             trio.run(stage.play, self.mode)
@@ -166,7 +171,10 @@ class _Stage:
     async def _take_places(self, socket: trio_mq.Socket, *, binds: bool) -> None:
         for _ in range(2):
             try:
-                await (socket.bind if binds else socket.connect)(self.chance.endpoint())
+                if binds:
+                    await socket.bind(self.chance.endpoint(), **self.chance.bind_options())
+                else:
+                    await socket.connect(self.chance.endpoint(), **self.chance.connect_options())
             except (OSError, trio.ClosedResourceError):
                 self.story.calls["no place"] += 1
 

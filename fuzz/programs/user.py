@@ -333,19 +333,22 @@ class User:
     async def bind(self) -> None:
         """Bind, sometimes."""
         if self.chance.percent(30):
-            endpoint, options = self.chance.endpoint(), self.chance.endpoint_options()
+            endpoint = self.chance.endpoint()
+            options = self.chance.endpoint_options(self.chance.bind_options())
             await self.account.socket.bind(endpoint, **options)
 
     async def connect(self) -> None:
         """Connect, sometimes."""
         if self.chance.percent(30):
-            endpoint, options = self.chance.endpoint(), self.chance.endpoint_options()
+            endpoint = self.chance.endpoint()
+            options = self.chance.endpoint_options(self.chance.connect_options())
             await self.account.socket.connect(endpoint, **options)
 
     async def connect_and_wait(self) -> None:
         """Connect and wait for the handshake, sometimes."""
         if self.chance.percent(30):
-            await self.account.socket.connect(self.chance.endpoint(), wait=True)
+            endpoint, options = self.chance.endpoint(), self.chance.connect_options()
+            await self.account.socket.connect(endpoint, wait=True, **options)
 
     async def connect_by_name(self) -> None:
         """Connect to a peer with a name of our choice, sometimes."""
@@ -353,7 +356,8 @@ class User:
         assert isinstance(router, trio_mq.Router)  # calls_of has looked
         if self.chance.percent(30):
             name = self.chance.random.choice(NAMES)
-            await router.connect(self.chance.endpoint(), peer_routing_id=name)
+            endpoint, options = self.chance.endpoint(), self.chance.connect_options()
+            await router.connect(endpoint, peer_routing_id=name, **options)
 
     async def unbind(self) -> None:
         """Unbind, now and then."""

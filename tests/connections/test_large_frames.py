@@ -13,7 +13,7 @@ import trio
 from tests.hostile import wire
 from tests.joined import MemoryListener, bind
 from trio_mq import Pull
-from trio_mq._connections.read_size import HEADER_BYTES
+from trio_mq._connections.read_size import HEADER_BYTES, MANY_BYTES
 from trio_mq._transports.stream import SocketStream
 
 KIB: Final = 1024
@@ -68,7 +68,8 @@ async def test_each_large_frame_takes_reads_for_its_header_and_its_body_alone(
     after_headers = [
         after for before, (after, _) in pairwise(reads) if before == (HEADER_BYTES, HEADER_BYTES)
     ]
-    assert after_headers and set(after_headers) == {MIB}  # noqa: PT018  # one thought
+    # Half of the body, as long as no large read was filled.
+    assert after_headers and set(after_headers) <= {MANY_BYTES, MIB}  # noqa: PT018  # one thought
 
 
 async def test_frames_of_middle_size_are_read_together(reads: list[tuple[int, int]]) -> None:

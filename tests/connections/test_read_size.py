@@ -83,3 +83,8 @@ def test_a_stream_that_is_not_the_kernels_is_asked_for_much_all_the_time(size: R
     for missing in (LARGE_FRAME + 1, 3 * MOST_BYTES, 1, 0):
         assert size.next(missing, alone=False) == MANY_BYTES
         assert not size.body_follows(missing)
+
+
+def test_a_promise_of_a_peer_that_has_sent_little_is_not_believed_at_once() -> None:
+    """Its header may lie, and a read takes the memory that it asks for."""
+    assert ReadSize().next(3 * MOST_BYTES, alone=True) == MANY_BYTES

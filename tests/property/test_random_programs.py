@@ -40,7 +40,7 @@ def test_a_random_program_breaks_no_promise(
         Program(seed, transport, MODES[seed % 2]).run()
 
 
-@pytest.mark.parametrize("transport", ["inproc", "network"])
+@pytest.mark.parametrize("transport", ["inproc", "network", "curve"])
 @pytest.mark.parametrize("mode", MODES)
 def test_in_memory_the_same_seed_is_the_same_program(
     transport: Transport, mode: CheckpointMode

@@ -73,7 +73,9 @@ class ReadSize:
             pass
         elif missing > LARGE_FRAME or (missing and self.asked is _BODY):
             self.asked = _BODY
-            return min(missing, MOST_BYTES)
+            # A header may lie. Memory for much of what it promises is there for a moment, and only
+            # for a peer that has filled large reads before.
+            return min(missing, MOST_BYTES if self.wanted == MANY_BYTES else MANY_BYTES)
         elif self.asked is _BODY:
             self.asked = _HEADER
             return HEADER_BYTES

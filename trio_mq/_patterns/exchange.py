@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
 import attrs
@@ -75,19 +76,18 @@ class Exchange(StandIn):
             raise trio.WouldBlock
         return self.reply
 
-    async def wait(self) -> Message:
-        """Wait for what `hand_over` or `fail` brings; only one task can.
+    def outcome(self) -> Awaitable[object]:
+        """Return what a task awaits for what `hand_over` or `fail` brings; only one task can.
 
-        Cancelled: nothing was handed over.
+        It is no coroutine of its own: each that a task waits in is made, and gone through again,
+        for every request. Cancelled: nothing was handed over.
         """
-
-        def leave(_: object) -> trio.lowlevel.Abort:
-            self.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
         self.task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(leave)
-        return self.result()
+        return trio.lowlevel.wait_task_rescheduled(self._leave)  # noqa: ASYNC105  # as it says
+
+    def _leave(self, _: object) -> trio.lowlevel.Abort:
+        self.task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def hand_over(self) -> None:
         """Let the task that waits have what there is, if one does; it can't be cancelled now."""

@@ -1,5 +1,8 @@
 """Req's side of request and reply: which request is out, with whom, and what came of it.
 
+This file is longer than most: the books on exchanges, and every way into them and out of them, are
+one idea.
+
 An *exchange* is one request and the reply to it. It belongs to one pipe, is written once, and is
 answered by that pipe's peer or by nobody: if the connection ends after the request was wholly
 written, the exchange fails with `PeerLost`; before that, the request is still ours and simply
@@ -56,6 +59,7 @@ from trio_mq.zmtp import SocketType
 #: end, the service would rest until then, and we would while it answers all of them.
 _ENOUGH: Final = 32
 
+_new: Final = tuple.__new__
 _IDS: Final = 1 << (8 * ID_BYTES)
 
 
@@ -242,8 +246,34 @@ class ReqPattern(BalancedPattern):
         payload: int,  # noqa: ARG002  # each is counted by itself
     ) -> None:
         """Give each reply to the exchange that it answers; drop what nobody asked for."""
-        for message in messages:
-            self._deliver(link, pipe, message)
+        if len(messages) == 1:
+            self._deliver(link, pipe, messages[0])
+            return
+        by_id, peer = self._by_id, link.peer
+        first_unasked = self._first_waiting(pipe)
+        passed = size = 0
+        try:
+            for message in messages:
+                # The plain case is done here: a task waits for the reply, which has an id and one
+                # frame, and the request was written before any of these replies was read.
+                exchange = by_id.get(message[0]) if len(message) == 3 and not message[1] else None
+                if (
+                    exchange is None
+                    or exchange.task is None
+                    or exchange.pipe is not pipe
+                    or exchange.place >= first_unasked
+                ):
+                    self._deliver(link, pipe, message)
+                    continue
+                del by_id[message[0]]
+                exchange.answer(_new(Message, (message[2],)), peer)
+                exchange.hand_over()
+                passed += 1
+                size += ID_BYTES + len(message[2])
+        finally:
+            if passed:
+                self._lighten(pipe, passed)
+                pipe.inbound.pass_through(size, passed)
 
     def close(self, closed: Closed) -> None:
         """Let every waiting task raise."""
@@ -290,7 +320,7 @@ class ReqPattern(BalancedPattern):
     def _assign(self, exchange: Exchange, body: Frames, pipe: Pipe) -> Frames:
         """Make the request as the peer of this pipe needs it, and note that it owes the reply."""
         self._places += 1
-        if self._takes_id(pipe):
+        if self.turns.takes_id(pipe, goes_on=pipe in self._load):
             self._next_id = (self._next_id + 1) % _IDS
             request_id = self._next_id.to_bytes(ID_BYTES, "big")
             request = exchange.address(pipe, self._places, request_id, body)
@@ -302,15 +332,6 @@ class ReqPattern(BalancedPattern):
         self._by_pipe[pipe] = exchange
         self.turns.take_out(pipe, exchange)
         return request
-
-    def _takes_id(self, pipe: Pipe) -> bool:
-        """Tell whether the next request to it has to carry an id.
-
-        A service that dialled us and has requests with ids goes on with ids: a plain one among them
-        would keep it out of the rotation, though it has others to answer.
-        """
-        goes_on = pipe in self._load and self.turns.partner(pipe) is Partner.RETURNING
-        return goes_on or self.turns.takes_id(pipe)
 
     def _has_work(self, pipe: Pipe) -> bool:
         return pipe in self._by_pipe or pipe in self._load
@@ -364,21 +385,32 @@ class ReqPattern(BalancedPattern):
         assert pipe is not None  # noqa: S101  # it is out
         if exchange.request_id:
             del self._by_id[exchange.request_id]
-            self._load[pipe] -= 1
-            if not self._load[pipe]:
-                del self._load[pipe]
+            self._lighten(pipe, 1)
             return
         del self._by_pipe[pipe]
         self.turns.stop_roaming(exchange)
         if free:
             self.turns.release(pipe)
 
+    def _lighten(self, pipe: Pipe, count: int) -> None:
+        """So many of its requests with ids are out no longer."""
+        left = self._load[pipe] - count
+        if left:
+            self._load[pipe] = left
+        else:
+            del self._load[pipe]
+
     def _deliver(self, link: AnyLink, pipe: Pipe, message: Message) -> None:
         request_id, body = open_reply(message)
         exchange = self._by_id.get(request_id) if request_id else self._by_pipe.get(pipe)
         if exchange is None and not request_id:
             self.turns.came_late(pipe)
-        if not body or exchange is None or exchange.pipe is not pipe or self._waits(exchange, pipe):
+        if (
+            not body
+            or exchange is None
+            or exchange.pipe is not pipe
+            or (pipe.outbound.queue and exchange.place >= self._first_waiting(pipe))
+        ):
             pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
         assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
@@ -401,15 +433,16 @@ class ReqPattern(BalancedPattern):
             if id(request) not in wanted and len(request) > 1:
                 pipe.outbound.take_back(request)
 
-    def _waits(self, exchange: Exchange, pipe: Pipe) -> bool:
-        """Tell whether the request is not wholly written yet, so that nothing can be its reply.
+    def _first_waiting(self, pipe: Pipe) -> int:
+        """Return the place of the first request that is not wholly written to the pipe's peer.
 
-        Requests wait in the order of their places, so the first that waits tells of all.
+        Requests wait in the order of their places, so it tells of all: nothing can be the reply to
+        it, or to one that comes later. If none waits, it is the place of the next request.
         """
         for item in pipe.outbound.queue:
             if (first := self._out_as(frames_of(item), pipe)) is not None:
-                return first.place <= exchange.place
-        return False
+                return first.place
+        return self._places + 1
 
     def _exchanges_of(self, pipe: Pipe) -> list[Exchange]:
         """Return those for which this pipe owes a reply."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -25,6 +25,10 @@ from trio_mq.zmtp import PeerProperties, SocketType
 
 if TYPE_CHECKING:
     from trio_mq._peer import Peer
+
+
+#: To look up a name of an enumeration takes as long as to compare it with three others.
+_LENT: Final = Hold.LENT
 
 
 class RouterPattern(ServicePattern, AddressingPattern):
@@ -265,11 +269,23 @@ class RouterPattern(ServicePattern, AddressingPattern):
 
         What a Dealer sends without an empty frame, or with nothing behind it, is a body as it is.
         """
+        if len(message) == 1 and message[0]:
+            return (), message
         opened = split_envelope(message)
         return opened if opened is not None or message == PROBE else ((), message)
 
     def give(self, peer: Peer, frames: Frames) -> None:
         """Queue a reply, in turn."""
+        # The plain case first: there is room, nobody waits for any, and the client has dialled us.
+        link = self.ledger.links.get(peer)
+        pipe = link.pipe if link is not None and link.own_pipe is None else None
+        if pipe is not None and pipe.attached and not self._blocked:
+            outbound = pipe.outbound
+            if outbound.hold is _LENT and outbound.has_room():
+                if pipe.inbound.batch:
+                    outbound.gather()
+                outbound.put(frames)
+                return
         if self._blocked and self.line_to(peer).waiters:
             raise trio.WouldBlock
         self.give_in_turn(peer, frames)

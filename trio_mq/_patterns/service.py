@@ -38,9 +38,9 @@ class ServicePattern(Pattern):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        #: Requests in hand by the peers that wait for the reply, where somebody wants to know when
-        #: such a peer has left, and what to call then.
-        self._watched: dict[Peer, dict[InHand, Callable[[], object]]] = {}
+        #: Requests in hand, where somebody wants to know when the peer that waits for the reply has
+        #: left, and what to call then.
+        self._watched: dict[InHand, Callable[[], object]] = {}
 
     # -- what each of them decides --
 
@@ -117,30 +117,27 @@ class ServicePattern(Pattern):
         """
         if request.peer not in self.ledger.links:
             return False
-        self._watched.setdefault(request.peer, {})[request] = gone
+        self._watched[request] = gone
         return True
 
     def finished(self, request: InHand) -> None:
         """A request was answered or declined."""
-        watched = self._watched.get(request.peer)
-        if watched is not None and watched.pop(request, None) is not None and not watched:
-            del self._watched[request.peer]
+        self._watched.pop(request, None)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Tell those who work for the peer of this connection that it has left."""
         super().disconnected(pipe, end)
-        if pipe.peer is not None:
-            for gone in self._watched.pop(pipe.peer, {}).values():
-                gone()
+        for request in [each for each in self._watched if each.peer is pipe.peer]:
+            self._watched.pop(request)()
 
     def faults(self) -> Iterator[str]:
         """Say for which peers nobody would be told that they left; the debug mode asks."""
         yield from super().faults()
-        for peer, requests in self._watched.items():
-            if peer not in self.ledger.links:
-                yield f"{peer!r} has left, and whoever works for it was not told"
-            if not requests or any(request.over for request in requests):
-                yield f"nobody works for {peer!r} any more, and its leaving would be told"
+        for request in self._watched:
+            if request.peer not in self.ledger.links:
+                yield f"{request.peer!r} has left, and whoever works for it was not told"
+            if request.over:
+                yield f"nobody works for {request.peer!r} any more, and its leaving would be told"
 
 
 @attrs.define(eq=False)

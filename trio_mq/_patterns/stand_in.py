@@ -21,6 +21,14 @@ class StandIn:
     #: Where a task stands in now.
     watched: Watched | None = None
 
+    def vacancy(self, pipe: Pipe | None) -> Watched | None:
+        """Return where a task may stand in: the connection that has borrowed the pipe, or none."""
+        watched = pipe.watched if pipe is not None else None
+        # One task has just been woken elsewhere, perhaps: two would forget each other's place.
+        if watched is None or self.watched is not None or not watched.vacant:
+            return None
+        return watched
+
     async def stand_in(self, pipe: Pipe | None, over: Callable[[], bool]) -> bool:
         """Wait at the connection that has borrowed the pipe, if that is possible now.
 
@@ -34,16 +42,18 @@ class StandIn:
 
         Cancelled: nothing was handed over.
         """
-        watched = pipe.watched if pipe is not None else None
-        # One task has just been woken elsewhere, perhaps: two would forget each other's place.
-        if watched is None or self.watched is not None or not watched.vacant:
-            return False
+        watched = self.vacancy(pipe)
+        if watched is not None:
+            await self.watch(watched, over)
+        return watched is not None
+
+    async def watch(self, watched: Watched, over: Callable[[], bool]) -> None:
+        """Wait at what `vacancy` has returned, as `stand_in` does."""
         self.watched = watched
         try:
             await watched.stand_in(over)
         finally:
             self.watched = None
-        return True
 
     def recall(self) -> None:
         """Let the task that stands in, if one does, look whether it is over."""

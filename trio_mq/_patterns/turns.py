@@ -15,7 +15,7 @@ pattern tells it what became of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trio_mq._log import REPLY_ASTRAY
 from trio_mq._patterns.ledger import Ledger
@@ -27,6 +27,11 @@ from trio_mq._waiting import WaitList
 
 if TYPE_CHECKING:
     from trio_mq._patterns.exchange import Exchange
+
+
+# Names of the module: each request asks, and an enumeration's own names are slow to look up.
+_NUMBERED: Final = Partner.NUMBERED
+_CORRELATES: Final = Partner.CORRELATES
 
 
 class Turns:
@@ -74,14 +79,23 @@ class Turns:
         """Return what the peer behind a pipe is, or has to be taken for."""
         return self._partners.get(pipe, self._unknown)
 
-    def takes_id(self, pipe: Pipe) -> bool:
-        """Tell whether the next request to it has to carry an id."""
+    def takes_id(self, pipe: Pipe, *, goes_on: bool) -> bool:
+        """Tell whether the next request to it has to carry an id.
+
+        Args:
+            pipe: Which.
+            goes_on: It has requests with ids. If it has dialled us, it goes on with ids then: a
+                plain request among them would keep it out of the rotation, though it has others to
+                answer.
+        """
         partner = self._partners.get(pipe, self._unknown)
-        if partner is Partner.CORRELATES:
+        if partner is _NUMBERED:
+            return True
+        if partner is _CORRELATES:
             return pipe in self._owing
         if partner is Partner.RETURNING:
-            return self.astray or self.roaming is not None
-        return partner is Partner.NUMBERED
+            return goes_on or self.astray or self.roaming is not None
+        return False
 
     def meet(self, pipe: Pipe, partner: Partner) -> bool:
         """A handshake has shown who is there; return whether what waits keeps its form."""

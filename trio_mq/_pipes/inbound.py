@@ -269,11 +269,11 @@ class Inbound(Generic[PipeT]):
         self._total.drop_in(reason, count)
         self._ledger.dropped(self._pipe, reason, count)
 
-    def pass_through(self, payload: int) -> None:
-        """A message goes straight to a task that waits for it: it arrived, and is delivered."""
+    def pass_through(self, payload: int, count: int = 1) -> None:
+        """Messages go straight to tasks that wait for them: they arrived, and are delivered."""
         if not self._passed:
             self._ledger.late[self._pipe] = None
-        self._passed += 1
+        self._passed += count
         self._passed_bytes += payload
 
     def keep(self, payload: int) -> None:

@@ -56,7 +56,7 @@ class Rep(Service[RepPattern]):
             self._guard()
         self._pattern.is_received_from = True
         try:
-            request = await self._take_in_turn(self._pattern.take)
+            request = self._take_at_once() or await self._take_in_turn(self._pattern.take)
             if self._slice.spent():
                 await self._slice.end()
             return request
@@ -98,6 +98,15 @@ class Rep(Service[RepPattern]):
                 "another task is receiving from this Rep: let it end first, or take requests() "
                 "there too"
             )
+
+    def _take_at_once(self) -> Message | None:
+        """Take a request that is here, without the coroutines of those who wait for one."""
+        if not self._queue or self._receivers.waiters:
+            return None
+        try:
+            return self._pattern.take()
+        except trio.WouldBlock:
+            return None
 
     async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
         if await self._pattern.stand_in():

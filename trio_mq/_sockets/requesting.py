@@ -105,7 +105,10 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         If it waited for an endpoint that can't be reached, the log says why that is.
         """
         await checkpoint_if_cancelled()
-        frames = self._checked(message)
+        if message.__class__ is bytes and len(message) <= self._small:
+            frames: Frames = (message,)
+        else:
+            frames = self._checked(message)
         if get_ident() != self._open_in:
             self._guard()
         if retry is None:
@@ -115,11 +118,9 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
             exchange = await ask_again(partial(self._ask, frames), retry, sleep)
         else:
             raise TypeError(f"retry is a Retry, such as Retry(attempts=3), not {retry!r}")
-        reply = exchange.result()
-        if not with_peer:
-            return reply
-        assert exchange.peer is not None  # noqa: S101  # it came with the reply
-        return reply, exchange.peer
+        reply, peer = exchange.reply, exchange.peer
+        assert reply is not None and peer is not None  # noqa: S101, PT018  # or it had raised
+        return (reply, peer) if with_peer else reply
 
     async def _ask(self, frames: Frames, attempt: Attempt | None = None) -> Exchange:
         """Make a request once, and return when it is answered; otherwise leave nothing behind."""
@@ -128,7 +129,17 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         try:
             if exchange is None:
                 exchange = await self._begin_in_turn(frames, avoid)
-            await self._reply_to(exchange)
+            # As `_reply_to`, with one coroutine less for each request.
+            if exchange.is_over():
+                await self._reply_to(exchange)
+            else:
+                watched = exchange.vacancy(exchange.pipe)
+                if watched is not None:
+                    await exchange.watch(watched, exchange.is_over)
+                if exchange.reply is None and exchange.error is None:
+                    await exchange.outcome()
+                self._slice.restart()
+                exchange.result()
         except BaseException as error:
             trouble = self._trouble_with(exchange) if isinstance(error, trio.Cancelled) else ""
             if attempt is not None:
@@ -262,9 +273,10 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
                 await self._slice.end()
             return reply
         await exchange.stand_in(exchange.pipe, exchange.is_over)
-        reply = self._pattern.claim(exchange) if exchange.is_over() else await exchange.wait()
+        if not exchange.is_over():
+            await exchange.outcome()
         self._slice.restart()
-        return reply
+        return self._pattern.claim(exchange)
 
     def _trouble_with(self, exchange: Exchange | None) -> str:
         """A request is given up: return why, and log it if no service could be reached."""

@@ -135,12 +135,13 @@ class TakesRequests(Sender[S_co], Receiver[S_co]):
 
     async def _answer(self, in_hand: InHand, message: Sendable) -> None:
         """Hand over a reply, and let others run at the end of a slice."""
-        await self._hand_over(in_hand, message)
+        if not self._try_to_hand_over(in_hand, message):
+            await self._hand_over_in_turn(in_hand, message)
         if self._slice.is_spent():
             await self._slice.end()
 
-    async def _hand_over(self, in_hand: InHand, message: Sendable) -> None:
-        """Hand over a reply; it is only cancelled where it has to wait for room."""
+    def _try_to_hand_over(self, in_hand: InHand, message: Sendable) -> bool:
+        """Hand over a reply; False if it has to wait for room."""
         frames = self._checked(message)
         if get_ident() != self._open_in:
             self._guard()
@@ -148,8 +149,14 @@ class TakesRequests(Sender[S_co], Receiver[S_co]):
         try:
             in_hand.answer(frames)
         except trio.WouldBlock:
-            await in_hand.line.wait(lambda: in_hand.answer_in_turn(frames))
-            self._slice.restart()
+            return False
+        return True
+
+    async def _hand_over_in_turn(self, in_hand: InHand, message: Sendable) -> None:
+        """Hand over a reply when there is room. Cancelled: it was not handed over."""
+        frames = self._checked(message)
+        await in_hand.line.wait(lambda: in_hand.answer_in_turn(frames))
+        self._slice.restart()
 
     @enable_ki_protection
     async def _until_closed(self) -> None:

@@ -111,8 +111,9 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
             await time_slice.end()
 
     async def _send_checked(self, frames: Frames) -> None:
-        """Send what is large, or has several frames."""
-        self._guard()
+        """Send what is large, has several frames, or was received."""
+        if get_ident() != self._open_in:
+            self._guard()
         if self._waiting or not self._try(frames):
             await self._wait_to_send(frames)
         elif self._slice.spent():
@@ -233,7 +234,7 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         await self._members.drain()
 
     def _checked(self, message: Sendable) -> Frames:
-        frames = to_frames(message)
+        frames = message if message.__class__ is Message else to_frames(message)
         if len(frames) > 1 or len(frames[0]) > self._small:
             self._check_size(frames)
         return frames

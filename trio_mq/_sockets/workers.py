@@ -25,6 +25,7 @@ from __future__ import annotations
 import contextvars
 import enum
 from collections.abc import Awaitable
+from typing import Final
 
 import attrs
 import trio
@@ -45,6 +46,24 @@ class Lead(enum.Enum):
     COMES = "comes"
     #: A worker that waits for it, or has been given it and has not run yet.
     WAITS = "waits"
+
+
+#: To look up a name of an enumeration takes as long as to compare it with three others.
+_COMES: Final = Lead.COMES
+
+
+@attrs.define(eq=False)
+class _Call:
+    """What a worker does, which is called off if the requester leaves."""
+
+    _scope: trio.CancelScope
+    #: It was called off. The scope tells too, but looks at its deadline first.
+    off: bool = False
+
+    def call_off(self) -> None:
+        """Cancel it."""
+        self.off = True
+        self._scope.cancel()
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -97,26 +116,30 @@ class Workers:
     async def _work(self) -> None:
         """Handle one request after the other, as the leader at first."""
         with trio.CancelScope() as scope:
+            call = _Call(scope)
             await trio.lowlevel.checkpoint_if_cancelled()
             self.time_slice.restart()
             request = await self._take_as_leader()
             while True:
                 try:
-                    await self._handle(request, scope)
+                    await self._handle(request, call)
                 finally:
-                    self.socket._settle(request)
-                if scope.cancel_called or not self._has_clean_context():
+                    if not request.over:
+                        self.socket._settle(request)
+                if call.off or not self._has_clean_context():
                     break
-                request = await self._take_next()
+                request = self._take_at_once() or await self._take_next()
         self._count -= 1
         self._let_another_lead()
 
+    def _take_at_once(self) -> InHand | None:
+        """Take the next request, if the leader is on its way and the slice is not spent."""
+        if self._lead is _COMES and not self.time_slice.is_spent():
+            return self.socket._take_request_now(another=True)
+        return None
+
     async def _take_next(self) -> InHand:
         spent = self.time_slice.is_spent()
-        if self._lead is Lead.COMES and not spent:
-            request = self.socket._take_request_now(another=True)
-            if request is not None:
-                return request
         if self._lead is not Lead.NOBODY:
             await self._parked.park()
             self.time_slice.restart()
@@ -143,14 +166,14 @@ class Workers:
         except Exception:  # noqa: BLE001  # values of the program that can't be compared
             return False
 
-    async def _handle(self, request: InHand, scope: trio.CancelScope) -> None:
+    async def _handle(self, request: InHand, call: _Call) -> None:
         """Let the function answer a request, and log it if that fails."""
-        if self.cancel_when_gone and not request.watch_over(scope.cancel):
+        if self.cancel_when_gone and not request.watch_over(call.call_off):
             return
         try:
             reply = await self._call(request)
-            if reply is not None:
-                await self.socket._hand_over(request, reply)
+            if reply is not None and not self.socket._try_to_hand_over(request, reply):
+                await self.socket._hand_over_in_turn(request, reply)
         except Exception as error:  # noqa: BLE001  # whatever it is, it concerns this request alone
             self._log(request, error)
         except BaseExceptionGroup as group:

@@ -98,7 +98,7 @@ class FairQueue:
         while ready:
             pipe = ready[0]
             inbound = pipe.inbound
-            if not inbound.count and not inbound.refill():
+            if not (inbound.batch or inbound.count or inbound.refill()):
                 self._emptied(pipe)
                 continue
             self.current = pipe
@@ -108,7 +108,7 @@ class FairQueue:
             message = inbound.take()
             self.source = inbound.source
             # Taking may have let new messages in, so the count decides, and comes last.
-            if not inbound.count and not inbound.refill():
+            if not (inbound.batch or inbound.count or inbound.refill()):
                 self._emptied(pipe)
             elif len(ready) > 1:
                 ready.rotate(-1)
@@ -121,17 +121,18 @@ class FairQueue:
         ``None``: it has none, or has had as many in a row as may be.
         """
         pipe = self.current
-        if (
-            pipe is None
-            or self._in_a_row == _MOST_IN_A_ROW
-            or not pipe.inbound.batch
-            or not pipe.inbound.readable
-        ):
+        if pipe is None or self._in_a_row == _MOST_IN_A_ROW:
+            return None
+        inbound = pipe.inbound
+        batch = inbound.batch
+        if not batch or not inbound.readable:
             return None
         self._in_a_row += 1
-        inbound = pipe.inbound
-        message = inbound.take()
         self.source = inbound.source
+        if len(batch) > 1:
+            return batch.popleft()
+        message = inbound.take()
+        # Taking may have let new messages in, so the count decides, and comes last.
         if not inbound.count and not inbound.refill():
             self._emptied(pipe)
         return message

@@ -77,10 +77,13 @@ class LoadBalance:
         ready = self._ready
         while ready:
             pipe = ready[0]
-            if pipe.outbound.has_room():
+            outbound = pipe.outbound
+            if (
+                len(outbound.queue) < outbound.hwm and outbound.size < outbound.hwm_bytes
+            ) or outbound.has_room():
                 ready.rotate(-1)
                 return pipe
-            pipe.outbound.block()
+            outbound.block()
             ready.popleft()
             self._find_sole()
         raise trio.WouldBlock
