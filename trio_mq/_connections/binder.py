@@ -156,10 +156,10 @@ class Binder:
         for link in links[:_AT_ONCE]:
             tell(link)
         if self._nursery is not None and len(links) > _AT_ONCE:
-            self._nursery.start_soon(self._tell, links[_AT_ONCE:], tell)
+            self._nursery.start_soon(self._tell_rest, links[_AT_ONCE:], tell)
 
     @trio.lowlevel.enable_ki_protection
-    async def _tell(self, links: Sequence[Link], tell: Callable[[Link], None]) -> None:
+    async def _tell_rest(self, links: Sequence[Link], tell: Callable[[Link], None]) -> None:
         for number, link in enumerate(links):
             if number % _AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
