@@ -68,6 +68,31 @@ async def test_everybody_gets_an_edition_in_order(publisher: type[Pub | XPub], w
         assert [await all_of(sub) for sub in subs] == [sent] * 3
 
 
+async def test_a_batch_is_shared_as_far_as_there_is_room() -> None:
+    """What fits goes out; the rest is for the next call, and nothing is dropped."""
+    async with Pub(send_hwm=30) as pub, audience(pub, 3) as subs:
+        batch: list[bytes | list[bytes]] = [[b"%d" % number, b"body"] for number in range(COUNT)]
+        batch[1] = b"1"
+        assert await pub.send_many(batch) == 30
+        assert edition_of(pub) == 30
+        assert await pub.send_many(batch[30:]) == COUNT - 30
+        for sub in subs:
+            assert [(await sub.receive())[0] for _ in batch] == [b"%d" % n for n in range(COUNT)]
+        assert not pub.statistics().dropped
+
+
+async def test_a_batch_goes_to_whom_it_is_for() -> None:
+    """Where messages for all take turns with messages for one, or are too large to share."""
+    async with Pub() as pub, audience(pub, 2) as subs, Sub(linger=0, topics="one") as other:
+        await other.connect(pub.endpoints[0].endpoint)
+        await pub.wait_for_subscribers(3)
+        await pub.send_many([b"all", b"all", b"one", b"all", LARGE[:2000], b"all"])
+        sent = [b"all", b"all", b"one", b"all", LARGE[:2000], b"all"]
+        assert [await all_of(sub, 6) for sub in subs] == [sent] * 2
+        await pub.send(b"one, the last")
+        assert await all_of(other, 2) == [b"one", b"one, the last"]
+
+
 async def test_messages_of_several_frames_are_shared_too() -> None:
     """With a topic, as most publishers have one."""
     async with Pub() as pub, audience(pub, 2) as subs:

@@ -208,6 +208,17 @@ class World:
             for pipe in pipes:
                 self.expect(message, pipe)
 
+    def send_many(self, readers: int, times: int) -> None:
+        """Publish a batch to some of them, as far as it is easy."""
+        pipes = self.readers[readers]
+        batch = [b"%d" % (self.sent + 1 + number) for number in range(times)]
+        count = self.fanout.add_alike(batch, 1, lambda _: pipes, 0)
+        for message in batch[1 : 1 + count]:
+            assert not any(map(self.is_full, pipes))
+            for pipe in pipes:
+                self.expect(message, pipe)
+        self.sent += times
+
     def is_full(self, pipe: Pipe) -> bool:
         """Tell whether a pipe can't have one more."""
         which = self.pipes.index(pipe)
@@ -243,7 +254,7 @@ class World:
 which = st.integers(0, 3)
 edition_steps = st.lists(
     st.one_of(
-        st.tuples(st.just("send"), which, st.integers(1, 9)),
+        st.tuples(st.sampled_from(["send", "send", "many"]), which, st.integers(1, 9)),
         st.tuples(st.sampled_from(["write", "look", "count", "jam", "lose"]), which, st.just(3)),
         st.tuples(st.just("deliver"), st.just(0), st.just(0)),
     ),
@@ -277,6 +288,8 @@ def test_an_edition_gives_each_peer_what_queues_would(
         match what:
             case "send":
                 world.send(number, times)
+            case "many":
+                world.send_many(number, times)
             case "write":
                 kernel.write(times)
             case "look":

@@ -164,6 +164,15 @@ class Pattern:
         """Accept the message whole, or raise `trio.WouldBlock` and change nothing."""
         raise NotImplementedError
 
+    def send_alike(self, batch: Sequence[bytes | Frames], start: int) -> int:  # noqa: ARG002
+        """Send what goes the same way as the message before it, and return how many that is.
+
+        Args:
+            batch: Messages that `Sender` has checked; a single frame is just that frame.
+            start: Where to begin in it.
+        """
+        return 0
+
     def send_in_turn(self, frames: Frames) -> None:
         """Do as `send` for a task whose turn has come in its line."""
         self.send(frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from trio_mq._contract import AnyLink
 from trio_mq._events import SubscriptionAdded, SubscriptionRemoved
@@ -139,6 +139,13 @@ class PubPattern(Pattern):
         """Return those who want it and have no room."""
         version = self.subscriptions.version
         return self._fanout.lacking_room(frames, self.matching(frames[0]), version)
+
+    def send_alike(self, batch: Sequence[bytes | Frames], start: int) -> int:
+        """Publish what goes to the same subscribers as the message before it, while that is easy.
+
+        It is while the message only has to be added to their edition, and that is room for each.
+        """
+        return self._fanout.add_alike(batch, start, self.matching, self.subscriptions.version)
 
     def send(self, frames: Frames) -> None:
         """Give it to everybody who wants it. If nobody does, it is dropped and counted."""

@@ -195,7 +195,10 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
     def _send_what_fits(self, batch: list[bytes | Frames], slow: Collection[Pipe]) -> int:
         """Send what comes after the first of a batch, and return how many that was."""
         sole = self._sole_pipes.sole_outbound
-        count = sole.append_what_fits(batch, 1) if sole is not None else 0
+        if sole is not None:
+            count = sole.append_what_fits(batch, 1)
+        else:
+            count = 0 if self._waiting else self._pattern.send_alike(batch, 1)
         send = self._pattern.send
         try:
             for index in range(count + 1, len(batch)):

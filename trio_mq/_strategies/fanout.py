@@ -7,7 +7,8 @@ each of the queues.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from typing import Final
 
 import trio
@@ -94,6 +95,38 @@ class Fanout:
         else:
             edition.room -= 1
             self._send_to_each(Outgoing(frames), size, pipes)
+
+    def add_alike(
+        self,
+        batch: Sequence[bytes | Frames],
+        start: int,
+        matching: Callable[[bytes], Collection[Pipe]],
+        version: int,
+    ) -> int:
+        """Add to the edition what its readers get, until something else comes; return how many.
+
+        Args:
+            batch: The messages; a single frame is just that frame.
+            start: Where to begin.
+            matching: Tells who gets a message with that first frame.
+            version: As in `send`.
+        """
+        edition = self._printer.edition
+        if edition.apart or version != edition.version:
+            return 0
+        count = 0
+        for item in islice(batch, start, start + max(edition.room, 0)):
+            if isinstance(item, bytes):
+                first, size = item, len(item)
+            else:
+                first, size = item[0], size_of(item)
+            if size > SMALL or matching(first) is not edition.readers:
+                break
+            edition.items.append(item)
+            edition.size += size
+            count += 1
+        edition.room -= count
+        return count
 
     def _begins_edition(self, pipes: Collection[Pipe], version: int) -> bool:
         """Begin an edition, unless it would not pay: then False.
