@@ -6,6 +6,7 @@ other scenarios, with both ends in this process.
 
 from __future__ import annotations
 
+import errno
 import logging
 import random
 import time
@@ -136,13 +137,21 @@ async def proxying(net: Network) -> None:
     hub, (client, service, _) = _hosts(net)
 
     async def proxy() -> None:
+        async with (
+            trio_mq.Router(bind="tcp://*:5555", context=hub, linger=0) as clients,
+            trio_mq.Dealer(bind="tcp://*:5556", context=hub, linger=0) as services,
+        ):
+            with trio.move_on_after(20):
+                await trio_mq.proxy(clients, services)
+
+    async def proxy_after_proxy() -> None:
         while True:
-            async with (
-                trio_mq.Router(bind="tcp://*:5555", context=hub, linger=0) as clients,
-                trio_mq.Dealer(bind="tcp://*:5556", context=hub, linger=0) as services,
-            ):
-                with trio.move_on_after(20):
-                    await trio_mq.proxy(clients, services)
+            try:
+                await proxy()
+            except OSError as error:
+                if error.errno != errno.ENETDOWN:
+                    raise
+                await trio.sleep(1)  # its host is down, and it begins again when that is up
 
     async def serve() -> None:
         async with trio_mq.Rep(connect="tcp://hub:5556", context=service, **_SIGNS) as rep:
@@ -153,7 +162,7 @@ async def proxying(net: Network) -> None:
         trio_mq.Req(connect="tcp://hub:5555", context=client, **_SIGNS) as req,
         trio.open_nursery() as nursery,
     ):
-        nursery.start_soon(proxy)
+        nursery.start_soon(proxy_after_proxy)
         nursery.start_soon(serve)
         retry = trio_mq.Retry(attempts=None, patience=3.0)
         for number in range(20):
