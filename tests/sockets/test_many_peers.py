@@ -152,6 +152,28 @@ async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
         assert counted.total() < visitors // 5
 
 
+async def tracked_with(peers: int) -> int:
+    """Return how many objects there are for the garbage collector with so many idle peers."""
+    async with AsyncExitStack() as strangers, Pull(linger=0) as pull:
+        endpoint = await pull.bind("tcp://127.0.0.1:*")
+        for _ in range(peers):
+            stranger = await strangers.enter_async_context(await connect(endpoint))
+            await stranger.send_all(hello(b"PUSH"))
+        await pull.wait_for_peers(peers)
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+        return len(gc.get_objects())
+
+
+async def test_an_idle_connection_is_few_objects() -> None:
+    """The collector goes through all of them again and again while thousands of peers come.
+
+    The bound leaves room for what Python's versions and the other end take: eight each.
+    """
+    few, many = await tracked_with(20), await tracked_with(60)
+    assert (many - few) / 40 < 76
+
+
 async def leave_with(stranger: trio.SocketStream) -> None:
     """Read to the end, and hang up then, as any peer does."""
     async with stranger:
