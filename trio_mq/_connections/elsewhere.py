@@ -4,7 +4,7 @@ A box of a megabyte takes a millisecond or more, and so does each of those that 
 a small request beside a few streams of large messages waited for dozens of milliseconds. In another
 thread the box takes no less, but nobody waits for it except those behind it on the same connection.
 
-A thread costs as much as some 50 KiB of a box, so small ones stay where they are.
+To go to a thread and back costs as much as 80 KiB of a box, so small ones stay where they are.
 
 *Exact.* A thread knows one box and nothing else; see `trio_mq.zmtp.large_boxes`. What becomes of
 the box is decided in the task that waits for it. If that task is cancelled, as the connection has
@@ -25,8 +25,8 @@ import trio
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import Connection
 
-#: Bytes of a frame from which on its box is worth a thread: the smaller ones stay within the half
-#: of a millisecond that trio's own turns take under load.
+#: Bytes of a frame from which on its box is worth a thread. A smaller one keeps others waiting for
+#: less than 0.2 ms, and a thread would cost it more than a third of that.
 LARGE: Final = 256 * 1024
 #: Boxes that are worked on at the same time, in all of a program's connections. They need nothing
 #: but processors, so more threads than those would only take memory. The program's own work in

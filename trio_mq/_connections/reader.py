@@ -27,8 +27,6 @@ sleeps until everything that was read is decoded. That costs no turn of the sche
 spares the garbage collector, which runs when many more objects were made than were freed: here a
 batch is made only when another has been freed. Both together saved a sixth of the cost of receiving
 a small message.
-
-This file is longer than most: with room, without room and at the end, there is one reader.
 """
 
 from __future__ import annotations
