@@ -20,10 +20,12 @@ import trio_mq
 from tests.log_lines import log_lines
 from trio_mq import (
     Connected,
+    Disconnected,
     DropReason,
     HandshakeFailed,
     Listening,
     OnFull,
+    Peer,
     Pub,
     Pull,
     Push,
@@ -36,6 +38,7 @@ from trio_mq import (
 )
 from trio_mq._telling import Teller
 from trio_mq.testing import assert_nothing_lost
+from trio_mq.zmtp import PeerProperties, SocketType
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 NOBODY = "tcp://127.0.0.1:9"
@@ -254,6 +257,19 @@ def test_a_service_has_half_a_second_to_come_up() -> None:
     assert len(lines.records) == 1
 
 
+class NoLink:
+    """No connection."""
+
+    def hang_up(self, reason: str) -> None:
+        """End nothing."""
+
+
+def hog_at(endpoint: str) -> Peer:
+    """Return a peer that came through an endpoint."""
+    properties = PeerProperties(socket_type=SocketType.PUSH)
+    return Peer(properties, endpoint=endpoint, address="y", link=NoLink())
+
+
 async def test_an_endpoint_that_was_given_up_is_forgotten() -> None:
     """A program that connects to ever new places keeps nothing of them."""
     tell = Teller("Push")
@@ -263,6 +279,8 @@ async def test_an_endpoint_that_was_given_up_is_forgotten() -> None:
     tell(Listening(endpoint="tcp://x"))
     tell(HandshakeFailed(endpoint="tcp://x", address="y", reason="timeout", error=None))
     tell(trio_mq.ListeningStopped(endpoint="tcp://x"))
+    # Its connections may take a while to end.
+    tell(Disconnected(peer=hog_at("tcp://x"), reason="receive-budget", error=None))
     kept = [getattr(tell, name) for name in Teller.__slots__]
     assert [each for each in kept if isinstance(each, (dict, set)) and each] == []
 

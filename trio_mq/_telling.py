@@ -55,6 +55,7 @@ class Teller:
         "_listening",
         "_lost",
         "_misbehaved",
+        "_misbehaved_late",
         "_name",
         "_reached",
         "_refused",
@@ -76,6 +77,8 @@ class Teller:
         #: What peers and strangers can cause, by endpoint.
         self._refused: dict[str, log.Sparingly] = {}
         self._misbehaved: dict[str, log.Sparingly] = {}
+        #: The same of endpoints that are ending.
+        self._misbehaved_late = log.Sparingly(log.MISBEHAVED, name)
         self._given_up = log.Sparingly(log.REQUEST_GIVEN_UP, name)
         self._budget_quiet_until = -math.inf
 
@@ -179,12 +182,15 @@ class Teller:
         if reason.startswith("internal-error"):
             log.CRASHED.tell(self._name, _who(peer), endpoint, why, error=event.error)
         elif isinstance(event.error, ProtocolError) or reason in _LIMITS:
-            sparing = self._misbehaved.get(endpoint)
-            if sparing is None:
-                sparing = self._misbehaved[endpoint] = log.Sparingly(log.MISBEHAVED, endpoint)
-            sparing.tell(self._name, _who(peer), endpoint, why)
+            self._misbehaving(endpoint).tell(self._name, _who(peer), endpoint, why)
         else:
             log.DISCONNECTED.tell(self._name, _who(peer), endpoint, why)
+
+    def _misbehaving(self, endpoint: str) -> log.Sparingly:
+        """Return what tells of its peers; nothing is remembered of an endpoint that has ended."""
+        if not (endpoint in self._listening or endpoint in self._reached):
+            return self._misbehaved_late
+        return self._misbehaved.setdefault(endpoint, log.Sparingly(log.MISBEHAVED, endpoint))
 
     # -- requests --
 
