@@ -293,11 +293,12 @@ async def test_a_rep_keeps_no_reply_for_the_connection_after_the_one_that_its_qu
         Dealer(bind="inproc://room", max_message_size=9) as dealer,
         Rep(connect="inproc://room", send_hwm=1) as rep,
     ):
+        await dealer.wait_for_peers()
+        (asked,) = rep.peers
         await dealer.send_many([(b"", b"%d" % number) for number in range(3)])
         for reply in (b"1", bytes(10), b"2"):
             await rep.receive()
             await rep.send(reply)
-        (asked,) = rep.peers
         await asked.wait_closed()
         await dealer.wait_for_peers()
         assert rep.statistics().dropped == {DropReason.PEER_LEFT: 1}
