@@ -234,9 +234,9 @@ async def test_to_look_may_lead_to_the_end_of_a_connection_and_is_no_error(look:
         Pull(connect="inproc://late", max_message_size=9) as refuses,
         Pull(connect="inproc://late") as pull,
     ):
+        refused, _ = push.peers
         for size in (1, 1, 10, 1):
             await push.send(bytes(size))
-        refused, _ = push.peers
         if look == "statistics":
             push.statistics()
         elif look == "peer":
@@ -262,9 +262,10 @@ async def test_a_question_for_room_ends_no_connection_under_the_hands_of_who_ask
         Push(bind="inproc://room", send_hwm=1, linger=0) as push,
         Pull(connect="inproc://room", max_message_size=9, reconnect_interval=60),
     ):
+        (refuses,) = push.peers
         await full_of_what_the_other_side_refuses(push)
         await push.send(b"2")
-        await push.peers[0].wait_closed()
+        await refuses.wait_closed()
         async with Pull(connect="inproc://room") as pull:
             assert await pull.receive() == (b"2",)
 
