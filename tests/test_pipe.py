@@ -239,6 +239,22 @@ def test_what_is_dropped_is_counted_by_its_reason(reason: DropReason) -> None:
     assert_adds_up(pipe)
 
 
+def test_what_a_link_decodes_in_the_room_of_what_is_dropped_is_dropped_too() -> None:
+    """It would be gone with the pipe, and counted nowhere: the link has no task to wait for."""
+    books = Books()
+    pipe = new_pipe(books, receive_hwm=8)
+    inbound, peer = pipe.inbound, no_peer()
+    for _ in range(2):
+        inbound.deliver(peer, [Message(b"1")] * 4, 4)
+    assert inbound.room()[0] == 0
+    inbound.pause(lambda: inbound.deliver(peer, [Message(b"2")] * 3, 3))
+    for _ in range(3):  # half is free, and nobody looks until the batch is at its end
+        inbound.take()
+    assert inbound.drop_all(DropReason.CLOSED) == 8
+    assert (inbound.count, books.dropped_counts) == (0, {DropReason.CLOSED: 8})
+    assert_adds_up(pipe)
+
+
 @pytest.mark.parametrize("act", ["reclaim", "drop_all", "retire", "lend"])
 def test_what_is_lent_must_come_back_before_its_owner_decides_about_it(act: str) -> None:
     """A writer that goes on with what others have been given would send it twice."""

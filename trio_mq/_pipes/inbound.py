@@ -363,17 +363,27 @@ class Inbound(Generic[PipeT]):
         self.count_dropped(reason, 1)
 
     def drop_all(self, reason: DropReason) -> int:
-        """Drop every unread message, and return how many that was."""
+        """Drop every unread message, and return how many that was.
+
+        That makes room. What a link decodes in it at once, on this very stack, is unread too.
+        """
         self.count_taken()
         self._last = None
-        count = self.count
+        dropped = self._clear()
+        while self.count:
+            dropped += self._clear()
+        if dropped:
+            self.count_dropped(reason, dropped)
+        return dropped
+
+    def _clear(self) -> int:
+        """Remove what waits now, and return how many messages that was."""
         while self._later:
             self._next_batch()
+        count = len(self.batch)
         self.batch.clear()
         self._counted = self._batch_bytes = 0
         self._end_batch()
-        if count:
-            self.count_dropped(reason, count)
         return count
 
     def move_books(self, tally: Tally) -> None:
