@@ -376,6 +376,7 @@ async def test_a_socket_closes_without_waiting_for_the_thread(opening: Bench) ->
             await sender.connect(await receiver.bind(TCP), wait=True)
             await sender.send(BODY)
             held = await opening.next()
+        assert receiver.statistics().delivered == 0
         held.release()
 
 

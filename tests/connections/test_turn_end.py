@@ -37,8 +37,10 @@ async def test_everybody_who_asked_is_told_once() -> None:
 async def test_a_task_that_is_woken_there_runs_although_nothing_else_would() -> None:
     """Trio has decided by then to sleep until the kernel has something, which it never has."""
     woken = trio.Event()
-    current_turn_end().tell(Waits(woken))
+    who = Waits(woken)
+    current_turn_end().tell(who)
     await woken.wait()
+    assert who.told == 1
 
 
 async def test_who_asks_while_being_told_is_told_at_the_end_of_the_next_turn() -> None:

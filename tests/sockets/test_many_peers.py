@@ -134,6 +134,16 @@ async def close(socket: Pull | Push, way: str) -> None:
         raise RuntimeError(way)
 
 
+async def be_visited(pull: Pull, visitors: int, strangers: AsyncExitStack) -> None:
+    """Let so many peers come that say who they are, and then nothing."""
+    endpoint = await pull.bind("tcp://127.0.0.1:*")
+    for _ in range(visitors):
+        stranger = await strangers.enter_async_context(await connect(endpoint))
+        await stranger.send_all(hello(b"PUSH"))
+    await pull.wait_for_peers(visitors)
+    await trio.testing.wait_all_tasks_blocked()
+
+
 @pytest.mark.parametrize("way", ["aclose", "an exception"])
 async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
     """Exceptions with tracebacks, in groups of thousands, took most of the time of closing."""
@@ -141,12 +151,7 @@ async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
     async with AsyncExitStack() as strangers:
         with suppress(RuntimeError), deliveries() as counted:
             async with Pull(linger=10) as pull:
-                endpoint = await pull.bind("tcp://127.0.0.1:*")
-                for _ in range(visitors):
-                    stranger = await strangers.enter_async_context(await connect(endpoint))
-                    await stranger.send_all(hello(b"PUSH"))
-                await pull.wait_for_peers(visitors)
-                await trio.testing.wait_all_tasks_blocked()
+                await be_visited(pull, visitors, strangers)
                 counted.clear()
                 await close(pull, way)
         assert counted.total() < visitors // 5
@@ -155,12 +160,7 @@ async def test_the_end_of_many_connections_cancels_no_tasks(way: str) -> None:
 async def tracked_with(peers: int) -> int:
     """Return how many objects there are for the garbage collector with so many idle peers."""
     async with AsyncExitStack() as strangers, Pull(linger=0) as pull:
-        endpoint = await pull.bind("tcp://127.0.0.1:*")
-        for _ in range(peers):
-            stranger = await strangers.enter_async_context(await connect(endpoint))
-            await stranger.send_all(hello(b"PUSH"))
-        await pull.wait_for_peers(peers)
-        await trio.testing.wait_all_tasks_blocked()
+        await be_visited(pull, peers, strangers)
         gc.collect()
         return len(gc.get_objects())
 
@@ -224,12 +224,7 @@ async def test_others_run_while_many_connections_end(way: str) -> None:
     async with AsyncExitStack() as strangers:
         with suppress(RuntimeError):
             async with Pull(linger=10) as pull:
-                endpoint = await pull.bind("tcp://127.0.0.1:*")
-                for _ in range(visitors):
-                    stranger = await strangers.enter_async_context(await connect(endpoint))
-                    await stranger.send_all(hello(b"PUSH"))
-                await pull.wait_for_peers(visitors)
-                await trio.testing.wait_all_tasks_blocked()
+                await be_visited(pull, visitors, strangers)
                 counted = PeersEachTurn(pull)
                 trio.lowlevel.add_instrument(counted)
                 await close(pull, way)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import attrs
@@ -582,6 +583,20 @@ async def test_a_router_may_receive_beside_serving() -> None:
         nursery.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def asked_by_two(kind: type[Service], each: int) -> AsyncIterator[Service]:
+    """Open a service at which two clients, called 1 and 2, have so many requests each."""
+    async with (
+        kind(linger=0) as service,
+        a_client_of(service) as one,
+        a_client_of(service) as two,
+    ):
+        for arrived_by_now, (client, name) in enumerate([(one, b"1"), (two, b"2")], start=1):
+            await client.send_all(wire.message(b"", name) * each)
+            await arrived(service, each * arrived_by_now)
+        yield service
+
+
 @each_service
 async def test_a_few_requests_of_one_client_are_taken_in_its_turn(kind: type[Service]) -> None:
     """Their replies go together; then it is the turn of the next, however many are left."""
@@ -592,15 +607,7 @@ async def test_a_few_requests_of_one_client_are_taken_in_its_turn(kind: type[Ser
         order.append(bytes(request.message)[:1])
         return b""
 
-    async with (
-        kind(linger=0) as service,
-        a_client_of(service) as one,
-        a_client_of(service) as two,
-        trio.open_nursery() as nursery,
-    ):
-        for arrived_by_now, (client, name) in enumerate([(one, b"1"), (two, b"2")], start=1):
-            await client.send_all(wire.message(b"", name) * 6)
-            await arrived(service, 6 * arrived_by_now)
+    async with asked_by_two(kind, 6) as service, trio.open_nursery() as nursery:
         nursery.start_soon(service.serve, note)
         await eventually(lambda: len(order) == 12)
         nursery.cancel_scope.cancel()
@@ -613,15 +620,7 @@ async def test_a_function_that_waits_is_given_the_requests_of_all_clients_in_tur
 ) -> None:
     """Each call takes as long as it takes, so nobody has several before others have one."""
     desk = Desk()
-    async with (
-        kind(linger=0) as service,
-        a_client_of(service) as one,
-        a_client_of(service) as two,
-        trio.open_nursery() as nursery,
-    ):
-        for arrived_by_now, (client, name) in enumerate([(one, b"1"), (two, b"2")], start=1):
-            await client.send_all(wire.message(b"", name) * 3)
-            await arrived(service, 3 * arrived_by_now)
+    async with asked_by_two(kind, 3) as service, trio.open_nursery() as nursery:
         nursery.start_soon(service.serve, desk)
         await desk.has(6)
         nursery.cancel_scope.cancel()
