@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -205,3 +206,26 @@ async def test_what_waits_for_the_end_of_a_turn_is_written_when_the_socket_close
         while data := await client.receive_some():
             heard += data
         assert heard.count(b"reply") == 2
+
+
+async def test_who_unbinds_in_the_turn_of_a_reply_waits_for_its_writing_and_no_longer() -> None:
+    """At the end of the turn nobody could tell the connection that all is written."""
+    count_messages_only()
+    async with Router(linger=math.inf) as router, a_client_of(router) as client:
+        await client.send_all(b"".join(requests(3)))
+        taking = router.requests()
+        for _ in range(2):
+            await (await anext(taking)).reply(b"reply")
+        assert router.statistics().waiting_to_send == 2
+
+        async def hear_out() -> None:
+            heard = b""
+            while data := await client.receive_some():
+                heard += data
+            assert heard.count(b"reply") == 2
+            await client.aclose()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hear_out)
+            await router.unbind(router.endpoints[0].endpoint)
+        assert router.statistics().written == 2
