@@ -12,8 +12,24 @@ import trio
 import trio.testing
 
 from tests.joined import join
-from trio_mq import InternalError, Message, Pull, Push, Router, Socket, _debug, auth, lowlevel
+from tests.slices import count_messages_only
+from trio_mq import (
+    InternalError,
+    Message,
+    Pull,
+    Push,
+    Rep,
+    Req,
+    Router,
+    Socket,
+    _debug,
+    auth,
+    lowlevel,
+)
 from trio_mq._connections import writer
+from trio_mq._connections.turn_end import EndsTurn, TurnEnd
+from trio_mq._connections.watch import Watch
+from trio_mq._connections.writer import Writer
 from trio_mq._pipes.pipe import Pipe
 
 
@@ -168,6 +184,54 @@ def test_a_sender_that_waits_for_room_that_is_there_ends_the_run() -> None:
         trio.run(main)
 
 
+@pytest.mark.parametrize("asks", [True, False], ids=["told, and does nothing", "never told"])
+@pytest.mark.parametrize("kind", [Writer, Watch])
+def test_whoever_waits_for_the_end_of_a_turn_in_vain_ends_the_run(
+    kind: type[Writer | Watch], *, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written there, and the reader's task that goes on from there."""
+    tell = TurnEnd.tell
+
+    def forget(turn_end: TurnEnd, who: EndsTurn) -> None:
+        if asks or not isinstance(who, kind):
+            tell(turn_end, who)
+
+    async def main() -> None:
+        count_messages_only()
+        async with (
+            Rep(bind="tcp://127.0.0.1:*") as rep,
+            Req(connect=rep.endpoints[0].endpoint) as req,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(rep.serve, lambda request: request.message)
+            monkeypatch.setattr(TurnEnd, "tell", forget)
+            monkeypatch.setattr(kind, "turn_ended", lambda _: False)
+            for _ in range(3):
+                await req.request(b"request")
+            await trio.sleep_forever()
+
+    with ended_by(f"the {kind.__name__.lower()} of 127.0.0.1"):
+        trio.run(main)
+
+
+def test_whoever_was_forgotten_is_missed_though_nothing_runs_any_more() -> None:
+    """After the last step it could still be told; trio is about to sleep for ever."""
+
+    async def main() -> None:
+        rep = Rep(bind="tcp://127.0.0.1:*")
+        async with rep, Req(connect=rep.endpoints[0].endpoint) as req:
+            await req.wait_for_peers()
+            await trio.testing.wait_all_tasks_blocked()
+            (link,) = req._members.links.values()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Writer, "turn_ended", lambda _: False)
+                link._writer.gather()  # type: ignore[attr-defined]
+                await trio.sleep_forever()
+
+    with ended_by("Req, at the end of a turn: the writer of 127.0.0.1"):
+        trio.run(main)
+
+
 def test_a_routing_id_that_its_pipe_does_not_know_ends_the_run() -> None:
     """One place has one holder."""
 
@@ -227,5 +291,5 @@ def test_one_socket_with_many_peers_is_looked_at_less_often() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_debug, "faults", look)
         for _ in range(22):
-            observer.after_task_step(None)  # type: ignore[arg-type]  # not needed without a fault
+            observer.after_task_step(Mock())
     assert len(looks) == 2

@@ -25,7 +25,8 @@ with itself (`Pattern.faults`).
 contest at a time needs no look: contests are kept by holder (`trio_mq._sockets.contests`).
 
 *No needless waiting.* Nobody waits for a message that is there, or for room that is there. Where a
-message may not wait without end, the alarm is set for the end of its time.
+message may not wait without end, the alarm is set for the end of its time. Who has put something
+off to the end of a turn is told there (`trio_mq._connections.turn_end`).
 
 *One order.* A box has a count of its own, and goes out in the order of the counts: whatever has got
 one since a box began to be sealed in another thread waits behind that (`Outbox.faults`).
@@ -42,6 +43,7 @@ from typing import Final, NoReturn
 
 import trio
 
+from trio_mq._connections.turn_end import current_turn_end
 from trio_mq._errors import InternalError
 from trio_mq._patterns.balanced import BalancedPattern
 from trio_mq._patterns.pattern import Pattern
@@ -112,6 +114,8 @@ class _Observer(trio.abc.Instrument):
     def add(self, pattern: Pattern) -> None:
         """Look at one more."""
         if not self._patterns:
+            # Instruments are called in the order in which they came: this one looks after that.
+            current_turn_end()
             trio.lowlevel.add_instrument(self)
         self._patterns[pattern] = 0
 
@@ -119,27 +123,35 @@ class _Observer(trio.abc.Instrument):
         """Look at it a last time."""
         if self._patterns.pop(pattern, None) is None:
             return
-        self._report(pattern, (*faults(pattern), *leftovers(pattern)))
+        self._report(pattern, (*faults(pattern), *leftovers(pattern)), "at its end")
         if not self._patterns:
             trio.lowlevel.remove_instrument(self)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Look at those whose turn it is."""
+        self._look(f"after a step of {task.name}")
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Look again before a sleep: whoever was forgotten at the end of the turn stays asleep."""
+        if timeout > 0:
+            self._look("at the end of a turn")
+            if self._crashed:
+                # trio has decided by now how long it will sleep.
+                trio.lowlevel.current_trio_token().run_sync_soon(lambda: None)
+
+    def _look(self, when: str) -> None:
         for pattern, steps in self._patterns.items():
             if steps:
                 self._patterns[pattern] = steps - 1
             else:
                 self._patterns[pattern] = len(pattern.ledger.pipes) // _PIPES_A_LOOK
-                self._report(pattern, faults(pattern), task)
+                self._report(pattern, faults(pattern), when)
 
-    def _report(
-        self, pattern: Pattern, found: Iterable[str], task: trio.lowlevel.Task | None = None
-    ) -> None:
+    def _report(self, pattern: Pattern, found: Iterable[str], when: str) -> None:
         """End the run if anything was found: an instrument that raises is only switched off."""
         text = "; ".join(found)
         if text and not self._crashed:
             self._crashed = True
-            when = f"after a step of {task.name}" if task is not None else "at its end"
             trio.lowlevel.spawn_system_task(_crash, f"{pattern.ledger.name}, {when}: {text}")
 
 

@@ -234,9 +234,11 @@ class Link:
         return await self._keep_heartbeat().shows_life(seconds)
 
     def faults(self) -> Iterator[str]:
-        """Say what is wrong with what is being written; the debug mode asks."""
+        """Say what is wrong with what is written, or who waits in vain; the debug mode asks."""
         if self._writer is not None:
             yield from self._writer.faults()
+        if self._reader is not None and self._reader.watch is not None:
+            yield from self._reader.watch.faults()
 
     def look_at_window(self) -> None:
         """End the connection if the peer's host has vanished, not if it merely does not read."""

@@ -34,6 +34,10 @@ class TurnEnd(trio.abc.Instrument):
         """Tell them, once."""
         self._asked.append(who)
 
+    def will_tell(self, who: EndsTurn) -> bool:
+        """Tell whether this turn's end is still to be told to them; the debug mode asks."""
+        return who in self._asked
+
     def before_io_wait(self, timeout: float) -> None:
         """Let each of them do what was put off."""
         if self._asked:

@@ -43,7 +43,7 @@ trio lets one task at a time wait for a socket, and has one way to make it stop:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import trio
@@ -192,6 +192,12 @@ class Watch:
         trio.lowlevel.reschedule(self._asleep)
         self._asleep = None
         return True
+
+    def faults(self) -> Iterator[str]:
+        """Say whether the reader's task sleeps and nobody will wake it; the debug mode asks."""
+        told = self._turn_end is not None and self._turn_end.will_tell(self)
+        if self._state is _CLEAN and self._asleep is not None and not told:
+            yield f"the watch of {self.stream.peer_address} waits for the end of a turn in vain"
 
     def recall(self) -> None:
         """Let the task that stands in look whether it is over."""

@@ -265,6 +265,9 @@ class Writer:
     def faults(self) -> Iterator[str]:
         """Say what is wrong with what is being written; the debug mode asks."""
         yield from self._outbox.faults()
+        told = self._turn_end is not None and self._turn_end.will_tell(self)
+        if self._at_turn_end and not told:
+            yield f"the writer of {self._stream.peer_address} waits for the end of a turn in vain"
 
     # -- for the pipe --
 
