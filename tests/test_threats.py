@@ -43,6 +43,12 @@ PROMISES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("zmtp/test_curve.py", "test_no_error_keeps_a_key_alive_in_its_traceback"),
         ("auth/test_passwords.py", "test_what_a_bad_file_says_is_in_no_error"),
     ),
+    "Passwords, cookies and vouches are compared": (
+        (
+            "test_constant_time.py",
+            "test_every_comparison_of_the_security_code_was_reviewed",
+        ),
+    ),
     "Under CURVE every frame has its number:": (
         ("zmtp/test_curve.py", "test_b55_a_count_that_does_not_follow_ends_it"),
         (
