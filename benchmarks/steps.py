@@ -206,25 +206,37 @@ def _not_counting() -> Iterator[None]:
 
 async def publish(steps: Steps, count: int) -> None:
     """One small message that is published to ten subscribers, with their receiving it."""
+    await _publish(steps, count, [b""] * 10, [bytes(16)])
+
+
+async def topics(steps: Steps, count: int) -> None:
+    """One small message that one of ten subscribers gets, with its receiving it."""
+    names = [b"topic-%d" % number for number in range(10)]
+    await _publish(steps, count, names, [name + bytes(9) for name in names])
+
+
+async def _publish(
+    steps: Steps, count: int, subscriptions: list[bytes], messages: list[bytes]
+) -> None:
     _stop_the_clock()
     async with (
         trio_mq.Pub(bind="tcp://127.0.0.1:*", on_full="block") as pub,
         trio.open_nursery() as nursery,
     ):
-        for _ in range(10):
-            nursery.start_soon(_subscribe, pub.endpoints[0].endpoint)
-        await pub.wait_for_subscribers(10)
-        for _ in range(_WARM_UP):
-            await pub.send(bytes(16))
+        for topic in subscriptions:
+            nursery.start_soon(_subscribe, pub.endpoints[0].endpoint, topic)
+        await pub.wait_for_subscribers(len(subscriptions))
+        for number in range(_WARM_UP):
+            await pub.send(messages[number % len(messages)])
         with steps.counting():
-            for _ in range(count):
-                await pub.send(bytes(16))
+            for number in range(count):
+                await pub.send(messages[number % len(messages)])
             await pub.drain()
         nursery.cancel_scope.cancel()
 
 
-async def _subscribe(endpoint: str) -> None:
-    async with trio_mq.Sub(connect=endpoint, topics=[b""]) as sub:
+async def _subscribe(endpoint: str, topic: bytes) -> None:
+    async with trio_mq.Sub(connect=endpoint, topics=[topic]) as sub:
         async for _ in sub:
             pass
 
@@ -235,6 +247,7 @@ WORKS: Final[dict[str, Work]] = {
     "send": send,
     "receive": receive,
     "publish": publish,
+    "topics": topics,
 }
 
 

@@ -316,7 +316,7 @@ async def test_the_debug_mode_sees_an_edition_that_not_everybody_would_get() -> 
         printer = pub._pattern.ledger.printer
         assert list(faults(pub._pattern)) == []
         runs, printer._runs = printer._runs, False
-        assert list(faults(pub._pattern)) == ["an edition waits, and nobody writes it"]
+        assert list(faults(pub._pattern)) == ["what was published waits, and nobody writes it"]
         printer._runs = runs
         for pipe in pub._pattern.ledger.pipes:
             assert isinstance(pipe.outbound, SharedOutbound)

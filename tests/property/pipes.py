@@ -11,6 +11,7 @@ from trio_mq._pipes.alarm import Alarm
 from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.item import Item, frames_of
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.printer import Printer
 from trio_mq._tally import Tally
 
 
@@ -29,6 +30,7 @@ class Books:
         self.arrived: list[Pipe] = []
         self.dropped_counts: Counter[DropReason] = Counter()
         self.draining = False
+        self.printer: Printer[Pipe] = Printer("Books")
 
     @property
     def ledger(self) -> Books:
@@ -91,6 +93,10 @@ class NoLink:
 
     def gather(self) -> None:
         """There is nothing to write together."""
+
+    def turn_ended(self) -> bool:
+        """Nothing was put off."""
+        return False
 
     def press(self) -> None:
         """Write nothing."""

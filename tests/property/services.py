@@ -137,6 +137,10 @@ class Connection:
         """Something will wait, as above."""
         self._pipe.outbound.writer_is_busy()
 
+    def turn_ended(self) -> bool:
+        """Nothing was put off."""
+        return False
+
     def press(self) -> None:
         """Nothing is written but in a step of its own."""
 

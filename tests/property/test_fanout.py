@@ -11,11 +11,13 @@ from hypothesis import example, given, strategies as st
 
 from tests.property.pipes import Books, NoLink, assert_adds_up, new_pipe, no_peer, waiting_in, write
 from trio_mq import DropReason, OnFull
-from trio_mq._pipes.edition import Printer
 from trio_mq._pipes.item import frames_of
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.printer import Printer
+from trio_mq._pipes.shared import SharedOutbound
 from trio_mq._scope import Scope
 from trio_mq._strategies.fanout import Fanout
+from trio_mq._waiting import TimeSlice
 
 #: A message for these peers, or a write of one of them.
 steps = st.lists(st.one_of(st.sets(st.integers(0, 3), min_size=1), st.integers(0, 3)), max_size=40)
@@ -114,6 +116,7 @@ class Kernel(NoLink):
     pipe: Pipe
     takes: bool = True
     written: list[bytes] = attrs.field(factory=list)
+    left_over: int = 0
 
     def queued(self) -> None:
         """Write it in a step of its own."""
@@ -122,6 +125,17 @@ class Kernel(NoLink):
     def queued_for_many(self) -> None:
         """Write it in a step of its own."""
         self.pipe.outbound.writer_is_busy()
+
+    def gather(self) -> None:
+        """Wait for the end of the round."""
+        self.pipe.outbound.writer_is_busy()
+        assert isinstance(self.pipe.outbound, SharedOutbound)
+        self.pipe.outbound.tell(self)
+
+    def turn_ended(self) -> bool:
+        """Leave what could not be written in one go to a step of its own."""
+        self.left_over += 1
+        return False
 
     def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
         """Take all of it, or nothing."""
@@ -174,8 +188,9 @@ class World:
         self.kernels = [Kernel(pipe) for pipe in self.pipes]
         for pipe, kernel in zip(self.pipes, self.kernels, strict=True):
             pipe.lend(no_peer(), kernel)
-        self.printer = Printer("Books")
-        self.printer.begin(cast("Scope", self))
+        self.printer = self.books.printer
+        # The time stands still: after a first message, all others come soon enough for a round.
+        self.printer.begin(cast("Scope", self), TimeSlice(lambda: 0.0))
         self.fanout = Fanout(self.on_full, self.printer)
         self.waiting = [[] for _ in self.pipes]
         self.gone = [[] for _ in self.pipes]

@@ -234,6 +234,10 @@ class InprocLink:
     def gather(self) -> None:
         """Nothing is gathered: to move a message costs no system call."""
 
+    def turn_ended(self) -> bool:
+        """Nothing was gathered."""
+        return False
+
     def press(self) -> None:
         """What has room on the other side has moved already."""
 

@@ -50,7 +50,9 @@ from trio_mq._contract import Ending, Refusal, SocketSide
 from trio_mq._errors import HandshakeError, RemoteProtocolError
 from trio_mq._options import Options
 from trio_mq._peer import Peer
+from trio_mq._pipes.gathering import TellsOfEnd
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.shared import SharedOutbound
 from trio_mq._scope import Task
 from trio_mq._transports.stream import ByteStream
 from trio_mq.zmtp import (
@@ -344,7 +346,11 @@ class Link:
             patience=self.options.limits.frame_progress_timeout,
         )
         # It tries the stream, which may be broken by now. Up to here, that is a failed handshake.
-        turn_end = current_turn_end() if self._owner.socket_type.asks_or_answers else None
+        turn_end: TellsOfEnd | None = None
+        if isinstance(pipe.outbound, SharedOutbound):
+            turn_end = pipe.outbound
+        elif self._owner.socket_type.asks_or_answers:
+            turn_end = current_turn_end()
         writer = Writer(
             nursery, stream, connection, pipe.outbound, self._pulse, link=self, turn_end=turn_end
         )

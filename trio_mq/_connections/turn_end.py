@@ -8,16 +8,11 @@ of the trio run. That costs no task and no step of one.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
-
-class EndsTurn(Protocol):
-    """Something that puts off work until the turn ends."""
-
-    def turn_ended(self) -> bool:
-        """Do that work now, without waiting and without raising; tell if it has woken a task."""
+from trio_mq._pipes.gathering import EndsTurn
 
 
 class TurnEnd(trio.abc.Instrument):

@@ -33,7 +33,7 @@ from trio_mq._connections.elsewhere import leave_large_boxes, work_elsewhere
 from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.link_side import WritersLink
 from trio_mq._connections.outbox import Outbox
-from trio_mq._connections.turn_end import TurnEnd
+from trio_mq._pipes.gathering import TellsOfEnd
 from trio_mq._pipes.outbound import Outbound
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._transports.stream import ByteStream
@@ -101,7 +101,7 @@ class Writer:
         pulse: Pulse,
         *,
         link: WritersLink,
-        turn_end: TurnEnd | None,
+        turn_end: TellsOfEnd | None,
     ) -> None:
         self._nursery = nursery
         self._stream = stream
@@ -268,6 +268,12 @@ class Writer:
         told = self._turn_end is not None and self._turn_end.will_tell(self)
         if self._at_turn_end and not told:
             yield f"the writer of {self._stream.peer_address} waits for the end of a turn in vain"
+        idle = self._asleep is not None or not self._begun
+        # Where nothing is put off any more, the connection is about to end.
+        if self._turn_end is not None and idle and not (self._at_turn_end or self._stopped):
+            ends = self._nursery.cancel_scope.cancel_called or self._failed
+            if self._outbound.announced and not ends:
+                yield f"the writer of {self._stream.peer_address} sleeps, and should write"
 
     # -- for the pipe --
 
@@ -323,17 +329,19 @@ class Writer:
             self._try_write()
 
     def queued_for_many(self) -> None:
-        """Leave it to the task, which may find more to write with it."""
-        self._announce()
+        """Let it be written with what else is put in this turn."""
+        self.gather()
 
     def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
-        """Write the edition that is all that waits here; the task goes on with what is left."""
+        """Write what is all that waits here; the task goes on with what is left of it."""
         ends = self._stopped or self._nursery.cancel_scope.cancel_called
         if ends or self._one_by_one or self._failed or self._has_due_pulse:
             return False
         self._last_write = self._clock()
         try:
-            return self._outbox.write_for_many(wire, count, payload)
+            if self._outbox.write_for_many(wire, count, payload):
+                self._at_turn_end = False
+                return True
         except _BROKEN:
             self._failed = True
         except Exception as error:  # noqa: BLE001  # a bug ends this link alone

@@ -13,11 +13,11 @@ from trio_mq._patterns.drop_log import DropLog
 from trio_mq._pipes.alarm import Alarm
 from trio_mq._pipes.budget import ReceiveBudget
 from trio_mq._pipes.drains import Drains
-from trio_mq._pipes.edition import Printer
+from trio_mq._pipes.printer import Printer
 from trio_mq._scope import Scope
 from trio_mq._tally import DropReason, Tally
 from trio_mq._telling import Teller
-from trio_mq._waiting import Conditions
+from trio_mq._waiting import Conditions, current_slice
 
 if TYPE_CHECKING:
     from trio_mq._contract import AnyLink
@@ -63,7 +63,7 @@ class Ledger:
         """The socket is open, and can run tasks for what is due later."""
         self.drop_log.begin(scope)
         self.alarm.begin(scope)
-        self.printer.begin(scope)
+        self.printer.begin(scope, current_slice())
 
     def link_of(self, pipe: Pipe) -> AnyLink | None:
         """Return the connection that has borrowed a pipe, from its handshake to its end."""

@@ -39,6 +39,9 @@ class Borrower(Protocol):
             payload: Their payload bytes.
         """
 
+    def turn_ended(self) -> bool:
+        """Write what was gathered, if that has not been done; tell if it has woken a task."""
+
     def wake(self) -> None:
         """There may be something to write that is no message."""
 

@@ -35,7 +35,7 @@ somebody asks.
 more call is a tenth of what a small message costs:
 
 * `Sender.send` and `SharedOutbound.append_small` append below `append_below`, as `Outbound.put`
-  would;
+  would; `SharedOutbound.join_round` appends where `Outbound.has_room` holds;
 * `Fanout.lacking_room` and `Fanout._require_room` ask whether the queue is below `append_below`,
   before they ask `Outbound.has_room`;
 * `SharedOutbound.room_for_edition` asks how many small messages there is room for, and
@@ -301,6 +301,10 @@ class Outbound(Generic[PipeT]):
         self.queue.append(item)
         self.size += size
         return True
+
+    def join_round(self, item: Item, size: int) -> bool:  # noqa: ARG002  # see `SharedOutbound`
+        """Queue a small message to be written with those that follow; False if it is not to be."""
+        return False
 
     def undo_append(self, size: int) -> None:
         """Take back what `append_small` has just queued."""

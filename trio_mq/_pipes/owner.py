@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from trio_mq._pipes.alarm import Alarm
 from trio_mq._pipes.budget import ReceiveBudget
+from trio_mq._pipes.gathering import Rounds
 from trio_mq._pipes.item import Item
 from trio_mq._tally import DropReason, Tally
 
@@ -28,6 +29,10 @@ class PipeLedger(Protocol[PipeT]):
     late: dict[PipeT, None]
     #: Rings when something has waited too long.
     alarm: Alarm
+
+    @property
+    def printer(self) -> Rounds:
+        """Has what is published in a flood written together."""
 
     @property
     def draining(self) -> bool:

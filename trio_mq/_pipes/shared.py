@@ -10,11 +10,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Final, cast
 
+from trio_mq._message import Frames
 from trio_mq._pipes.edition import Edition
-from trio_mq._pipes.item import Item, payload_of_all
+from trio_mq._pipes.gathering import EndsTurn
+from trio_mq._pipes.item import WRAPPED, Item, payload_of_all
 from trio_mq._pipes.outbound import SMALL, Outbound
 from trio_mq._pipes.owner import PipeT
+from trio_mq.zmtp.frames import encode_messages
+
+#: What is written in one piece has fewer bytes.
+_ENOUGH_BYTES: Final = 64 * 1024
 
 
 class SharedOutbound(Outbound[PipeT]):
@@ -100,6 +107,36 @@ class SharedOutbound(Outbound[PipeT]):
         self._line_size += size
         return True
 
+    def join_round(self, item: Item, size: int) -> bool:
+        """Queue a first message of up to `SMALL` bytes, to be written with those that follow.
+
+        False if it should be written at once, or there is more to it.
+        """
+        borrower = self._borrower
+        if (
+            borrower is None
+            or self.announced
+            or self.conflate
+            or len(self._line) >= self.hwm
+            or self._line_size >= self.hwm_bytes
+            or not (borrower.writes_later and self._ledger.printer.gathers())
+        ):
+            return False
+        self._line.append(item)
+        self._line_size += size
+        borrower.gather()
+        return True
+
+    # -- for the writer --
+
+    def tell(self, who: EndsTurn) -> None:  # noqa: ARG002  # it is the borrower, or was
+        """Tell the writer when the round ends."""
+        self._ledger.printer.gather(self)
+
+    def will_tell(self, who: EndsTurn) -> bool:  # noqa: ARG002  # as above
+        """Tell whether the end of the round is still to be told to the writer."""
+        return self._ledger.printer.has_in_round(self)
+
     # -- for the printer --
 
     def room_for_edition(self) -> int:
@@ -139,6 +176,30 @@ class SharedOutbound(Outbound[PipeT]):
             self._count_whole(len(edition.items), edition.size)
         else:
             self._leave()
+
+    def room_for_round(self) -> int:
+        """Return how many more small messages may simply be appended."""
+        return self.append_below - len(self._line) - len(self._rest())
+
+    def round_ended(self) -> None:
+        """Have what waits written: in the short way, or as the end of a turn has it written."""
+        borrower = self._borrower
+        if borrower is None:
+            return  # the next one begins with what is here
+        line, size = self._line, self._line_size
+        if self._edition is None and not self._counted and line and self._is_plain(line, size):
+            wire = b"".join(encode_messages(cast("deque[bytes | Frames]", line)))
+            if borrower.write_for_many(wire, len(line), size):
+                count = len(line)
+                line.clear()
+                self._line_size = 0
+                self.writer_is_idle()
+                self._count_whole(count, size)
+                return
+        borrower.turn_ended()
+
+    def _is_plain(self, line: deque[Item], size: int) -> bool:
+        return size < _ENOUGH_BYTES and WRAPPED.isdisjoint(map(type, line))
 
     def _count_whole(self, count: int, payload: int) -> None:
         """The kernel has taken all of an edition; as in `lone_written`, the books can wait."""

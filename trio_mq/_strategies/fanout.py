@@ -15,10 +15,11 @@ import trio
 
 from trio_mq._message import Frames, size_of
 from trio_mq._options import OnFull
-from trio_mq._pipes.edition import Edition, Printer
+from trio_mq._pipes.edition import Edition
 from trio_mq._pipes.item import Item, Outgoing
 from trio_mq._pipes.outbound import SMALL
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.printer import Printer
 from trio_mq._pipes.shared import SharedOutbound
 from trio_mq._tally import DropReason
 
@@ -81,8 +82,10 @@ class Fanout:
             # There is nothing to share. If it is a member, it has room for one less now.
             edition.room -= 1
             (pipe,) = pipes
-            if not pipe.outbound.append_small(item, size):
+            outbound = pipe.outbound
+            if not (outbound.append_small(item, size) or outbound.join_round(item, size)):
                 self._put(item, size, [pipe])
+                self._printer.written()
         elif (
             pipes is edition.readers and version == edition.version and edition.room > 0
         ) or self._begins_edition(pipes, version):
@@ -153,7 +156,8 @@ class Fanout:
                 apart.append(pipe)
         if len(members) < _FEW_PEERS or (apart and self._on_full == "block"):
             return False
-        return self._printer.begin_edition(Edition(pipes, version, least, members, apart))
+        blocks = self._on_full == "block"
+        return self._printer.begin_edition(Edition(pipes, version, least, blocks, members, apart))
 
     def _send_to_each(self, item: Item, size: int, pipes: Collection[Pipe]) -> None:
         rest = [pipe for pipe in pipes if not pipe.outbound.append_small(item, size)]
