@@ -27,9 +27,10 @@ from trio_mq import (
     lowlevel,
 )
 from trio_mq._connections import writer
-from trio_mq._connections.turn_end import EndsTurn, TurnEnd
+from trio_mq._connections.turn_end import TurnEnd
 from trio_mq._connections.watch import Watch
 from trio_mq._connections.writer import Writer
+from trio_mq._pipes.gathering import EndsTurn
 from trio_mq._pipes.pipe import Pipe
 
 

@@ -12,6 +12,7 @@ from tests.joined import bind, connect
 from tests.slices import count_messages_only, have_patience
 from tests.spec.meeting import LARGE
 from trio_mq import DropReason, Pub, Sub, XPub
+from trio_mq._connections.link import Link
 from trio_mq._debug import faults
 from trio_mq._transports.stream import SocketStream
 from trio_mq.auth import ALLOW_ANY, CurveClient, CurveKeys, CurveServer
@@ -312,4 +313,24 @@ async def test_the_debug_mode_sees_a_round_that_nobody_writes() -> None:
         runs, printer._runs = printer._runs, False
         assert list(faults(pub._pattern)) == ["what was published waits, and nobody writes it"]
         printer._runs = runs
+        await assert_all_arrive(subs, sent)
+
+
+async def test_the_debug_mode_sees_a_writer_that_was_forgotten() -> None:
+    """By the round in which it waits, or by itself."""
+    async with Pub() as pub, readers(pub, 2) as subs:
+        sent = news(2, 2)
+        for message in sent:
+            pub.send_nowait(message)
+        printer = pub._pattern.ledger.printer
+        (link, *_) = pub._pattern.ledger.links.values()
+        assert isinstance(link, Link)
+        assert link._writer is not None
+        whose = f"the writer of {link._stream.peer_address}"
+        (waiting, printer._round) = (printer._round, [])
+        assert f"{whose} waits for the end of a turn in vain" in list(faults(pub._pattern))
+        link._writer._at_turn_end = False
+        assert f"{whose} sleeps, and should write" in list(faults(pub._pattern))
+        printer._round, link._writer._at_turn_end = waiting, True
+        assert list(faults(pub._pattern)) == []
         await assert_all_arrive(subs, sent)
