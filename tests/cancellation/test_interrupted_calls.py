@@ -22,6 +22,7 @@ import trio.testing
 
 import trio_mq
 from tests.cancellation.test_interrupts import Interrupter
+from tests.hostile.secured import CURVE_CLIENT, counterpart
 from trio_mq import (
     Dealer,
     EventStream,
@@ -37,6 +38,8 @@ from trio_mq import (
     Sub,
     XPub,
 )
+from trio_mq._connections.elsewhere import LARGE
+from trio_mq.zmtp import MechanismFactory
 
 #: Lines of each call that an ordinary run takes.
 LINES: Final = 5
@@ -60,20 +63,23 @@ class World:
     dealer: Dealer
     xpub: XPub
     nursery: trio.Nursery
+    #: What whoever else connects over tcp needs.
+    client: MechanismFactory | None
     serving: bool = False
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def made(cls) -> AsyncIterator[World]:
-        """Join them."""
+    async def made(cls, client: MechanismFactory | None) -> AsyncIterator[World]:
+        """Join them, over tcp with the mechanism that clients have."""
         tcp = "tcp://127.0.0.1:*"
+        server, judge = counterpart(client)
         async with (
-            Pull(bind=tcp) as pull,
-            Push(connect=pull.endpoints[0].endpoint, linger=1) as push,
-            Push(linger=0) as loner,
-            Pull(bind=["inproc://host", tcp]) as host,
-            Rep(bind=tcp) as rep,
-            Req(connect=rep.endpoints[0].endpoint, linger=0) as req,
+            Pull(bind=tcp, mechanism=server, authenticator=judge) as pull,
+            Push(connect=pull.endpoints[0].endpoint, linger=1, mechanism=client) as push,
+            Push(linger=0, mechanism=client) as loner,
+            Pull(bind=["inproc://host", tcp], mechanism=server, authenticator=judge) as host,
+            Rep(bind=tcp, mechanism=server, authenticator=judge) as rep,
+            Req(connect=rep.endpoints[0].endpoint, linger=0, mechanism=client) as req,
             Pub(bind="inproc://pub", linger=0) as pub,
             Sub(connect="inproc://pub", topics="t") as sub,
             Router(bind="inproc://router", linger=0) as router,
@@ -86,7 +92,8 @@ class World:
             await push.send_many([b"1", b"2"])
             await pull.wait_for_peers()
             await req.wait_for_peers()
-            yield cls(pull, push, loner, host, rep, req, pub, sub, router, dealer, xpub, nursery)
+            sockets = (pull, push, loner, host, rep, req, pub, sub, router, dealer, xpub)
+            yield cls(*sockets, nursery, client)
             nursery.cancel_scope.cancel()
 
     def later(self, call: Callable[[], Awaitable[object]]) -> None:
@@ -120,6 +127,13 @@ async def a_whole_life(_: World) -> None:
     """Open a socket and close it."""
     async with Pull(bind="inproc://life"), Push(connect="inproc://life", linger=0) as push:
         await push.send(b"x")
+
+
+async def a_large_message(world: World) -> None:
+    """Under CURVE, other threads seal and open it."""
+    await world.pull.receive_many()
+    await world.push.send(bytes(LARGE))
+    await world.pull.receive()
 
 
 async def a_wait_for_a_message(world: World) -> None:
@@ -226,6 +240,7 @@ CALLS: Final[dict[str, Call]] = {
     "receive_nowait": lambda world: in_one_step(world.pull.receive_nowait),
     "receive of a Router": lambda world: world.router.receive(),
     "send": lambda world: world.push.send(b"x"),
+    "send of a large message": a_large_message,
     "send of frames": lambda world: world.push.send([b"x", b"y"]),
     "send_many": lambda world: world.push.send_many([b"x", [b"y", b"z"]]),
     "send_nowait": lambda world: in_one_step(world.push.send_nowait, b"x"),
@@ -257,6 +272,18 @@ CALLS: Final[dict[str, Call]] = {
     "serve": a_service,
     "send_to": lambda world: world.router.send_to(world.router.peers[0], b"x"),
 }
+#: The calls that speak over tcp.
+OVER_TCP: Final = {
+    *("__anext__", "receive", "receive waiting", "receive_many", "receive_from", "receive_nowait"),
+    *("send", "send of a large message", "send of frames", "send_many", "send_nowait", "drain"),
+    *("request", "send receive discard", "bind to tcp", "connect", "connect and wait"),
+    *("disconnect", "unbind", "aclose", "events", "wait_closed disconnect"),
+}
+#: The mechanism of a client, and what is called with it.
+CASES: Final = [
+    *(pytest.param(None, name, id=name) for name in CALLS),
+    *(pytest.param(CURVE_CLIENT, name, id=f"{name}, under CURVE") for name in sorted(OVER_TCP)),
+]
 #: It is a call of an event stream's that does what "events" does at the end of its block.
 ELSEWHERE: Final = {"close"}
 
@@ -276,31 +303,33 @@ def test_every_public_call_is_interrupted() -> None:
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(("client", "name"), CASES)
 def test_an_interrupted_call_leaves_everything_working(
-    pytestconfig: pytest.Config, name: str
+    pytestconfig: pytest.Config, client: MechanismFactory | None, name: str
 ) -> None:
     """Its program catches KeyboardInterrupt and goes on."""
-    count = sys.maxsize - trio.run(interrupt, CALLS[name], sys.maxsize)[0]
+    count = sys.maxsize - trio.run(interrupt, CALLS[name], sys.maxsize, client)[0]
     thorough = pytestconfig.getoption("--hypothesis-profile") == "thorough"
     stride = 1 if thorough else max(1, count // LINES)
     for line in range(1, count + 1, stride):
         try:
-            _, where, raised = trio.run(interrupt, CALLS[name], line)
+            _, where, raised = trio.run(interrupt, CALLS[name], line, client)
         except KeyboardInterrupt as error:  # would end the run of the tests, and name none
             pytest.fail("".join(traceback.format_exception(error)))
         # Other tasks may have taken other steps this time.
         assert raised or not where, f"nothing was raised at {where}"
 
 
-async def interrupt(call: Call, line: int) -> tuple[int, str, bool]:
+async def interrupt(
+    call: Call, line: int, client: MechanismFactory | None
+) -> tuple[int, str, bool]:
     """Interrupt a call at a line of the library, and see that all goes on.
 
     Returns:
         How many lines were left, where the line is, and whether KeyboardInterrupt was raised.
     """
     interrupter, raised = Interrupter(line), False
-    async with World.made() as world:
+    async with World.made(client) as world:
         before = sys.gettrace()
         sys.settrace(interrupter)
         try:
@@ -339,7 +368,7 @@ async def everything_works(world: World) -> None:
     while await world.sub.receive() != (b"mark",):
         pass
     world.serve()
-    async with Req(connect=world.rep.endpoints[0].endpoint) as req:
+    async with Req(connect=world.rep.endpoints[0].endpoint, mechanism=world.client) as req:
         assert await req.request(b"mark") == (b"mark",)
     await world.host.bind("inproc://again")
     await world.loner.connect("inproc://again", wait=True)
