@@ -20,10 +20,9 @@ import trio_mq
 from examples.parallel_pipeline import command, identifiers, processes, screen, sink, tally
 from examples.parallel_pipeline.ventilator import Tasks, hand_out, in_order, summary, watch
 from tests.complaints import complaints
+from tests.programs import ENVIRONMENT, new_group
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-#: The parts are to import the trio_mq that is being tested, installed or not.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 TERMINAL = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "100"}
 COMMAND = [sys.executable, "-m", "parallel_pipeline"]
 SECONDS = 100
@@ -47,14 +46,18 @@ def folder(tmp_path: Path) -> Path:
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """Start the demonstration, with its output to be read."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
-        stdout=pipe,
-        stderr=pipe,
-        text=True,
-        env=ENVIRONMENT,
-        cwd=EXAMPLES,
-    ) as process:
+    with (
+        new_group() as group,
+        subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=ENVIRONMENT,
+            cwd=EXAMPLES,
+            process_group=group,
+        ) as process,
+    ):
         try:
             yield process
         finally:

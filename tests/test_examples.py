@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import os
 import re
 import signal
 import socket
@@ -21,21 +20,30 @@ import trio
 
 import trio_mq
 from tests.complaints import complaints
+from tests.programs import ENVIRONMENT, new_group
 from tests.transports.over_tls import AUTHORITY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: The example of a test shows two, that of serialising three.
 LONGER = {"test_shouting.py", "serialise.py"}
 SECONDS = 100
-#: Other processes are to import the trio_mq that is being tested, installed or not.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 
 
-def start(*command: str) -> subprocess.Popen[str]:
-    """Start a Python, with its output to be read."""
+@contextmanager
+def started(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a Python, with its output to be read, and leave nothing behind when a test fails."""
     pipe = subprocess.PIPE
     python = [sys.executable, *command]
-    return subprocess.Popen(python, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
+    with (
+        new_group() as group,
+        subprocess.Popen(
+            python, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT, process_group=group
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -44,18 +52,9 @@ def endpoint(tmp_path: Path) -> str:
     return f"ipc://{tmp_path}/socket"
 
 
-@contextmanager
-def killed_at_the_end(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Leave no process behind when a test fails."""
-    try:
-        yield
-    finally:
-        process.kill()
-
-
 def run(name: str, *arguments: str) -> list[str]:
     """Run an example to its end, and return the lines that it printed."""
-    with start(str(EXAMPLES / name), *arguments) as process, killed_at_the_end(process):
+    with started(str(EXAMPLES / name), *arguments) as process:
         output, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, complaints(errors)) == (0, [])
     return output.splitlines()
@@ -64,7 +63,7 @@ def run(name: str, *arguments: str) -> list[str]:
 @contextmanager
 def running(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run an example beside the test, and end it with Ctrl-C."""
-    with start(str(EXAMPLES / name), *arguments) as process, killed_at_the_end(process):
+    with started(str(EXAMPLES / name), *arguments) as process:
         yield process
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=SECONDS)
@@ -144,7 +143,7 @@ def test_a_program_without_trio_asks_all_the_same(endpoint: str, program: str) -
 
 def test_what_was_taken_is_answered_after_sigterm(endpoint: str) -> None:
     """It ends in order, with what it says about why."""
-    with start(str(EXAMPLES / "shut_down.py"), endpoint) as service, killed_at_the_end(service):
+    with started(str(EXAMPLES / "shut_down.py"), endpoint) as service:
         assert trio.run(ask_once_while, endpoint, service) == b"done: work"
         assert service.stdout is not None
         assert service.stdout.read() == "stopping: SIGTERM\n"
@@ -178,7 +177,12 @@ def test_a_service_takes_the_socket_that_systemd_has_opened() -> None:
         number = listening.fileno()
         arguments = [sys.executable, "-c", AS_SYSTEMD, str(EXAMPLES / "systemd_socket.py")]
         environment = {**ENVIRONMENT, "NUMBER": str(number)}
-        with subprocess.Popen(arguments, pass_fds=[number], env=environment) as service:
+        with (
+            new_group() as group,
+            subprocess.Popen(
+                arguments, pass_fds=[number], env=environment, process_group=group
+            ) as service,
+        ):
             try:
                 endpoint = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
                 trio.run(wait_for_service, endpoint)
@@ -245,7 +249,7 @@ def test_watch_tells_who_came(endpoint: str) -> None:
 
 def test_the_example_of_a_test_passes() -> None:
     """What the documentation shows about testing is itself a test."""
-    with start("-m", "pytest", "-q", str(EXAMPLES / "test_shouting.py")) as process:
+    with started("-m", "pytest", "-q", str(EXAMPLES / "test_shouting.py")) as process:
         assert "2 passed" in process.communicate(timeout=SECONDS)[0]
 
 
@@ -283,7 +287,7 @@ def test_tls_needs_nothing_but_certificates(tmp_path: Path) -> None:
 
 def test_zmtp_can_be_spoken_by_hand() -> None:
     """Over a plain socket, with a Push of ours at the other end."""
-    with start(str(EXAMPLES / "zmtp_by_hand.py"), "0") as process, killed_at_the_end(process):
+    with started(str(EXAMPLES / "zmtp_by_hand.py"), "0") as process:
         assert process.stdout is not None
         endpoint = process.stdout.readline().strip()
         trio.run(push_three, endpoint)
@@ -300,7 +304,7 @@ async def push_three(endpoint: str) -> None:
 
 def test_an_odd_message_is_passed_over(endpoint: str) -> None:
     """And the next one is taken."""
-    with start(str(EXAMPLES / "odd_messages.py"), endpoint) as process, killed_at_the_end(process):
+    with started(str(EXAMPLES / "odd_messages.py"), endpoint) as process:
         trio.run(push_odd_ones, endpoint)
         assert process.stdout is not None
         assert process.stdout.readline() == "b'me' sends 4 bytes\n"

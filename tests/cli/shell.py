@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import trio_mq
+from tests.programs import ENVIRONMENT, new_group
 
 SECONDS = 100
-#: The processes are to import the trio_mq that is being tested, installed or not.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(trio_mq.__file__).parent.parent)}
 COMMAND = [sys.executable, "-m", "trio_mq"]
 
 
@@ -35,9 +31,17 @@ def run(*arguments: str, stdin: bytes | str = b"") -> tuple[int, bytes, str]:
 def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the command beside the test, and leave no process behind."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [*COMMAND, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, env=ENVIRONMENT
-    ) as process:
+    with (
+        new_group() as group,
+        subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env=ENVIRONMENT,
+            process_group=group,
+        ) as process,
+    ):
         try:
             yield process
         finally:

@@ -11,7 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.shell import ENVIRONMENT, SECONDS, run
+from tests.cli.shell import SECONDS, run
+from tests.programs import ENVIRONMENT
 from trio_mq import SocketType
 from trio_mq._cli.commands import group
 from trio_mq._cli.outcome import CODES, Exit

@@ -18,6 +18,7 @@ import trio
 from tests.hostile import exhausted_server
 from tests.hostile.arena import PATIENCE, PLACES, Place, play, told
 from tests.hostile.wire import hello, message
+from tests.programs import new_group
 from trio_mq import AcceptFailed, Pull, Push
 from trio_mq.zmtp import Connection
 
@@ -34,7 +35,13 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproces
     program = [sys.executable, "-m", exhausted_server.__name__, endpoint]
     path = os.pathsep.join([str(ROOT), *sys.path])
     environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(program, stdout=subprocess.PIPE, env=environment, text=True) as running:
+    pipe = subprocess.PIPE
+    with (
+        new_group() as group,
+        subprocess.Popen(
+            program, stdout=pipe, env=environment, text=True, process_group=group
+        ) as running,
+    ):
         yield running
         running.kill()
 

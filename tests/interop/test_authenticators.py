@@ -14,6 +14,7 @@ import zmq
 import zmq.auth
 
 import trio_mq
+from tests.programs import new_group
 from trio_mq import auth
 
 SERVER = Path(__file__).with_name("authenticated_server.py")
@@ -37,7 +38,12 @@ def certificates(tmp_path: Path) -> Path:
 def serving(kind: str, rule: str, folder: Path) -> Iterator[str]:
     """Run a server of pyzmq, and yield its endpoint."""
     command = [sys.executable, str(SERVER), kind, rule, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        new_group() as group,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, process_group=group
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip()

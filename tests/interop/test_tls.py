@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.interop.accounts import assert_accounted_for
 from tests.interop.libzmq import Libzmq, LibzmqSocket
 from tests.interop.pairs import PAIRS, Conversation, Pair, open_ours, open_theirs
 from tests.ports import held_port
+from tests.programs import new_group
 from tests.transports.over_tls import AUTHORITY, client_context, server_context
 
 STUNNEL = shutil.which("stunnel4") or shutil.which("stunnel")
@@ -69,12 +71,13 @@ async def nginx(folder: Path, port: int, inside: str) -> AsyncIterator[None]:
 @asynccontextmanager
 async def running(*command: str) -> AsyncIterator[None]:
     """Run a program until the block ends."""
-    async with trio.open_nursery() as nursery:
-        await nursery.start(trio.run_process, command)
-        try:
-            yield
-        finally:
-            nursery.cancel_scope.cancel()
+    with new_group() as group:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(trio.run_process, command, process_group=group))
+            try:
+                yield
+            finally:
+                nursery.cancel_scope.cancel()
 
 
 def write_certificates(folder: Path) -> None:
