@@ -11,7 +11,7 @@ import trio
 from tests.joined import bind, connect
 from tests.slices import count_messages_only, have_patience
 from tests.spec.meeting import LARGE
-from trio_mq import DropReason, Pub, Sub, XPub
+from trio_mq import Dropped, DropReason, Pub, Sub, XPub
 from trio_mq._connections.link import Link
 from trio_mq._debug import faults
 from trio_mq._transports.stream import SocketStream
@@ -300,6 +300,46 @@ async def test_every_call_may_yield() -> None:
         for message in sent:
             await pub.send(message)
         await assert_all_arrive(subs, sent)
+
+
+async def test_what_nobody_wants_is_counted_when_somebody_asks() -> None:
+    """And is told at once to whoever follows events; nobody is told of what was before."""
+    async with Pub() as pub, readers(pub, 2) as subs:
+        for _ in range(3):
+            pub.send_nowait(b"nobody's")
+        pub.send_nowait(topic(0))
+        async with pub.events() as events:
+            figures = pub.statistics()
+            assert (figures.accepted, figures.dropped) == (4, {DropReason.FILTERED: 3})
+            pub.send_nowait(b"nobody's")
+            pub.send_nowait(topic(0))
+            dropped = await anext(events)
+            assert isinstance(dropped, Dropped)
+            assert (dropped.reason, dropped.count) == (DropReason.FILTERED, 1)
+            assert pub.statistics().dropped == {DropReason.FILTERED: 4}
+        assert await received(subs[0], 2) == [topic(0)] * 2
+
+
+async def test_a_batch_is_taken_as_it_comes() -> None:
+    """What goes to one, to all, to some and to nobody, in any order."""
+    async with Pub() as pub, readers(pub, 3) as subs:
+        for sub in subs:
+            sub.subscribe("all")
+        for sub in subs[1:]:
+            sub.subscribe("some")
+        await pub.wait_for_subscribers(3, "all")
+        await pub.wait_for_subscribers(2, "some")
+        kinds = [topic(0), b"all", b"all", topic(1), topic(2), b"some", b"none", b"all", b"some"]
+        sent = [kind + b" %d" % number for number in range(4) for kind in kinds]
+        rest: list[bytes | list[bytes]] = list(sent)
+        rest[5] = [sent[5]]
+        while rest:
+            rest = rest[await pub.send_many(rest) :]
+        for number, sub in enumerate(subs):
+            wanted = (topic(number), b"all", b"some") if number else (topic(0), b"all")
+            mine = [message for message in sent if message.startswith(wanted)]
+            assert await received(sub, len(mine)) == mine
+        assert pub.statistics().dropped == {DropReason.FILTERED: 4}
 
 
 async def test_the_debug_mode_sees_a_round_that_nobody_writes() -> None:

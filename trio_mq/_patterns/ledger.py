@@ -54,6 +54,8 @@ class Ledger:
         #: Pipes through which something has passed that they have not counted yet, and perhaps some
         #: that have.
         self.late: dict[Pipe, None] = {}
+        #: Messages that no peer wanted and that are not counted yet.
+        self._unwanted = 0
         self.drop_log: DropLog = DropLog(name)
         self.alarm: Alarm = Alarm(name)
         #: Writes what goes to many.
@@ -109,11 +111,24 @@ class Ledger:
             whose: Whom they named, for the log.
             peer: Who they were for, if that is known; it has left.
         """
-        for tally in (self.departed, self.total):
-            tally.accept_and_drop(reason, count)
+        self._count_unqueued(reason, count)
         self.drop_log.add(reason, count, whose or peer)
         if self.hub:
             self.hub.emit(Dropped(peer=peer, reason=reason, count=count))
+
+    def drop_unwanted(self) -> None:
+        """Count a message that none of the peers wants: late, unless somebody follows events.
+
+        To count it costs as much as all else about it, and a publisher may have many such.
+        """
+        if self.hub:
+            self.drop_unqueued(DropReason.FILTERED)
+        else:
+            self._unwanted += 1
+
+    def _count_unqueued(self, reason: DropReason, count: int) -> None:
+        for tally in (self.departed, self.total):
+            tally.accept_and_drop(reason, count)
 
     def undelivered(self, pipe: Pipe, *, warn: bool) -> None:
         """Tell of messages that were still waiting when their way out had to close."""
@@ -132,7 +147,11 @@ class Ledger:
         return tuple(pipe for pipe in self.busy if pipe.outbound.queue)
 
     def count_late(self) -> None:
-        """Let pipes count what has passed through them."""
+        """Let pipes count what has passed through them, and count what nobody wanted."""
+        unwanted, self._unwanted = self._unwanted, 0
+        if unwanted:
+            # Whoever follows events by now has begun after these were dropped.
+            self._count_unqueued(DropReason.FILTERED, unwanted)
         late, self.late = self.late, {}
         for pipe in late:
             pipe.count()

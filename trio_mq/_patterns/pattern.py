@@ -164,8 +164,8 @@ class Pattern:
         """Accept the message whole, or raise `trio.WouldBlock` and change nothing."""
         raise NotImplementedError
 
-    def send_alike(self, batch: Sequence[bytes | Frames], start: int) -> int:  # noqa: ARG002
-        """Send what goes the same way as the message before it, and return how many that is.
+    def send_easy(self, batch: Sequence[bytes | Frames], start: int) -> int:  # noqa: ARG002
+        """Send messages while that takes no more than to append, and return how many that is.
 
         Args:
             batch: Messages that `Sender` has checked; a single frame is just that frame.

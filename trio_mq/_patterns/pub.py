@@ -140,12 +140,12 @@ class PubPattern(Pattern):
         version = self.subscriptions.version
         return self._fanout.lacking_room(frames, self.matching(frames[0]), version)
 
-    def send_alike(self, batch: Sequence[bytes | Frames], start: int) -> int:
-        """Publish what goes to the same subscribers as the message before it, while that is easy.
+    def send_easy(self, batch: Sequence[bytes | Frames], start: int) -> int:
+        """Publish what goes to one subscriber, or to the same as the message before it.
 
-        It is while the message only has to be added to their edition, and that is room for each.
+        It stops where there is more to do than to append, such as to look for room.
         """
-        return self._fanout.add_alike(batch, start, self.matching, self.subscriptions.version)
+        return self._fanout.add_easy(batch, start, self.matching, self.subscriptions.version)
 
     def send(self, frames: Frames) -> None:
         """Give it to everybody who wants it. If nobody does, it is dropped and counted."""
@@ -154,9 +154,10 @@ class PubPattern(Pattern):
         pipes = self._match_inverted(first) if self._inverted else subscriptions.match(first)
         if pipes:
             self._fanout.send(frames, pipes, subscriptions.version)
+        elif self.ledger.links:
+            self.ledger.drop_unwanted()
         else:
-            nobody = not self.ledger.links
-            self.ledger.drop_unqueued(DropReason.NO_PEER if nobody else DropReason.FILTERED)
+            self.ledger.drop_unqueued(DropReason.NO_PEER)
 
 
 def peer_of(link: AnyLink) -> Peer:

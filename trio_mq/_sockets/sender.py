@@ -198,7 +198,7 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         if sole is not None:
             count = sole.append_what_fits(batch, 1)
         else:
-            count = 0 if self._waiting else self._pattern.send_alike(batch, 1)
+            count = 0 if self._waiting else self._pattern.send_easy(batch, 1)
         send = self._pattern.send
         try:
             for index in range(count + 1, len(batch)):

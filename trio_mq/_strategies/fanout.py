@@ -99,14 +99,16 @@ class Fanout:
             edition.room -= 1
             self._send_to_each(Outgoing(frames), size, pipes)
 
-    def add_alike(
+    def add_easy(
         self,
         batch: Sequence[bytes | Frames],
         start: int,
         matching: Callable[[bytes], Collection[Pipe]],
         version: int,
     ) -> int:
-        """Add to the edition what its readers get, until something else comes; return how many.
+        """Queue messages of a batch while that takes no more than to append; return how many.
+
+        They go to the edition, if it is its readers who get them, or to one peer each.
 
         Args:
             batch: The messages; a single frame is just that frame.
@@ -115,20 +117,28 @@ class Fanout:
             version: As in `send`.
         """
         edition = self._printer.edition
-        if edition.apart or version != edition.version:
-            return 0
+        readers = edition.readers if not edition.apart and version == edition.version else None
         count = 0
-        for item in islice(batch, start, start + max(edition.room, 0)):
+        for item in islice(batch, start, None):
             if isinstance(item, bytes):
                 first, size = item, len(item)
             else:
                 first, size = item[0], size_of(item)
-            if size > SMALL or matching(first) is not edition.readers:
+            if size > SMALL:
                 break
-            edition.items.append(item)
-            edition.size += size
+            pipes = matching(first)
+            if pipes is readers and edition.room > 0:
+                edition.items.append(item)
+                edition.size += size
+            elif len(pipes) == 1:
+                (pipe,) = pipes
+                outbound = pipe.outbound
+                if not (outbound.append_small(item, size) or outbound.join_round(item, size)):
+                    break
+            else:
+                break
+            edition.room -= 1
             count += 1
-        edition.room -= count
         return count
 
     def _begins_edition(self, pipes: Collection[Pipe], version: int) -> bool:
