@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import trio
 
 from tests.hostile import wire
-from tests.slices import count_messages_only
+from tests.slices import count_messages_only, have_patience
 from trio_mq import DropReason, Pub, Rep, Req, Router, Sub
 from trio_mq._transports.stream import SocketStream
 
@@ -108,6 +108,44 @@ async def test_the_replies_to_requests_that_came_together_go_together(
                 heard += await client.receive_some()
             assert written == [asked]
         nursery.cancel_scope.cancel()
+
+
+async def test_a_batch_for_several_peers_is_written_to_each_together(written: list[bytes]) -> None:
+    """Whatever their order in the batch; only the first one is written at once."""
+    count_messages_only()
+    async with Router() as router, AsyncExitStack() as stack:
+        for _ in range(3):
+            client = await stack.enter_async_context(a_client_of(router))
+            await client.send_all(wire.message(b"hello"))
+        names = [(await router.receive())[0] for _ in range(3)]
+        written.clear()
+        batch = [[names[number % 3], b"%d" % number] for number in range(12)]
+        assert await router.send_many(batch) == 12
+        await router.drain()
+        at_once, *together = written
+        assert at_once == wire.message(b"0")
+        assert set(together) == {
+            b"".join(wire.message(b"%d" % number) for number in each)
+            for each in [(3, 6, 9), (1, 4, 7, 10), (2, 5, 8, 11)]
+        }
+
+
+async def test_a_batch_ends_where_a_peer_is_missing_or_full(written: list[bytes]) -> None:
+    """What can't be appended goes the long way, which drops it or waits for room."""
+    count_messages_only()
+    have_patience()
+    async with Router(send_hwm=5) as router, a_client_of(router) as client:
+        await client.send_all(wire.message(b"hello"))
+        name, _ = await router.receive()
+        batch = [[name, b"one"], [name, b"two"], [b"nobody", b"three"], [name, b"four"]]
+        assert await router.send_many(batch) == 4
+        assert router.statistics().dropped == {DropReason.UNROUTABLE: 1}
+        sent = await router.send_many([[name, b"%d" % number] for number in range(20)])
+        while sent < 20:
+            sent += await router.send_many([[name, b"%d" % number] for number in range(sent, 20)])
+        await router.drain()
+        bodies = [b"one", b"two", b"four", *(b"%d" % number for number in range(20))]
+        assert b"".join(written).endswith(b"".join(wire.message(body) for body in bodies))
 
 
 async def test_a_lone_reply_is_written_at_once(written: list[bytes]) -> None:
