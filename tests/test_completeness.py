@@ -347,6 +347,7 @@ TESTED_ELSEWHERE: Final = {
     "_transports/tcp.py": "transports/test_tcp_dial.py, transports/test_tcp_listen.py",
     "auth/__main__.py": "auth/test_command.py",
     "auth/addresses.py": "auth/test_combine.py",
+    "auth/files.py": "auth/test_keys.py, auth/test_passwords.py",
     "auth/pyzmq.py": "auth/test_zap.py",
     "auth/roll.py": "auth/test_keys.py, auth/test_passwords.py",
     "testing/history.py": "testing/test_repeatable.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 import trio
@@ -13,13 +13,11 @@ import trio
 from trio_mq._log import CERTIFICATE_IGNORED, KEY_IGNORED, NO_KEY_IS_GOOD
 from trio_mq.auth.certificates import parse_certificate
 from trio_mq.auth.curve import Key, key_bytes
+from trio_mq.auth.files import Stamp, require_interval, stamp_of
 from trio_mq.auth.request import Granted, Refused, Request, Verdict
 from trio_mq.auth.roll import Roll
 from trio_mq.zmtp.metadata import encode_metadata
 from trio_mq.zmtp.z85 import z85_encode
-
-_Stamp: TypeAlias = tuple[int, int, int]
-"""The time, the size and the inode of a file, which change when its content does."""
 
 _SUFFIX: Final = ".key"
 _LARGEST_FILE: Final = 64 * 1024
@@ -71,7 +69,7 @@ class _Owner:
 class _Read:
     """A file, when it was read, and what was in it, if that was a certificate."""
 
-    stamp: _Stamp
+    stamp: Stamp
     found: tuple[str, _Owner] | None
 
 
@@ -96,12 +94,8 @@ class KeyFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], reload_interval: float = 1.0) -> None:
-        if not reload_interval > 0:
-            raise ValueError(
-                f"reload_interval={reload_interval!r} is not allowed: give seconds above 0"
-            )
         self._path: Final = Path(path)
-        self._interval: Final = reload_interval
+        self._interval: Final = require_interval(reload_interval)
         self._roll: Roll[str, _Owner] = Roll()
         self._files: dict[str, _Read] = {}
         self._changed: int | None = None
@@ -161,8 +155,7 @@ class KeyFolder:
 
     def _read(self, path: Path, name: str) -> _Read:
         before = self._files.get(name)
-        status = path.stat()
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        stamp = stamp_of(path)
         if before is not None and before.stamp == stamp:
             return before
         try:

@@ -15,6 +15,7 @@ from typing import Final
 import trio
 
 from trio_mq._log import NO_PASSWORD_IS_GOOD
+from trio_mq.auth.files import Stamp, require_interval, stamp_of
 from trio_mq.auth.request import Granted, Refused, Request, Verdict
 from trio_mq.auth.roll import Roll
 
@@ -81,14 +82,10 @@ class PasswordFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], reload_interval: float = 1.0) -> None:
-        if not reload_interval > 0:
-            raise ValueError(
-                f"reload_interval={reload_interval!r} is not allowed: give seconds above 0"
-            )
         self._path: Final = Path(path)
-        self._interval: Final = reload_interval
+        self._interval: Final = require_interval(reload_interval)
         self._roll: Roll[str, bytes] = Roll()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._unreadable = False
         self._look()
 
@@ -118,8 +115,7 @@ class PasswordFile:
                 NO_PASSWORD_IS_GOOD.tell(self._path, error)
 
     def _look(self) -> None:
-        status = self._path.stat()
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        stamp = stamp_of(self._path)
         if stamp != self._stamp:
             self._roll.replace(dict(map(self._entry, self._lines())))
             self._stamp = stamp
