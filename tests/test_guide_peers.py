@@ -131,6 +131,9 @@ async def test_the_console_shows_what_comes_of_each_line(
     with trio.fail_after(SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(kernel, str(file))
+            async with trio_mq.Dealer(connect=f"ipc://{tmp_path}/kernel-0") as stranger:
+                # Of what is not signed, in whatever form, nothing comes.
+                await stranger.send_many([[b"nonsense"], [b"<IDS|MSG>"], [b"<IDS|MSG>", b"", b"{"]])
             await console(str(file), ["6 * 7", "print('hello')", "1 / 0"])
             async with trio_mq.Req(connect=f"ipc://{tmp_path}/kernel-3") as heart:
                 assert await heart.request(b"beat") == b"beat"

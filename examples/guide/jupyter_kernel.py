@@ -61,8 +61,8 @@ class Kernel:
     async def answer(self, router: trio_mq.Router) -> None:
         """Do what is asked on one channel, one thing after the other."""
         async for message in router:
-            start = message.index(DELIMITER)
-            signature, *parts = message[start + 1 : start + 6]
+            start = message.index(DELIMITER) if DELIMITER in message else len(message)
+            signature, *parts = message[start + 1 : start + 6] or [b""]
             if not hmac.compare_digest(signature, self.sign(parts)):
                 continue
             parent, _, _, content = map(json.loads, parts)
