@@ -40,7 +40,7 @@ from trio_mq._scope import Scope
 from trio_mq._waiting import TimeSlice
 
 #: An edition of this many messages, or bytes, is worth a system call for each member, and waits for
-#: no more.
+#: no more. So is a round for a few peers.
 _ENOUGH_MESSAGES: Final = 400
 _ENOUGH_BYTES: Final = 64 * 1024
 #: What grows by fewer messages than this in two turns of the scheduler is written.
@@ -215,7 +215,7 @@ class Printer(Generic[PipeT]):
             self._round_room = published + min(queue.room_for_round() for queue in self._round)
         return (
             published + most <= self._round_room
-            and published < _ENOUGH_FOR_ONE * len(self._round)
+            and published < max(_ENOUGH_MESSAGES, _ENOUGH_FOR_ONE * len(self._round))
             and self._slice.processor() < deadline
         )
 
