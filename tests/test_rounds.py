@@ -10,7 +10,7 @@ import trio
 
 from tests.joined import bind, connect
 from tests.slices import count_messages_only, have_patience
-from tests.spec.meeting import LARGE
+from tests.spec.meeting import LARGE, eventually
 from trio_mq import Dropped, DropReason, Pub, Sub, XPub
 from trio_mq._connections.link import Link
 from trio_mq._debug import faults
@@ -242,6 +242,25 @@ async def test_a_peer_that_goes_loses_its_messages_and_nobody_elses() -> None:
         await assert_all_arrive([subs[0]], sent)
         assert await received(subs[2], 10) == sent[2::3]
         assert pub.statistics().dropped == {DropReason.PEER_LEFT: 10}
+
+
+async def test_no_task_stays_when_a_peer_has_left() -> None:
+    """What the peer's messages have started ends with it, and begins again for the others."""
+    async with Pub() as pub, readers(pub, 3) as subs:
+        printer = pub._pattern.ledger.printer
+        for leaver in (0, 1):
+            sent = news(3, 3)
+            for message in sent:
+                pub.send_nowait(message)
+            assert printer._runs
+            for number in range(leaver, 3):
+                assert await received(subs[number], 3) == sent[number::3]
+            # What it has in hand it does first.
+            pub.send_nowait(topic(2))
+            pub.send_nowait(topic(2))
+            await subs[leaver].aclose()
+            await eventually(lambda: not printer._runs)
+            assert await received(subs[2], 2) == [topic(2)] * 2
 
 
 async def test_a_sealed_peer_gets_its_round_in_boxes() -> None:

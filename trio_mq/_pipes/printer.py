@@ -22,7 +22,8 @@ An example. A hundred peers have subscribed to a topic each, and a task publishe
 the other. The first message is written at once. The 63 others of its time slice join a round. Each
 turn brings 64 more, until each queue has some eight. Then the printer makes a hundred writes, where
 there would have been eight hundred. When the task stops publishing, the printer finds that two
-turns have brought nothing, writes what there is, and sleeps.
+turns have brought nothing, writes what there is, and sleeps. If a peer leaves meanwhile, its task
+ends, and the next flood starts another one.
 """
 
 from __future__ import annotations
@@ -154,6 +155,15 @@ class Printer(Generic[PipeT]):
             self._counted = self._published
             self.edition = Edition()
 
+    def rest(self) -> None:
+        """A peer has left: let the task end, if it has nothing to do.
+
+        Nothing that a peer has caused stays when it has left. The next flood starts the task again.
+        """
+        if self._asleep is not None:
+            trio.lowlevel.reschedule(self._asleep)
+            self._asleep = None
+
     def faults(self) -> Iterator[str]:
         """Say what would wait for ever; the debug mode asks."""
         if (self._printed or self._round) and (self._asleep is not None or not self._runs):
@@ -165,13 +175,16 @@ class Printer(Generic[PipeT]):
     @trio.lowlevel.enable_ki_protection
     async def _write_to_the_end(self) -> None:
         try:
-            while True:
+            there_is_more = True
+            while there_is_more:
                 await self._gather()
                 self.deliver()
-                await self._sleep()
-        finally:
+                there_is_more = await self._sleep()
+        except trio.Cancelled:
             # The socket ends: each connection writes what it still has to write by itself.
             self._scope = None
+            raise
+        finally:
             self._runs = False
             self.deliver()
 
@@ -231,10 +244,11 @@ class Printer(Generic[PipeT]):
             queue.round_ended()
         self._last_write = self._slice.clock()
 
-    async def _sleep(self) -> None:
+    async def _sleep(self) -> bool:
+        """Wait for more to write; False if the task is to end without that."""
         if self._printed or self._round:
             await trio.lowlevel.checkpoint()
-            return
+            return True
 
         def leave(_: object) -> trio.lowlevel.Abort:
             self._asleep = None
@@ -242,3 +256,4 @@ class Printer(Generic[PipeT]):
 
         self._asleep = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(leave)
+        return bool(self._printed or self._round)

@@ -54,6 +54,7 @@ class Fanout:
         """Begin anew with whoever is there: a pipe may be gone."""
         self._readers = None
         self._printer.close()
+        self._printer.rest()
 
     def send(self, frames: Frames, pipes: Collection[Pipe], version: int = 0) -> None:
         """Queue the message for each of the pipes.
