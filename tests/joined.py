@@ -1,4 +1,4 @@
-"""Two sockets joined over inproc, memory streams or tcp: the same test on each."""
+"""Two sockets joined over inproc, memory streams, tcp or CURVE: the same test on each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Final
 import trio
 import trio.testing
 
+from tests.hostile.secured import CURVE_CLIENT, counterpart
 from trio_mq import Socket
 from trio_mq._transports.stream import TrioStream
+from trio_mq.zmtp import MechanismFactory
 
 #: What a test can be run over.
-WAYS: Final = ("inproc", "memory", "tcp")
+WAYS: Final = ("inproc", "memory", "tcp", "curve")
 
 
 class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
@@ -20,6 +22,8 @@ class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
 
     def __init__(self) -> None:
         self._dialled, self._accepted = trio.open_memory_channel[trio.abc.Stream](math.inf)
+        #: What a client needs if `bind` has bound something else, under CURVE.
+        self.mechanism: MechanismFactory | None = None
 
     async def accept(self) -> trio.abc.Stream:
         """Wait for the other end of a dialled stream."""
@@ -49,6 +53,10 @@ async def bind(binder: Socket, way: str) -> MemoryListener:
             await binder.bind(f"inproc://{id(binder)}")
         case "memory":
             await binder.bind("memory", listener=listener)
+        case "curve":
+            listener.mechanism = CURVE_CLIENT
+            mechanism, authenticator = counterpart(CURVE_CLIENT)
+            await binder.bind("tcp://127.0.0.1:*", mechanism=mechanism, authenticator=authenticator)
         case _:
             await binder.bind("tcp://127.0.0.1:*")
     return listener
@@ -61,6 +69,8 @@ async def connect(
     endpoint = binder.endpoints[0].endpoint
     if endpoint == "memory":
         return await connector.connect(endpoint, wait=wait, open_stream=listener.dial)
+    if listener.mechanism is not None:
+        return await connector.connect(endpoint, wait=wait, mechanism=listener.mechanism)
     return await connector.connect(endpoint, wait=wait)
 
 
