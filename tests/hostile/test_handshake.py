@@ -15,6 +15,7 @@ from tests.hostile.wire import (
     prop,
     ready,
 )
+from tests.interop.pairs import COUNTERPARTS
 from trio_mq import Disconnected, HandshakeFailed, Limits, Pull, Router, SocketType, open_socket
 
 
@@ -176,21 +177,6 @@ STRANGE_TYPES = [
 ]  # fmt: skip
 TYPES = [*(known.value.encode() for known in SocketType), *STRANGE_TYPES]
 
-#: Who may talk to whom (RFC 28 to 31), written out by hand.
-LEGAL = {
-    "REQ": "REP ROUTER",
-    "REP": "REQ DEALER",
-    "DEALER": "REP DEALER ROUTER",
-    "ROUTER": "REQ DEALER ROUTER",
-    "PUB": "SUB XSUB",
-    "XPUB": "SUB XSUB",
-    "SUB": "PUB XPUB",
-    "XSUB": "PUB XPUB",
-    "PUSH": "PULL",
-    "PULL": "PUSH",
-    "PAIR": "PAIR",
-}
-
 
 def _socket(name: str) -> MakeSocket:
     return lambda: open_socket(name, linger=0)
@@ -198,10 +184,10 @@ def _socket(name: str) -> MakeSocket:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("theirs", TYPES, ids=lambda name: name[:8].decode("latin-1") or "none")
-@pytest.mark.parametrize("ours", LEGAL)
+@pytest.mark.parametrize("ours", COUNTERPARTS)
 async def test_b33_only_legal_pairs_meet(ours: str, theirs: bytes, place: Place) -> None:
     """All others are told why, and the event names both types."""
-    legal = theirs.decode() in LEGAL[ours].split()
+    legal = theirs.decode() in COUNTERPARTS[ours].split()
     outcome = await play(_socket(ours)(), place, hello(theirs), leave=True)
     if legal:
         assert isinstance(outcome.end, Disconnected)

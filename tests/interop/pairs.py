@@ -61,22 +61,22 @@ class Pair:
         return f"{self.ours}-{self.theirs}"
 
 
+#: Who may talk to whom (RFC 28 to 31), written out by hand.
+COUNTERPARTS: Final = {
+    "REQ": "REP ROUTER",
+    "REP": "REQ DEALER",
+    "DEALER": "REP DEALER ROUTER",
+    "ROUTER": "REQ DEALER ROUTER",
+    "PUB": "SUB XSUB",
+    "XPUB": "SUB XSUB",
+    "SUB": "PUB XPUB",
+    "XSUB": "PUB XPUB",
+    "PUSH": "PULL",
+    "PULL": "PUSH",
+    "PAIR": "PAIR",
+}
 PAIRS: Final = [
-    Pair(ours, theirs)
-    for ours, others in {
-        "REQ": "REP ROUTER",
-        "REP": "REQ DEALER",
-        "DEALER": "REP DEALER ROUTER",
-        "ROUTER": "REQ DEALER ROUTER",
-        "PUB": "SUB XSUB",
-        "XPUB": "SUB XSUB",
-        "SUB": "PUB XPUB",
-        "XSUB": "PUB XPUB",
-        "PUSH": "PULL",
-        "PULL": "PUSH",
-        "PAIR": "PAIR",
-    }.items()
-    for theirs in others.split()
+    Pair(ours, theirs) for ours, others in COUNTERPARTS.items() for theirs in others.split()
 ]
 
 
