@@ -11,10 +11,10 @@ import trio
 from tests.joined import bind, connect
 from tests.slices import count_messages_only, have_patience
 from tests.spec.meeting import LARGE, eventually
+from tests.writes import note_writes
 from trio_mq import Dropped, DropReason, Pub, Sub, XPub
 from trio_mq._connections.link import Link
 from trio_mq._debug import faults
-from trio_mq._transports.stream import SocketStream
 from trio_mq.auth import ALLOW_ANY, CurveClient, CurveKeys, CurveServer
 from trio_mq.lowlevel import set_checkpoint_mode
 
@@ -64,17 +64,7 @@ async def assert_all_arrive(subs: Sequence[Sub], sent: Sequence[bytes]) -> None:
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return the messages that were written to tcp streams, write by write."""
-    writes: list[bytes] = []
-    write = SocketStream.try_write
-
-    def noted(self: SocketStream, buffers: Sequence[bytes | memoryview]) -> int | None:
-        taken = write(self, buffers)
-        if buffers and taken:
-            writes.append(b"".join(buffers)[:taken])
-        return taken
-
-    monkeypatch.setattr(SocketStream, "try_write", noted)
-    return writes
+    return note_writes(monkeypatch)
 
 
 @pytest.mark.parametrize("publisher", [Pub, XPub])

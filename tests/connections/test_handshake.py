@@ -6,7 +6,7 @@ They are sockets for ipc: what one end has written is there for the other at onc
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from tests.hostile.wire import GREETING, hello
+from tests.writes import note_writes
 from trio_mq import HandshakeFailed, Pull
-from trio_mq._transports.stream import SocketStream
 
 
 @contextmanager
@@ -31,16 +31,7 @@ def stranger(path: Path, *said: bytes) -> Iterator[socket.socket]:
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return what streams write, in a list."""
-    writes: list[bytes] = []
-    write = SocketStream.try_write
-
-    def noted(stream: SocketStream, buffers: Sequence[bytes | memoryview]) -> int:
-        if buffers:  # and not only asked whether it can write
-            writes.append(b"".join(buffers))
-        return write(stream, buffers)
-
-    monkeypatch.setattr(SocketStream, "try_write", noted)
-    return writes
+    return note_writes(monkeypatch)
 
 
 async def test_who_says_all_at_once_is_answered_in_one_write(

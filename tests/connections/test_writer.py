@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -11,8 +11,8 @@ import trio
 
 from tests.hostile import wire
 from tests.slices import count_messages_only, have_patience
+from tests.writes import note_writes
 from trio_mq import DropReason, Pub, Rep, Req, Router, Sub
-from trio_mq._transports.stream import SocketStream
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -62,17 +62,7 @@ async def test_writers_that_gather_are_all_done_when_the_flood_is() -> None:
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return what was written to tcp streams after the handshakes, write by write."""
-    writes: list[bytes] = []
-    write = SocketStream.try_write
-
-    def noted(self: SocketStream, buffers: Sequence[bytes | memoryview]) -> int | None:
-        taken = write(self, buffers)
-        if buffers and taken:
-            writes.append(b"".join(buffers)[:taken])
-        return taken
-
-    monkeypatch.setattr(SocketStream, "try_write", noted)
-    return writes
+    return note_writes(monkeypatch)
 
 
 def requests(count: int) -> list[bytes]:
