@@ -45,8 +45,10 @@ class Relay:
         self._open.set()
 
     def reset(self) -> None:
-        """Break every connection."""
+        """Break every connection that is not broken yet."""
         for stream in self._streams:
+            if stream.socket.fileno() < 0:
+                continue  # its tasks have not found out
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
             stream.socket.close()
 
