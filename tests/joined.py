@@ -10,7 +10,7 @@ import trio.testing
 
 from tests.hostile.secured import CURVE_CLIENT, counterpart
 from trio_mq import Socket
-from trio_mq._transports.stream import TrioStream
+from trio_mq._transports.trio_stream import TrioStream
 from trio_mq.zmtp import MechanismFactory
 
 #: What a test can be run over.

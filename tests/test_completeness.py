@@ -315,6 +315,7 @@ TESTED_ELSEWHERE: Final = {
     "_pipes/owner.py": "a protocol: property/pipes.py",
     "_patterns/stand_in.py": "connections/test_watch.py",
     "_pipes/watched.py": "a protocol: connections/test_watch.py",
+    "_transports/trio_stream.py": "transports/test_stream.py",
     "_prometheus.py": "test_metrics.py",
     "prometheus.py": "test_metrics.py",
     "_proxy.py": "spec/test_libzmq_proxy.py",

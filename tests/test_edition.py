@@ -124,13 +124,13 @@ async def test_an_edition_costs_each_peer_one_write(monkeypatch: pytest.MonkeyPa
 
     async with Pub() as pub, audience(pub, 3) as subs:
         counting(Outbox, "write")
-        counting(Outbox, "write_lone")
+        counting(Writer, "write_at_once")
         counting(Writer, "_announce")
         counting(Outbox, "write_for_many")
         sent = publish(pub)
         assert [await all_of(sub) for sub in subs] == [sent] * 3
     assert writes["write_for_many"] == 3
-    assert writes["write"] + writes["write_lone"] == 0
+    assert writes["write"] + writes["write_at_once"] == 0
 
 
 async def test_figures_are_exact_before_during_and_after() -> None:

@@ -20,5 +20,14 @@ def note_writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
             writes.append(b"".join(buffers)[:taken])
         return taken
 
+    write_now = SocketStream.write_now
+
+    def noted_alone(self: SocketStream, data: bytes) -> int:
+        taken = write_now(self, data)
+        if taken:
+            writes.append(data[:taken])
+        return taken
+
     monkeypatch.setattr(SocketStream, "try_write", noted)
+    monkeypatch.setattr(SocketStream, "write_now", noted_alone)
     return writes

@@ -245,7 +245,7 @@ class TimeSlice:
     program that moves messages from one socket to another is held to the same bound.
     """
 
-    __slots__ = ("_mode", "clock", "deadline", "flooded", "left", "processor")
+    __slots__ = ("_mode", "_whole", "clock", "deadline", "flooded", "left", "processor")
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
@@ -255,7 +255,8 @@ class TimeSlice:
         """The processor's time: a peer that lags may be waiting for the processor, as we may."""
 
         self._mode: CheckpointMode = "sliced"
-        self.left = _SLICE_MESSAGES
+        #: The messages of a whole slice.
+        self._whole = self.left = _SLICE_MESSAGES
         """Messages that are left of this slice.
 
         The calls count down by themselves: one call less is a tenth of what a small message costs.
@@ -277,11 +278,12 @@ class TimeSlice:
     @mode.setter
     def mode(self, mode: CheckpointMode) -> None:
         self._mode = mode
+        self._whole = _SLICE_MESSAGES if mode == "sliced" else 0
         self.restart()
 
     def restart(self) -> None:
         """Begin a new slice: the task has just been resumed after waiting."""
-        self.left = _SLICE_MESSAGES if self._mode == "sliced" else 0
+        self.left = self._whole
         self.deadline = self.clock() + _SLICE_SECONDS
         self.flooded = False
 

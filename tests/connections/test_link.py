@@ -25,7 +25,8 @@ from trio_mq import (
     Retrying,
 )
 from trio_mq._connections.link import Link
-from trio_mq._transports.stream import ByteStream, TrioStream
+from trio_mq._transports.stream import ByteStream
+from trio_mq._transports.trio_stream import TrioStream
 
 EventKind = TypeVar("EventKind", bound=Event)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -14,8 +14,11 @@ import trio.testing
 from tests.connections.test_link import next_of
 from tests.hostile import wire
 from trio_mq import Disconnected, EndpointState, PeerLost, Rep, Req, StateError
+from trio_mq._connections.watch import StoodIn, Watch
 from trio_mq._patterns.stand_in import StandIn
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.watched import TakeBody
+from trio_mq._transports.stream import PollableStream
 from trio_mq.zmtp import RemoteProtocolError
 
 REPLY = wire.message(b"", b"reply")
@@ -363,43 +366,65 @@ async def test_nobody_overtakes_the_task_that_watches() -> None:
 
 @attrs.define(eq=False)
 class Connection:
-    """What a pipe offers: a place to wait, until `recall`, or until the connection ends."""
+    """A stream on which nothing arrives, and its reader, which finds nothing to do."""
 
-    vacant: bool = True
-    over: trio.Event = attrs.field(factory=trio.Event)
+    closed: bool = False
+    waiting: trio.Event = attrs.field(factory=trio.Event)
 
-    @property
-    def watched(self) -> Connection:
-        """Stand for the pipe too."""
-        return self
+    def watch(self) -> Watch:
+        """Return its watch."""
+        return Watch(cast("PollableStream", self), self)
 
-    async def stand_in(self, over: Callable[[], bool]) -> None:
-        """Wait."""
-        await self.over.wait()
+    def readable(self) -> Awaitable[object]:
+        """Wait for `interrupt`."""
+        self.waiting = trio.Event()
+        return self.waiting.wait()
 
-    def recall(self) -> None:
+    async def wait_readable(self) -> None:
+        """Wait for `interrupt`."""
+        await self.readable()
+
+    def interrupt(self) -> None:
         """Let who waits look again."""
-        self.over.set()
+        self.waiting.set()
+
+    def read_now(self) -> bytes | None:
+        """Find nothing."""
+
+    def stand_in(self, take_body: TakeBody[Pipe]) -> StoodIn:
+        """Find nothing."""
+        return StoodIn.NOTHING_LEFT
 
 
 async def test_nobody_else_stands_in_before_the_last_one_has_gone() -> None:
     """Its going would be taken for that of the other, which nobody would recall then."""
-    place, first, second = StandIn(), Connection(), Connection()
+    place, first, second = StandIn(), Connection().watch(), Connection().watch()
+    over = False
 
-    async def stand_in_at(connection: Connection) -> bool:
-        return await place.stand_in(cast("Pipe", connection), lambda: False)
+    async def stand_in_at(watch: Watch) -> bool:
+        return await watch.stand_in(place, lambda: over, lambda _pipe, _message: False)
 
     async with trio.open_nursery() as nursery:
+        for watch in (first, second):
+            nursery.start_soon(watch.receive)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(stand_in_at, first)
         await trio.testing.wait_all_tasks_blocked()
-        first.over.set()
+        over = True
+        place.recall()
         # The first one is woken, and has not run yet.
         stood_in = True
         with trio.move_on_after(0):
             stood_in = await stand_in_at(second)
         assert not stood_in
+        assert place.watched is first
         await trio.testing.wait_all_tasks_blocked()
         assert place.watched is None
+        over = False
         nursery.start_soon(stand_in_at, second)
         await trio.testing.wait_all_tasks_blocked()
+        assert place.watched is second
+        over = True
         place.recall()
+        for watch in (first, second):
+            watch.release()

@@ -13,7 +13,7 @@ from tests.log_lines import LogLines, log_lines
 from trio_mq import Pub, Pull, Push, Sub, auth
 from trio_mq._connections.wire_log import FrameLog, overheard
 from trio_mq._log import WIRE_IN
-from trio_mq._transports.stream import TrioStream
+from trio_mq._transports.trio_stream import TrioStream
 from trio_mq.zmtp.frames import COMMAND, MORE, encode_frame
 from trio_mq.zmtp.greeting import Greeting
 

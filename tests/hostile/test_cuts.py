@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from trio_mq import PeerLost, Pull, Push, Rep, Req
-from trio_mq._transports.stream import ByteStream, TrioStream
+from trio_mq._transports.stream import ByteStream
+from trio_mq._transports.trio_stream import TrioStream
 
 
 @attrs.define(eq=False)

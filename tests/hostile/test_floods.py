@@ -12,7 +12,8 @@ from tests.hostile.arena import PATIENCE, told
 from tests.hostile.wire import SIGNATURE
 from trio_mq import HandshakeFailed, Limits, Listening, Pull, Push
 from trio_mq._events import EventHub
-from trio_mq._transports.stream import ByteStream, TrioStream
+from trio_mq._transports.stream import ByteStream
+from trio_mq._transports.trio_stream import TrioStream
 
 
 async def test_idlers_make_room_for_who_comes_after_them() -> None:

@@ -85,6 +85,10 @@ class NoLink:
 
     writes_later: ClassVar[bool] = True
 
+    def write_at_once(self, item: Item, size: int) -> bool:
+        """Write nothing."""
+        return False
+
     def queued(self) -> None:
         """Leave it there."""
 

@@ -26,7 +26,7 @@ from trio_mq._debug import faults
 from trio_mq._message import Frames, size_of, to_message
 from trio_mq._patterns.exchange import Exchange
 from trio_mq._patterns.req import ReqPattern
-from trio_mq._pipes.item import frames_of, payload_of
+from trio_mq._pipes.item import Item, frames_of, payload_of
 from trio_mq._pipes.pipe import Hold, Pipe
 from trio_mq._sockets.membership import Membership
 from trio_mq.zmtp import PeerProperties, SocketType
@@ -124,6 +124,10 @@ class Connection:
     def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
         """Say so: nothing goes to many here."""
         raise NotImplementedError
+
+    def write_at_once(self, item: Item, size: int) -> bool:
+        """Write nothing yet."""
+        return False
 
     def queued(self) -> None:
         """Something waits: it is written in a step of its own."""

@@ -35,7 +35,6 @@ COPIES: Final = {
     "SharedOutbound.faults": "compares, for the debug mode",
     "Pipe.waiting": "tells",
     "Outbox.load": "knows the size of a batch that is all there is",
-    "Outbox.write_lone": "knows the size of the only message",
     "Writer._grows": "looks whether a batch grows",
 }
 

@@ -18,7 +18,7 @@ from trio_mq import (
     Router,
     Socket,
 )
-from trio_mq._transports.stream import TrioStream
+from trio_mq._transports.trio_stream import TrioStream
 
 
 class Mute(TrioStream):

@@ -8,7 +8,7 @@ import trio.testing
 
 from tests.joined import MemoryListener, connect
 from trio_mq import EndpointState, Limits, Pull, Push
-from trio_mq._transports.stream import TrioStream
+from trio_mq._transports.trio_stream import TrioStream
 
 
 async def test_a_label_names_one_listener() -> None:

@@ -13,7 +13,8 @@ import pytest
 import trio
 import trio.testing
 
-from trio_mq._transports.stream import MAX_BUFFERS, ByteStream, SocketStream, TrioStream
+from trio_mq._transports.stream import MAX_BUFFERS, ByteStream, SocketStream
+from trio_mq._transports.trio_stream import TrioStream
 
 MIB = 1024 * 1024
 

@@ -34,7 +34,7 @@ from trio_mq._errors import IncompatiblePeer, InternalError, MQError, Refusal
 from trio_mq._message import Message, size_of, to_message
 from trio_mq._options import Options
 from trio_mq._peer import Peer
-from trio_mq._pipes.item import frames_of
+from trio_mq._pipes.item import Item, frames_of
 from trio_mq._pipes.pipe import Pipe
 from trio_mq.zmtp import Cancel, PeerProperties, Subscribe
 from trio_mq.zmtp.socket_types import incompatible
@@ -221,6 +221,10 @@ class InprocLink:
         return True
 
     # -- for the pipe, once both sockets know their peers --
+
+    def write_at_once(self, item: Item, size: int) -> bool:  # noqa: ARG002
+        """Never: there are no bytes here, and what is queued moves at once."""
+        return False
 
     def queued(self) -> None:
         """A message was put into our pipe."""

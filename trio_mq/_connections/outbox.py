@@ -36,7 +36,7 @@ _NO_BUFFERS: Final[list[bytes | memoryview]] = []
 _NO_ITEMS: Final[list[Item]] = []
 _NO_FRAMES: Final[list[bytes]] = []
 #: Shared encodings from this size on are written from where they are.
-_LARGE: Final = 32 * 1024
+LARGE: Final = 32 * 1024
 
 
 class Outbox:
@@ -187,28 +187,6 @@ class Outbox:
                     f"and {behind} wait behind it"
                 )
 
-    def write_lone(self) -> bool:
-        """Offer the kernel the only message that waits; False if something is left to write.
-
-        The same as `load` and `write`, in a third of their time where there is nothing to gather:
-        a round trip spends most of its time in such steps.
-        """
-        outbound = self._outbound
-        queue = outbound.queue
-        if self._left or self._control or len(queue) != 1 or not self._connection.clear:
-            return False
-        item = queue[0]
-        size = outbound.size
-        if size >= _LARGE:
-            return False
-        wire = encode_message(item) if isinstance(item, (tuple, bytes)) else _wire(item)
-        taken = self._stream.try_write((wire,)) or 0
-        if taken == len(wire):
-            outbound.lone_written()
-            return True
-        self._go_on_with(wire, taken, 1, size)
-        return False
-
     def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
         """Offer the kernel the edition that is all that waits; False if something is left of it.
 
@@ -222,10 +200,10 @@ class Outbox:
         taken = self._stream.try_write((wire,)) or 0
         if taken == len(wire):
             return True
-        self._go_on_with(wire, taken, count, payload)
+        self.go_on_with(wire, taken, count, payload)
         return False
 
-    def _go_on_with(self, wire: bytes, taken: int, count: int, payload: int) -> None:
+    def go_on_with(self, wire: bytes, taken: int, count: int, payload: int) -> None:
         """Load messages of which the kernel has taken the first bytes already, if it has."""
         if taken:
             self._batch = self._outbound.next_batch(count, payload)
@@ -240,7 +218,7 @@ class Outbox:
         return data
 
     def _encode(self, batch: list[Item]) -> list[bytes | memoryview]:
-        if self._payload < _LARGE and isinstance(batch[0], Outgoing) and self._connection.clear:
+        if self._payload < LARGE and isinstance(batch[0], Outgoing) and self._connection.clear:
             # What a publisher's other links have made already, in one step of C.
             try:
                 return [b"".join(map(_made_wire, batch))]
@@ -249,7 +227,7 @@ class Outbox:
         kinds = set(map(type, batch))
         if kinds == {Outgoing} and self._connection.clear:
             wires = _shared_wires(cast("list[Outgoing]", batch))
-            return [b"".join(wires)] if self._payload < _LARGE else list(wires)
+            return [b"".join(wires)] if self._payload < LARGE else list(wires)
         if not kinds.isdisjoint(WRAPPED):
             return list(self._connection.encode([frames_of(item) for item in batch]))
         return list(self._connection.encode(cast("list[bytes | Frames]", batch)))
@@ -336,12 +314,12 @@ def _shared_wires(batch: list[Outgoing]) -> list[bytes]:
     return cast("list[bytes]", list(map(_made_wire, batch)))
 
 
-def _wire(item: Item) -> bytes:
+def wire_of(item: Item) -> bytes:
     """Return the wire form in the clear; made once for a message that goes to many."""
     if isinstance(item, Outgoing):
         (wire,) = _shared_wires([item])
         return wire
-    return encode_message(frames_of(item))
+    return encode_message(item if isinstance(item, bytes) else frames_of(item))
 
 
 def _first(buffers: list[bytes | memoryview], size: int) -> list[bytes | memoryview]:

@@ -49,6 +49,8 @@ from typing import Final, Protocol
 import trio
 
 from trio_mq._connections.turn_end import TurnEnd, current_turn_end
+from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.watched import TakeBody, Watcher
 from trio_mq._transports.stream import PollableStream
 
 
@@ -78,14 +80,29 @@ _CLEAN: Final = State.CLEAN
 _UNFINISHED: Final = State.UNFINISHED
 
 
+class StoodIn(enum.Enum):
+    """What a stand-in has done, once something seemed to have arrived."""
+
+    #: What its task waits for was all that came, and it has that.
+    TAKEN = enum.auto()
+    #: It has done all that there was to do.
+    NOTHING_LEFT = enum.auto()
+    #: The reader's task has to go on.
+    UNFINISHED = enum.auto()
+
+
+_TAKEN: Final = StoodIn.TAKEN
+_NEEDS_READER: Final = StoodIn.UNFINISHED
+
+
 class ReadsNow(Protocol):
     """A reader as its watch sees it: it can do its work without waiting."""
 
     def read_now(self) -> bytes | None:
         """Read as much as should be read at once; ``None`` if there is nothing."""
 
-    def stand_in(self) -> bool:
-        """Do what is to be done with what has arrived; False if the task has to go on."""
+    def stand_in(self, take_body: TakeBody[Pipe]) -> StoodIn:
+        """Do what is to be done with what has arrived, unless the task itself has to go on."""
 
 
 class Watch:
@@ -96,16 +113,18 @@ class Watch:
         reader: Reads from it, and works for a stand-in.
     """
 
-    __slots__ = ("_asleep", "_follows", "_reader", "_state", "_turn_end", "stream")
+    __slots__ = ("_asleep", "_reader", "_state", "_turn_end", "stream", "vacant")
 
     def __init__(self, stream: PollableStream, reader: ReadsNow) -> None:
         self.stream: PollableStream = stream
         self._reader = reader
         self._state = State.AWAY
+        #: See `Watched.vacant`.
+        self.vacant: bool = False
         #: The reader's task, while it sleeps here.
         self._asleep: trio.lowlevel.Task | None = None
-        #: A stand-in was followed by another one before the reader's task had run, the last time.
-        self._follows = False
+        #: Where to put off waking the reader's task: set while each stand-in is followed by another
+        #: one before that task has run.
         self._turn_end: TurnEnd | None = None
 
     # -- for the reader's task --
@@ -117,16 +136,16 @@ class Watch:
             trio.BrokenResourceError: The connection failed.
             trio.ClosedResourceError: This end was closed.
         """
-        self._state = _READER
+        self._state, self.vacant = _READER, True
         while self._state is _READER:
             await self.stream.wait_readable()
             if self._state is _READER and (data := self._reader.read_now()) is not None:
-                self._state = _AWAY
+                self._state, self.vacant = _AWAY, False
                 return data
         while self._state is _STAND_IN or self._state is _WORKING:
             await self._sleep()
-        self._follows = False
-        self._state = _AWAY
+        self._turn_end = None
+        self._state, self.vacant = _AWAY, False
         return None
 
     async def _sleep(self) -> None:
@@ -144,43 +163,50 @@ class Watch:
 
     def release(self) -> None:
         """Let the reader's task go on without any, as after a stand-in."""
-        self._state = _UNFINISHED
+        self._state, self.vacant = _UNFINISHED, False
         self.stream.interrupt()
 
     # -- for a task that waits for what the peer will say --
 
-    @property
-    def vacant(self) -> bool:
-        """A task may stand in: the reader has nothing to do but to watch."""
-        return self._state is _READER or self._state is _CLEAN
-
-    async def stand_in(self, over: Callable[[], bool]) -> None:
-        """Watch in the calling task until it is over, or until the reader's task has to go on.
-
-        Cancelled: what had arrived by then has been seen to, and nothing else has.
-        """
-        if self._state is _READER:
-            self.stream.interrupt()
-        else:
-            self._follows = True
-        self._state = _WORKING
-        clean = True
+    async def stand_in(
+        self, watcher: Watcher, over: Callable[[], bool], take_body: TakeBody[Pipe]
+    ) -> bool:
+        """See `Watched.stand_in`; a task may if the reader has nothing to do but to watch."""
+        # A task has just been woken elsewhere, perhaps: two would forget each other's place.
+        if watcher.watched is not None or not self.vacant:
+            return False
+        self._relieve_reader()
+        watcher.watched = self
+        stream, reader, did = self.stream, self._reader, _TAKEN
         try:
-            while clean and not over():
+            while True:
                 self._state = _STAND_IN
-                await self.stream.wait_readable()
+                try:
+                    await stream.readable()
+                except trio.ClosedResourceError:
+                    if stream.closed:
+                        break  # the link has ended, and tells who has to know
                 self._state = _WORKING
-                clean = self._reader.stand_in()
-        except trio.ClosedResourceError:
-            pass  # the link has ended, and tells who has to know
+                did = reader.stand_in(take_body)
+                if did is _TAKEN or did is _NEEDS_READER or over():
+                    break
         finally:
+            watcher.watched = None
+            self.vacant = clean = did is not _NEEDS_READER
             self._state = _CLEAN if clean else _UNFINISHED
-            if clean and self._follows:
-                if self._turn_end is None:
-                    self._turn_end = current_turn_end()
+            if clean and self._turn_end is not None:
                 self._turn_end.tell(self)
             else:
                 self._wake_reader()
+        return True
+
+    def _relieve_reader(self) -> None:
+        """A stand-in comes instead of the reader's task, or after another one."""
+        self.vacant = False
+        if self._state is _READER:
+            self.stream.interrupt()
+        elif self._turn_end is None:
+            self._turn_end = current_turn_end()
 
     def turn_ended(self) -> bool:
         """Let the reader's task go on unless somebody stands in again; tell whether it does."""

@@ -203,6 +203,10 @@ class _OverheardPollable(PollableStream, _Overheard):
     async def wait_readable(self) -> None:
         await self._inner.wait_readable()
 
+    @property
+    def closed(self) -> bool:
+        return self._inner.closed
+
     def read_now(self, max_bytes: int) -> bytes | None:
         data = self._inner.read_now(max_bytes)
         self._heard.pass_on(data or b"")

@@ -54,12 +54,6 @@ class Exchange(StandIn):
         """Some task waits for the reply, or has been given it, so that no other may."""
         return self.task is not None or self.watched is not None or self.given
 
-    def address(self, pipe: Pipe, place: int, request_id: bytes, body: Frames) -> Frames:
-        """Return the request in the envelope in which it goes to this pipe."""
-        self.pipe, self.place, self.request_id = pipe, place, request_id
-        self.request = (request_id, b"", *body) if request_id else (b"", *body)
-        return self.request
-
     def leave_pipe(self) -> None:
         """The request waits in the return queue."""
         self.pipe = None
@@ -98,6 +92,13 @@ class Exchange(StandIn):
             trio.lowlevel.reschedule(task)
         else:
             self.recall()
+
+    def hand_over_reply(self, reply: Message, peer: Peer | None) -> None:
+        """Do as `answer` and `hand_over` where a task waits, which the caller has seen."""
+        task = self.task
+        assert task is not None  # noqa: S101  # the caller has seen it
+        self.reply, self.peer, self.task, self.given = reply, peer, None, True
+        trio.lowlevel.reschedule(task)
 
     def fail(self, error: BaseException) -> None:
         """Let the exchange end in an error, and raise it in the task that waits, if one does."""

@@ -12,8 +12,8 @@ connection (`trio_mq._connections.watch`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from trio_mq._errors import StateError
 from trio_mq._message import Frames, Message, to_message
@@ -21,14 +21,20 @@ from trio_mq._options import Options
 from trio_mq._patterns.service import InHand, ServicePattern
 from trio_mq._patterns.stand_in import StandIn
 from trio_mq._pipes.pipe import Pipe
+from trio_mq._pipes.watched import Watched
 from trio_mq._strategies.last_requester import LastRequester, Requester, split_envelope
 from trio_mq._tally import DropReason
 from trio_mq._waiting import Closed
 from trio_mq.zmtp import SocketType
 
 if TYPE_CHECKING:
-    from trio_mq._contract import AnyLink
     from trio_mq._peer import Peer
+
+
+_new: Final = tuple.__new__
+
+#: The envelope of a request that comes straight from a Req, without an id.
+_PLAIN: Final[Frames] = (b"",)
 
 
 class RepPattern(ServicePattern):
@@ -50,46 +56,36 @@ class RepPattern(ServicePattern):
         #: Where a task waits for a request by watching the only connection.
         self._stand_in = StandIn()
         self._closing = False
-        #: What the task that stands in has read and not taken yet: the peer, and its request.
-        self._read: tuple[Peer, Message] | None = None
+        #: What the task that stands in has read and not taken yet: a peer, and its request's body.
+        self._read: tuple[Peer, bytes] | None = None
 
-    async def stand_in(self) -> bool:
-        """Wait for a request at the connection that will bring it, if there is only one.
-
-        Returns False if that is not possible now. Cancelled: nothing was taken.
-        """
+    def only_connection(self) -> Watched[Pipe] | None:
+        """Return the connection that will bring the next request, if only one can."""
         links = self.ledger.links
-        if self.queue or self.requester.pending or len(links) != 1:
-            return False
+        if len(links) != 1 or self.requester.pending or self._has_news():
+            return None
         (link,) = links.values()
-        return await self._stand_in.stand_in(link.pipe, self._has_news)
+        return link.pipe.watched if link.pipe is not None else None
+
+    def stand_in(self, watched: Watched[Pipe]) -> Awaitable[bool]:
+        """Wait for a request there; see `Watched.stand_in`.
+
+        It is no coroutine of its own: each that a task waits in is made, and gone through again,
+        for every request.
+        """
+        return watched.stand_in(self._stand_in, self._has_news, self.take_body)
 
     def _has_news(self) -> bool:
         return self._read is not None or self._closing or bool(self.queue)
 
-    def deliver(self, link: AnyLink, pipe: Pipe, messages: list[Message], payload: int) -> None:
-        """Give a lone request to the task that has just read it, past the queue."""
-        if (
-            len(messages) == 1
-            and self._has_read(pipe)
-            and not messages[0][0]
-            and len(messages[0]) > 1
-        ):
-            assert link.peer is not None  # noqa: S101  # the handshake is done
-            pipe.inbound.pass_through(payload)
-            self._read = link.peer, messages[0]
-        else:
-            super().deliver(link, pipe, messages, payload)
-
-    def _has_read(self, pipe: Pipe) -> bool:
-        """Tell whether what comes now is for the task that stands in, and nobody is before it."""
-        watched = self._stand_in.watched
-        return (
-            watched is not None
-            and watched is pipe.watched
-            and self._read is None
-            and not (self.queue or self.receivers.waiters or self._closing)
-        )
+    def take_body(self, pipe: Pipe, body: bytes) -> bool:
+        """Take a request that came alone for the task that has read it, if nobody is before it."""
+        peer = pipe.peer
+        if self._has_news() or self.receivers.waiters or peer is None:
+            return False
+        pipe.inbound.pass_through(len(body))
+        self._read = peer, body
+        return True
 
     def messages_arrived(self, pipe: Pipe) -> None:
         """An unreadable pipe has messages; it may be another than the one that is watched."""
@@ -146,9 +142,20 @@ class RepPattern(ServicePattern):
         """Take the next request, which the caller may have read by itself."""
         if self._read is None:
             return super().take_opened()
-        (peer, request), self._read = self._read, None
+        (peer, body), self._read = self._read, None
         self.queue.source = peer
-        return peer, request[:1], to_message(request[1:])
+        return peer, _PLAIN, _new(Message, (body,))
+
+    def take_read(self) -> Message | None:
+        """Do as `take` if the caller has read the request by itself."""
+        read = self._read
+        if read is None:
+            return None
+        self._read = None
+        peer, body = read
+        self.queue.source = peer
+        self.requester.asked(Requester(peer, _PLAIN))
+        return _new(Message, (body,))
 
     # -- any number --
 
@@ -164,7 +171,7 @@ class RepPattern(ServicePattern):
         pipe = link.pipe if link is not None else None
         if pipe is None:
             self.ledger.drop_unqueued(DropReason.UNROUTABLE, peer=peer)
-        elif pipe.outbound.has_room():
+        elif not pipe.outbound.queue or pipe.outbound.has_room():
             if pipe.inbound.batch:
                 pipe.outbound.gather()
             pipe.outbound.put(frames)

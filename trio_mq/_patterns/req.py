@@ -37,6 +37,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+import attrs
 import trio
 
 from trio_mq._chance import current_chance
@@ -61,6 +62,19 @@ _ENOUGH: Final = 32
 
 _new: Final = tuple.__new__
 _IDS: Final = 1 << (8 * ID_BYTES)
+
+
+@attrs.define(eq=False)
+class Turn:
+    """Where a program is that sends and receives in turns.
+
+    It stands here, and not in the socket, whose attributes are checked as they are set.
+    """
+
+    #: The exchange that ``send`` began and ``receive`` will end.
+    exchange: Exchange | None = None
+    #: A task waits in ``send``.
+    sending: bool = False
 
 
 class ReqPattern(BalancedPattern):
@@ -91,6 +105,7 @@ class ReqPattern(BalancedPattern):
         #: Exchanges whose request is in the return queue, by the identity of the request.
         self._homeless: dict[int, Exchange] = {}
         self._unclaimed = Unclaimed(self.ledger.budget)
+        self.turn = Turn()
         #: Set when the socket is closed.
         self._closed: Closed | None = None
 
@@ -111,21 +126,34 @@ class ReqPattern(BalancedPattern):
         if self._closed is not None:
             # A call that asks again, or waited, may find that: nobody would end what it began now.
             raise self._closed.error()
-        if self.balance.returned:
-            raise trio.WouldBlock
-        balance = self.balance
-        if balance.sole_outbound is not None:
-            pipe = balance.choose()
-        elif avoid:
-            pipe = balance.choose_other(avoid, self._has_work)
+        pipe = self.balance.sole
+        if pipe is None or not pipe.outbound.has_room():
+            pipe = self._choose(avoid)
+        partner = self.turns.plain_partner(pipe, goes_on=pipe in self._load)
+        if partner is None:
+            request_id = self._new_id()
+            request: Frames = (request_id, b"", *frames)
         else:
-            pipe = balance.choose_idle(self._has_work)
-        exchange = Exchange()
+            request_id, request = b"", (b"", *frames)
         outbound = pipe.outbound
-        outbound.put(self._assign(exchange, frames, pipe))
-        if len(outbound.queue) >= _ENOUGH:
-            outbound.press()
+        # Written before it is noted: where that can be, nothing else happens meanwhile, and the
+        # peer begins the sooner.
+        written = not outbound.announced and outbound.passes(request, size_of(request))
+        exchange = Exchange(request=request, request_id=request_id)
+        self._enter(exchange, pipe, partner)
+        if not written:
+            outbound.put(request)
+            if len(outbound.queue) >= _ENOUGH:
+                outbound.press()
         return exchange
+
+    def _choose(self, avoid: Collection[Pipe]) -> Pipe:
+        balance = self.balance
+        if balance.returned:
+            raise trio.WouldBlock
+        if avoid:
+            return balance.choose_other(avoid, self._has_work)
+        return balance.choose_idle(self._has_work)
 
     def claim(self, exchange: Exchange) -> Message:
         """Return the reply, which counts as delivered now, or raise as `Exchange.result`."""
@@ -238,18 +266,30 @@ class ReqPattern(BalancedPattern):
         self.turns.emptied(pipe)
         super().reroute(pipe)
 
+    def take_body(self, pipe: Pipe, body: bytes) -> bool:
+        """Take a reply without an id that came alone, if the task that has read it waits for it."""
+        exchange = self._by_pipe.get(pipe)
+        # If nothing waits, its request was written before.
+        if exchange is None or exchange.watched is None or pipe.outbound.queue:
+            return False
+        del self._by_pipe[pipe]
+        self.turns.answered(pipe, exchange)
+        exchange.reply, exchange.peer = _new(Message, (body,)), pipe.peer
+        pipe.inbound.pass_through(len(body))
+        return True
+
     def deliver(
         self,
-        link: AnyLink,
+        link: AnyLink,  # noqa: ARG002  # its pipe tells the peer
         pipe: Pipe,
         messages: list[Message],
         payload: int,  # noqa: ARG002  # each is counted by itself
     ) -> None:
         """Give each reply to the exchange that it answers; drop what nobody asked for."""
         if len(messages) == 1:
-            self._deliver(link, pipe, messages[0])
+            self._deliver(pipe, messages[0])
             return
-        by_id, peer = self._by_id, link.peer
+        by_id, peer = self._by_id, pipe.peer
         first_unasked = self._first_waiting(pipe)
         passed = size = 0
         try:
@@ -263,17 +303,17 @@ class ReqPattern(BalancedPattern):
                     or exchange.pipe is not pipe
                     or exchange.place >= first_unasked
                 ):
-                    self._deliver(link, pipe, message)
+                    self._deliver(pipe, message)
                     continue
+                body = message[2]
                 del by_id[message[0]]
-                exchange.answer(_new(Message, (message[2],)), peer)
-                exchange.hand_over()
+                exchange.hand_over_reply(_new(Message, (body,)), peer)
                 passed += 1
-                size += ID_BYTES + len(message[2])
+                size += len(body)
         finally:
             if passed:
                 self._lighten(pipe, passed)
-                pipe.inbound.pass_through(size, passed)
+                pipe.inbound.pass_through(size + passed * ID_BYTES, passed)
 
     def close(self, closed: Closed) -> None:
         """Let every waiting task raise."""
@@ -319,19 +359,30 @@ class ReqPattern(BalancedPattern):
 
     def _assign(self, exchange: Exchange, body: Frames, pipe: Pipe) -> Frames:
         """Make the request as the peer of this pipe needs it, and note that it owes the reply."""
-        self._places += 1
-        if self.turns.takes_id(pipe, goes_on=pipe in self._load):
-            self._next_id = (self._next_id + 1) % _IDS
-            request_id = self._next_id.to_bytes(ID_BYTES, "big")
-            request = exchange.address(pipe, self._places, request_id, body)
-            self._by_id[request_id] = exchange
+        partner = self.turns.plain_partner(pipe, goes_on=pipe in self._load)
+        if partner is None:
+            exchange.request_id = self._new_id()
+            exchange.request = (exchange.request_id, b"", *body)
+        else:
+            exchange.request_id, exchange.request = b"", (b"", *body)
+        self._enter(exchange, pipe, partner)
+        return exchange.request
+
+    def _new_id(self) -> bytes:
+        self._next_id = (self._next_id + 1) % _IDS
+        return self._next_id.to_bytes(ID_BYTES, "big")
+
+    def _enter(self, exchange: Exchange, pipe: Pipe, partner: Partner | None) -> None:
+        """Note that the pipe's peer owes the reply; a partner is one that gets a plain request."""
+        self._places = exchange.place = self._places + 1
+        exchange.pipe = pipe
+        if partner is None:
+            self._by_id[exchange.request_id] = exchange
             self._load[pipe] += 1
-            return request
-        request = exchange.address(pipe, self._places, b"", body)
-        assert pipe not in self._by_pipe  # noqa: S101  # a reply belongs to one request
-        self._by_pipe[pipe] = exchange
-        self.turns.take_out(pipe, exchange)
-        return request
+        else:
+            assert pipe not in self._by_pipe  # noqa: S101  # a reply belongs to one request
+            self._by_pipe[pipe] = exchange
+            self.turns.take_out(pipe, exchange, partner)
 
     def _has_work(self, pipe: Pipe) -> bool:
         return pipe in self._by_pipe or pipe in self._load
@@ -388,9 +439,10 @@ class ReqPattern(BalancedPattern):
             self._lighten(pipe, 1)
             return
         del self._by_pipe[pipe]
-        self.turns.stop_roaming(exchange)
         if free:
-            self.turns.release(pipe)
+            self.turns.answered(pipe, exchange)
+        else:
+            self.turns.stop_roaming(exchange)
 
     def _lighten(self, pipe: Pipe, count: int) -> None:
         """So many of its requests with ids are out no longer."""
@@ -400,7 +452,7 @@ class ReqPattern(BalancedPattern):
         else:
             del self._load[pipe]
 
-    def _deliver(self, link: AnyLink, pipe: Pipe, message: Message) -> None:
+    def _deliver(self, pipe: Pipe, message: Message) -> None:
         request_id, body = open_reply(message)
         exchange = self._by_id.get(request_id) if request_id else self._by_pipe.get(pipe)
         if exchange is None and not request_id:
@@ -414,7 +466,7 @@ class ReqPattern(BalancedPattern):
             pipe.inbound.discard([message], size_of(message), DropReason.FILTERED)
             return
         assert exchange.request_id == request_id and not exchange.is_over()  # noqa: S101, PT018
-        exchange.answer(to_message(body), link.peer)
+        exchange.answer(to_message(body), pipe.peer)
         if exchange.awaited:
             pipe.inbound.pass_through(size_of(message))
             exchange.hand_over()

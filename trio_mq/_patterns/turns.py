@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Names of the module: each request asks, and an enumeration's own names are slow to look up.
 _NUMBERED: Final = Partner.NUMBERED
 _CORRELATES: Final = Partner.CORRELATES
+_RETURNING: Final = Partner.RETURNING
 
 
 class Turns:
@@ -78,24 +79,6 @@ class Turns:
     def partner(self, pipe: Pipe) -> Partner:
         """Return what the peer behind a pipe is, or has to be taken for."""
         return self._partners.get(pipe, self._unknown)
-
-    def takes_id(self, pipe: Pipe, *, goes_on: bool) -> bool:
-        """Tell whether the next request to it has to carry an id.
-
-        Args:
-            pipe: Which.
-            goes_on: It has requests with ids. If it has dialled us, it goes on with ids then: a
-                plain request among them would keep it out of the rotation, though it has others to
-                answer.
-        """
-        partner = self._partners.get(pipe, self._unknown)
-        if partner is _NUMBERED:
-            return True
-        if partner is _CORRELATES:
-            return pipe in self._owing
-        if partner is Partner.RETURNING:
-            return goes_on or self.astray or self.roaming is not None
-        return False
 
     def meet(self, pipe: Pipe, partner: Partner) -> bool:
         """A handshake has shown who is there; return whether what waits keeps its form."""
@@ -161,10 +144,27 @@ class Turns:
         """Tell whether a pipe is out of the rotation, whatever room it has."""
         return pipe in self._busy or pipe in self._resting or self._reach.is_away(pipe)
 
-    def take_out(self, pipe: Pipe, exchange: Exchange) -> None:
-        """It was chosen, and has a plain request."""
+    def plain_partner(self, pipe: Pipe, *, goes_on: bool) -> Partner | None:
+        """Return the peer's kind if it gets a plain request next; ``None``: one with an id.
+
+        Args:
+            pipe: Which was chosen.
+            goes_on: It has requests with ids. If it has dialled us, it goes on with ids then: a
+                plain request among them would keep it out of the rotation, though it has others to
+                answer.
+        """
         partner = self._partners.get(pipe, self._unknown)
-        if partner is Partner.CORRELATES:
+        if partner is _CORRELATES:
+            return None if pipe in self._owing else partner
+        if partner is _NUMBERED:
+            return None
+        if partner is _RETURNING and (goes_on or self.astray or self.roaming is not None):
+            return None
+        return partner
+
+    def take_out(self, pipe: Pipe, exchange: Exchange, partner: Partner) -> None:
+        """It was chosen, and has a plain request."""
+        if partner is _CORRELATES:
             self._owing.add(pipe)
             return
         self._busy.add(pipe)
@@ -180,6 +180,14 @@ class Turns:
             self.roaming = None
             for pipe in tuple(self._resting):
                 self._come_back(pipe)
+
+    def answered(self, pipe: Pipe, exchange: Exchange) -> None:
+        """A plain request is out no longer, and its pipe owes nothing."""
+        if exchange is self.roaming:
+            self.stop_roaming(exchange)
+        self._owing.discard(pipe)
+        if pipe in self._busy:
+            self._come_back(pipe)
 
     def release(self, pipe: Pipe) -> None:
         """It owes nothing any more: put it back into the rotation, last in turn."""

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
+from trio_mq._pipes.item import Item
+
 
 class Borrower(Protocol):
     """The sending side of a connection: a stream's `Writer`, or one side of an inproc link."""
 
     #: What goes to many is written in a later turn; else it arrives while it is being sent.
     writes_later: ClassVar[bool]
+
+    def write_at_once(self, item: Item, size: int) -> bool:
+        """Write a message past the queue, which is empty; False if it has to be queued.
+
+        If the kernel took only a part of it, it is in the queue now, and the writer goes on.
+
+        Args:
+            item: The message.
+            size: Its payload bytes.
+        """
 
     def queued(self) -> None:
         """A message was put into the pipe, and the writer does not know of any."""

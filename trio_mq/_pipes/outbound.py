@@ -187,21 +187,40 @@ class Outbound(Generic[PipeT]):
         # The plain case first: it is nearly every message there is.
         if item.__class__ is tuple and not self.conflate:
             if len(item) == 1:
-                self.queue.append(item[0])
-                size = len(item[0])
+                item = item[0]
+                size = len(item)
             else:
-                self.queue.append(item)
                 size = sum(map(len, item))
+            announced = self.announced
+            if not announced and self.passes(item, size):
+                return
+            self.queue.append(item)
             self.size += size
-            if self.announced:
-                if size > SMALL:
-                    self._limit_appending()
-            elif self._borrower is not None:
-                self._borrower.queued()
-            else:
-                self._ledger.busy[self._pipe] = None
+            if not announced:
+                self._tell()
+            elif size > SMALL:
+                self._limit_appending()
         else:
             self.put_sized(item, payload_of(item))
+
+    def passes(self, item: Item, size: int) -> bool:
+        """Have a message written at once, where nothing is before it; False if it is to be queued.
+
+        Nobody else is told, asked or woken by that.
+        """
+        borrower = self._borrower
+        return (
+            borrower is not None
+            and not (self.announced or self.queue)
+            and borrower.write_at_once(item, size)
+        )
+
+    def _tell(self) -> None:
+        """Something was queued, and the writer does not know of any."""
+        if self._borrower is not None:
+            self._borrower.queued()
+        else:
+            self._ledger.busy[self._pipe] = None
 
     def put_first(self, frames: Frames) -> None:
         """Queue what opens a connection that has just begun: before all else, and past every limit.
@@ -254,12 +273,10 @@ class Outbound(Generic[PipeT]):
 
     def put_sized(self, item: Item, size: int) -> None:
         """Queue a message whose payload bytes are known."""
-        self._append(item, size)
-        if not self.announced:
-            if self._borrower is not None:
-                self._borrower.queued()
-            else:
-                self._ledger.busy[self._pipe] = None
+        if not self.passes(item, size):
+            self._append(item, size)
+            if not self.announced:
+                self._tell()
 
     def put_shared(self, item: Item, size: int) -> None:
         """Queue a message that goes to many; the writer may gather it with the next ones."""
@@ -426,19 +443,20 @@ class Outbound(Generic[PipeT]):
         self.gone += count
         self._after_removing(count)
 
-    def lone_written(self) -> None:
-        """The kernel has taken the only message that waited, as soon as it was put.
+    def passed(self, size: int) -> None:
+        """The kernel has taken a message that was never queued; the books can wait: `count_put`.
 
-        It is the same as `written`, but for the books, which can wait: see `count_put`.
+        Nothing waited here, so nobody waits for room, and no drain for what has left.
         """
         if not self._passed:
             self._ledger.late[self._pipe] = None
         self._passed += 1
-        self._passed_bytes += self.size
-        self.queue.clear()
-        self.size = 0
+        self._passed_bytes += size
         self.gone += 1
-        self._after_removing(1)
+
+    def begun(self, item: Item, size: int) -> None:
+        """The kernel has taken a part of a message that was never queued: now it is."""
+        self._append(item, size)
 
     # -- lent, and given back --
 

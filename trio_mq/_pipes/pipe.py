@@ -62,7 +62,7 @@ class Pipe:
     #: The peer behind the pipe while it is lent, and the last one afterwards.
     peer: Peer | None = attrs.field(init=False, default=None)
     #: The connection, where a task may itself wait for what the peer says.
-    watched: Watched | None = attrs.field(init=False, default=None)
+    watched: Watched[Pipe] | None = attrs.field(init=False, default=None)
     #: How many connections have had it, the present one included.
     loans: int = attrs.field(init=False, default=0)
     #: The name by which a routing table knows the peer. One that a peer claimed is kept until the
@@ -118,7 +118,7 @@ class Pipe:
         """Who may take messages out."""
         return self.outbound.hold
 
-    def lend(self, peer: Peer, borrower: Borrower, watched: Watched | None = None) -> None:
+    def lend(self, peer: Peer, borrower: Borrower, watched: Watched[Pipe] | None = None) -> None:
         """Let the link of a peer write what waits, until it calls `give_back`.
 
         Args:

@@ -54,14 +54,23 @@ class Rep(Service[RepPattern]):
         self._check_may_receive()
         if get_ident() != self._open_in:
             self._guard()
-        self._pattern.is_received_from = True
+        pattern = self._pattern
+        pattern.is_received_from = True
         try:
-            request = self._take_at_once() or await self._take_in_turn(self._pattern.take)
+            request = self._take_at_once() if self._queue else None
+            if request is None:
+                # As `_take_in_turn`, with one coroutine less for each request.
+                watched = pattern.only_connection()
+                if watched is not None and await pattern.stand_in(watched):
+                    self._begin_anew()
+                    if (request := pattern.take_read()) is not None:
+                        return request
+                request = await super()._take_in_turn(pattern.take)
             if self._slice.spent():
                 await self._slice.end()
             return request
         finally:
-            self._pattern.is_received_from = False
+            pattern.is_received_from = False
 
     @enable_ki_protection
     def receive_nowait(self) -> Message:
@@ -84,9 +93,10 @@ class Rep(Service[RepPattern]):
             self._pattern.is_received_from = False
 
     def _check_may_receive(self) -> None:
-        if self._pattern.is_received_from:
+        pattern = self._pattern
+        if pattern.is_received_from:
             raise trio.BusyResourceError("another task is receiving from this Rep already")
-        if self._serving or self._pattern.is_waited_at:
+        if self._serving or pattern.is_waited_at:
             raise trio.BusyResourceError(
                 "requests() or serve() takes the requests of this Rep: answer those with their own "
                 "reply(), or receive() when it has ended"
@@ -101,7 +111,7 @@ class Rep(Service[RepPattern]):
 
     def _take_at_once(self) -> Message | None:
         """Take a request that is here, without the coroutines of those who wait for one."""
-        if not self._queue or self._receivers.waiters:
+        if self._receivers.waiters:
             return None
         try:
             return self._pattern.take()
@@ -109,10 +119,36 @@ class Rep(Service[RepPattern]):
             return None
 
     async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
-        if await self._pattern.stand_in():
-            self._guard()
-            self._slice.restart()
+        watched = self._pattern.only_connection()
+        if watched is not None and await self._pattern.stand_in(watched):
+            self._begin_anew()
         return await super()._take_in_turn(take)
+
+    def _begin_anew(self) -> None:
+        """It has waited: the socket may be closed now, and the time slice is a new one."""
+        if get_ident() != self._open_in:
+            self._guard()
+        self._slice.restart()
+
+    @enable_ki_protection
+    async def send(self, message: Sendable) -> None:
+        """Answer the request that was received last; it never waits for room.
+
+        A client that has left, or whose queue is full because it reads nothing, loses the reply,
+        which is counted.
+
+        Raises:
+            StateError: No request was received, or it was answered or declined before.
+
+        Otherwise as `Push.send`.
+        """
+        await checkpoint_if_cancelled()
+        frames = self._checked(message)
+        if get_ident() != self._open_in:
+            self._guard()
+        self._pattern.send(frames)
+        if self._slice.spent():
+            await self._slice.end()
 
     # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
     @enable_ki_protection

@@ -52,10 +52,6 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
 
         def __init__(self, **keywords: Unpack[ReqKeywords]) -> None: ...
 
-    #: The exchange that ``send`` began and ``receive`` will end.
-    _current: Exchange | None = None
-    _sending = False
-
     def _check_may_bind(self) -> None:
         if self._options.correlate is False:
             raise ValueError(
@@ -118,9 +114,12 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
             exchange = await ask_again(partial(self._ask, frames), retry, sleep)
         else:
             raise TypeError(f"retry is a Retry, such as Retry(attempts=3), not {retry!r}")
-        reply, peer = exchange.reply, exchange.peer
-        assert reply is not None and peer is not None  # noqa: S101, PT018  # or it had raised
-        return (reply, peer) if with_peer else reply
+        reply = exchange.reply
+        assert reply is not None  # noqa: S101  # or it had raised
+        if not with_peer:
+            return reply
+        assert exchange.peer is not None  # noqa: S101  # it came with the reply
+        return reply, exchange.peer
 
     async def _ask(self, frames: Frames, attempt: Attempt | None = None) -> Exchange:
         """Make a request once, and return when it is answered; otherwise leave nothing behind."""
@@ -130,16 +129,18 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
             if exchange is None:
                 exchange = await self._begin_in_turn(frames, avoid)
             # As `_reply_to`, with one coroutine less for each request.
-            if exchange.is_over():
+            if exchange.reply is not None or exchange.error is not None:
                 await self._reply_to(exchange)
             else:
-                watched = exchange.vacancy(exchange.pipe)
-                if watched is not None:
-                    await exchange.watch(watched, exchange.is_over)
+                pipe = exchange.pipe
+                watched = pipe.watched if pipe is not None else None
+                if watched is not None and watched.vacant:
+                    await watched.stand_in(exchange, exchange.is_over, self._pattern.take_body)
                 if exchange.reply is None and exchange.error is None:
                     await exchange.outcome()
                 self._slice.restart()
-                exchange.result()
+                if exchange.error is not None:
+                    exchange.result()
         except BaseException as error:
             trouble = self._trouble_with(exchange) if isinstance(error, trio.Cancelled) else ""
             if attempt is not None:
@@ -162,13 +163,14 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         await checkpoint_if_cancelled()
         frames = self._checked(message)
         self._check_turn_to_send()
-        self._current = self._begin_now(frames)
-        if self._current is None:
-            self._sending = True
+        turn = self._pattern.turn
+        turn.exchange = self._begin_now(frames)
+        if turn.exchange is None:
+            turn.sending = True
             try:
-                self._current = await self._begin_in_turn(frames)
+                turn.exchange = await self._begin_in_turn(frames)
             finally:
-                self._sending = False
+                turn.sending = False
         if self._slice.spent():
             await self._slice.end()
 
@@ -179,7 +181,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         self._check_turn_to_send()
         if self._pattern.senders.waiters:
             raise trio.WouldBlock
-        self._current = self._pattern.begin(frames)
+        self._pattern.turn.exchange = self._pattern.begin(frames)
 
     @enable_ki_protection
     async def receive(self) -> Message:
@@ -196,14 +198,25 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         """
         await checkpoint_if_cancelled()
         exchange = self._turn_to_receive()
+        turn = self._pattern.turn
         try:
-            reply = await self._reply_to(exchange)
+            # As `_reply_to`, with one coroutine less for each request.
+            pipe = exchange.pipe
+            watched = None if exchange.is_over() or pipe is None else pipe.watched
+            if watched is None:
+                reply = await self._reply_to(exchange)
+            else:
+                await watched.stand_in(exchange, exchange.is_over, self._pattern.take_body)
+                if not exchange.is_over():
+                    await exchange.outcome()
+                self._slice.restart()
+                reply = self._pattern.claim(exchange)
         except trio.Cancelled:
             raise
         except BaseException:
-            self._current = None
+            turn.exchange = None
             raise
-        self._current = None
+        turn.exchange = None
         return reply
 
     # A method, not an alias: type checkers differ on what an alias in a subclass overrides.
@@ -215,14 +228,15 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
     def receive_nowait(self) -> Message:
         """Return the reply, or raise `trio.WouldBlock` if it has not come yet."""
         exchange = self._turn_to_receive()
+        turn = self._pattern.turn
         try:
             reply = self._pattern.claim(exchange)
         except trio.WouldBlock:
             raise
         except BaseException:
-            self._current = None
+            turn.exchange = None
             raise
-        self._current = None
+        turn.exchange = None
         return reply
 
     @enable_ki_protection
@@ -272,7 +286,9 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
             if self._slice.spent():
                 await self._slice.end()
             return reply
-        await exchange.stand_in(exchange.pipe, exchange.is_over)
+        pipe = exchange.pipe
+        if pipe is not None and pipe.watched is not None:
+            await pipe.watched.stand_in(exchange, exchange.is_over, self._pattern.take_body)
         if not exchange.is_over():
             await exchange.outcome()
         self._slice.restart()
@@ -293,16 +309,18 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         return f"{chosen or 'a service'} could not be reached in time"
 
     def _check_turn_to_send(self) -> None:
-        self._guard()
-        if self._sending:
+        if get_ident() != self._open_in:
+            self._guard()
+        turn = self._pattern.turn
+        if turn.sending:
             raise trio.BusyResourceError("another task is sending with this Req already")
-        if self._current is not None:
+        if turn.exchange is not None:
             raise StateError("a Req receives the reply before it sends again; or use request()")
 
     def _turn_to_receive(self) -> Exchange:
         if get_ident() != self._open_in:
             self._guard()
-        exchange = self._current
+        exchange = self._pattern.turn.exchange
         if exchange is None:
             raise StateError("a Req sends a request before it receives a reply; or use request()")
         if exchange.awaited:

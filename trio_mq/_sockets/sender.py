@@ -237,6 +237,8 @@ class Sender(Socket[P_co], trio.abc.SendChannel[Sendable]):
         await self._members.drain()
 
     def _checked(self, message: Sendable) -> Frames:
+        if message.__class__ is bytes and len(message) <= self._small:
+            return (message,)
         frames = message if message.__class__ is Message else to_frames(message)
         if len(frames) > 1 or len(frames[0]) > self._small:
             self._check_size(frames)

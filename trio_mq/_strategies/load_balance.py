@@ -36,13 +36,14 @@ class LoadBalance:
         give: Queues a message of the return queue for the pipe that was chosen for it.
     """
 
-    __slots__ = ("_give", "_ready", "returned", "returned_bytes", "sole_outbound")
+    __slots__ = ("_give", "_ready", "returned", "returned_bytes", "sole", "sole_outbound")
 
     def __init__(self, give: Callable[[Pipe, Item], None]) -> None:
         #: Pipes that may have room; the next one to choose is the first.
         self._ready: deque[Pipe] = deque()
         self._give = give
-        #: The queue of the only pipe that can be chosen; ``None`` if there are more, or none.
+        #: The only pipe that can be chosen, and its queue; ``None`` if there are more, or none.
+        self.sole: Pipe | None = None
         self.sole_outbound: Outbound[Pipe] | None = None
         #: The return queue.
         self.returned: deque[Item] = deque()
@@ -201,4 +202,5 @@ class LoadBalance:
     def _find_sole(self) -> None:
         ready = self._ready
         alone = len(ready) == 1 and not self.returned
-        self.sole_outbound = ready[0].outbound if alone else None
+        self.sole = ready[0] if alone else None
+        self.sole_outbound = self.sole.outbound if self.sole is not None else None

@@ -33,7 +33,8 @@ from trio_mq._transports.endpoint import (
 from trio_mq._transports.failure import explained
 from trio_mq._transports.listener import Acceptor, Acceptors
 from trio_mq._transports.resolve import show
-from trio_mq._transports.stream import ByteStream, TrioStream
+from trio_mq._transports.stream import ByteStream
+from trio_mq._transports.trio_stream import TrioStream
 
 #: What ``connect(open_stream=…)`` takes: it makes one connection, or raises.
 OpenStream: TypeAlias = Callable[[], Awaitable[trio.abc.Stream | ByteStream]]

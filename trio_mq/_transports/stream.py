@@ -1,8 +1,7 @@
 """One connection as the link sees it: bytes in, bytes out, and no protocol.
 
 Two kinds: a `PollableStream` can be read and written without waiting, as a kernel socket can
-(`SocketStream`); a `TrioStream`, on any trio stream (memory, SSH, …), cannot. A third, in `tls`,
-encrypts.
+(`SocketStream`); any other stream of trio's (`trio_stream`) cannot. A third, in `tls`, encrypts.
 
 Why not trio's own `trio.SocketStream` for kernel sockets? Its ``send_all`` cannot say how much the
 kernel took, which must be known to send a message again or not; each of its calls is a full
@@ -21,14 +20,13 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 import trio
 from trio.lowlevel import wait_readable, wait_writable
 
 from . import kernel_view, system
-from .failure import in_words
 from .kernel_view import Patience, Vital
 from .turns import Turns
 
@@ -36,12 +34,9 @@ from .turns import Turns
 MAX_BUFFERS: Final = system.most_buffers()
 
 _CLOSED: Final = "this stream was closed"
-_TRIOS_WORDS: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 #: What is read and thrown away before a close: more than a kernel keeps of one connection.
 _DISCARDED_AT_ONCE: Final = 256 * 1024
 _MOST_DISCARDED: Final = 256
-#: Seconds for a stream's own farewell.
-_GOODBYE_SECONDS: Final = 1.0
 
 
 class ByteStream(abc.ABC):
@@ -170,6 +165,18 @@ class PollableStream(ByteStream):
             trio.ClosedResourceError: This end was closed.
         """
 
+    def readable(self) -> Awaitable[object]:
+        """Return what waits as `wait_readable` does, perhaps with one coroutine less.
+
+        That one may also raise `trio.ClosedResourceError` after `interrupt`: see `closed`.
+        """
+        return self.wait_readable()
+
+    @property
+    @abc.abstractmethod
+    def closed(self) -> bool:
+        """This end was closed."""
+
     @abc.abstractmethod
     def read_now(self, max_bytes: int) -> bytes | None:
         """Return what is there, ``b""`` at the end, or ``None``; errors as `receive_some`."""
@@ -181,6 +188,10 @@ class PollableStream(ByteStream):
     @abc.abstractmethod
     def try_write(self, buffers: Sequence[bytes | memoryview]) -> int:
         """See `ByteStream.try_write`; never ``None``."""
+
+    def write_now(self, data: bytes) -> int:
+        """Do as `try_write` for one small buffer."""
+        return self.try_write((data,))
 
     async def write_all(self, data: bytes) -> None:
         """See `ByteStream.write_all`."""
@@ -232,14 +243,23 @@ class SocketStream(PollableStream):
 
     async def wait_readable(self) -> None:
         """See `PollableStream.wait_readable`."""
-        if self._fileno < 0:
-            raise trio.ClosedResourceError(_CLOSED)
-        self._awaited = True
         try:
-            await wait_readable(self._fileno)
+            await self.readable()
         except trio.ClosedResourceError:
             if self._fileno < 0:
                 raise
+
+    def readable(self) -> Awaitable[object]:
+        """See `PollableStream.readable`."""
+        if self._fileno < 0:
+            raise trio.ClosedResourceError(_CLOSED)
+        self._awaited = True
+        return wait_readable(self._fileno)  # noqa: ASYNC105  # whoever calls awaits it
+
+    @property
+    def closed(self) -> bool:
+        """See `PollableStream.closed`."""
+        return self._fileno < 0
 
     def read_now(self, max_bytes: int) -> bytes | None:
         """See `PollableStream.read_now`."""
@@ -262,6 +282,15 @@ class SocketStream(PollableStream):
             if len(buffers) == 1:
                 return self._send(buffers[0])
             return system.gather(self._socket)(buffers[:MAX_BUFFERS])
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def write_now(self, data: bytes) -> int:
+        """See `PollableStream.write_now`."""
+        try:
+            return self._send(data)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -332,83 +361,3 @@ class SocketStream(PollableStream):
         if self._fileno < 0:
             return trio.ClosedResourceError(_CLOSED)
         return trio.BrokenResourceError(f"connection to {self.peer_address} failed: {error}")
-
-
-class TrioStream(ByteStream):
-    """A `ByteStream` on any `trio.abc.Stream`, which it owns from now on.
-
-    Every write waits, and nobody can know how much of a failed one arrived: a message whose
-    ``write_all`` raised counts as handed over.
-
-    Args:
-        stream: The stream; where it is a `trio.abc.HalfCloseableStream`, our end can be shut.
-        local_address: Our end as text, for people.
-        peer_address: The peer's end as text, for people.
-    """
-
-    __slots__ = ("_stream",)
-
-    def __init__(
-        self, stream: trio.abc.Stream, *, local_address: str = "", peer_address: str = ""
-    ) -> None:
-        self.local_address = local_address
-        self.peer_address = peer_address or type(stream).__name__
-        self._stream = stream
-
-    def __repr__(self) -> str:
-        return f"<TrioStream on {self._stream!r}>"
-
-    async def receive_some(self, max_bytes: int) -> bytes:
-        """See `ByteStream.receive_some`."""
-        try:
-            # Memory streams return a bytearray, which would not be ours alone.
-            return bytes(await self._stream.receive_some(max_bytes))
-        except _TRIOS_WORDS:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error
-
-    def try_write(self, buffers: Sequence[bytes | memoryview]) -> None:
-        """See `ByteStream.try_write`: trio streams only write while one waits."""
-
-    async def write_all(self, data: bytes) -> None:
-        """See `ByteStream.write_all`."""
-        try:
-            await self._stream.send_all(data)
-        except _TRIOS_WORDS:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error
-
-    async def wait_writable(self) -> None:
-        """See `ByteStream.wait_writable`."""
-        try:
-            await self._stream.wait_send_all_might_not_block()
-        except _TRIOS_WORDS:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error
-
-    async def shutdown_write(self) -> bool:
-        """See `ByteStream.shutdown_write`; streams that cannot (TLS) stay as they are."""
-        if not isinstance(self._stream, trio.abc.HalfCloseableStream):
-            return False
-        with contextlib.suppress(Exception):
-            await self._stream.send_eof()
-        return True
-
-    async def farewell(self) -> None:
-        """See `ByteStream.farewell`: in the stream's own way, which for TLS says good-bye."""
-        with trio.move_on_after(_GOODBYE_SECONDS), contextlib.suppress(Exception):
-            await self._stream.aclose()
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """See `ByteStream.aclose`: no farewell is waited for."""
-        with contextlib.suppress(Exception):
-            await trio.aclose_forcefully(self._stream)
-
-    def _failure(self, error: Exception) -> Exception:
-        # Not only errors of an operating system: streams of users raise what they like.
-        said = in_words(error)
-        return trio.BrokenResourceError(f"connection to {self.peer_address} failed: {said}")

@@ -16,7 +16,7 @@ This file is longer than most: it is everything that an owner of a connection ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -69,6 +69,10 @@ _ALL_SAID: Final = OurGreeting(b"", _GREETED, version_first=True)
 _NOTHING: Final[list[bytes]] = []
 
 
+def _no_body(_: bytes) -> None:
+    """Take nothing: messages don't flow."""
+
+
 class Connection:
     """Speaks ZMTP 3.0 and 3.1 for one end of one connection.
 
@@ -107,11 +111,19 @@ class Connection:
         "_traffic",
         "_user_id",
         "_version",
+        "body_of",
         "established",
     )
 
     established: bool
     """Whether messages may flow: the peer was accepted, and nothing has gone wrong since."""
+
+    body_of: Callable[[bytes], bytes | None]
+    """Returns the body if bytes are one plain request, or the reply to one, and nothing else.
+
+    That is one small frame after an empty one. ``None``: it is something else, or something came
+    before it, and has yet to be given to `take_whole` or `receive_data`.
+    """
 
     def __init__(
         self,
@@ -155,6 +167,7 @@ class Connection:
         self._greeting = GreetingReader(terms.mechanism.name)
         self._version = (0, 0)
         self._decoder = FrameDecoder(terms.handshake)
+        self.body_of = _no_body
         self._traffic = TrafficReader(
             self._decoder, self._mechanism, terms.socket_type, terms.limits
         )
@@ -290,6 +303,7 @@ class Connection:
     def _fail(self) -> None:
         self._handshake.fail()
         self.established = False
+        self.body_of = _no_body
 
     def _check_alive(self) -> None:
         if self._handshake.state is State.FAILED:
@@ -322,6 +336,7 @@ class Connection:
         self._greeting, self._our_greeting = _GREETED, _ALL_SAID
         self._decoder.set_limits(self._terms.traffic(self._mechanism.overhead))
         self._open_writer = TrafficWriter(self._mechanism, self._version)
+        self.body_of = self._traffic.body_of
 
     def refuse(self, reason: str) -> None:
         """Turn the peer away with an ERROR that gives the reason; a libzmq peer never comes back.

@@ -33,7 +33,7 @@ _SHORT_HEADERS: Final = tuple(bytes((flags, size)) for flags in (0, MORE) for si
 """Every short header: those of last frames by size, then those of frames that more follow."""
 
 _MORE_OFFSET: Final = 256
-_DELIMITED: Final = tuple(bytes((MORE, 0, 0, size)) for size in range(256))
+DELIMITED: Final = tuple(bytes((MORE, 0, 0, size)) for size in range(256))
 """An empty frame and the header of a last frame after it, by the size of that."""
 
 Frame: TypeAlias = tuple[int, bytes]
@@ -71,9 +71,9 @@ def encode_message(message: bytes | Frames) -> bytes:
     """
     if isinstance(message, bytes):
         return encode_frame(0, message)
-    if len(message) == 2 and not message[0] and len(message[1]) < 256:
+    if len(message) == 2 and not message[0] and (size := len(message[1])) < 256:
         # A request or a reply: its delimiter and its body.
-        return _DELIMITED[len(message[1])] + message[1]
+        return DELIMITED[size] + message[1]
     *first, last = message
     if not first:
         return encode_frame(0, last)

@@ -14,9 +14,6 @@ from .frames import MORE
 
 _new = tuple.__new__
 
-_DELIMITER: Final = b"\1\0\0"
-"""An empty frame, and that a last one follows: so begin a plain request and its reply."""
-
 SHORT: Final = 1024
 """A chunk of more bytes than this is not looked at: it is hardly just one message."""
 
@@ -31,8 +28,6 @@ def whole_message(data: bytes, harmless: int) -> Message | None:
     end = len(data)
     if end > harmless or end > SHORT:
         return None
-    if data[:3] == _DELIMITER and end > 3 and data[3] == end - 4:
-        return _new(Message, (b"", data[4:]))
     frames: list[bytes] = []
     pos = 0
     while pos + 1 < end:
