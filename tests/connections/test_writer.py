@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 
 import pytest
 import trio
 
 from tests.hostile import wire
-from tests.slices import count_messages_only, have_patience
+from tests.slices import count_messages_only, have_patience, set_clock
 from tests.writes import note_writes
 from trio_mq import DropReason, Pub, Rep, Req, Router, Sub
 
@@ -149,6 +150,54 @@ async def test_a_lone_reply_is_written_at_once(written: list[bytes]) -> None:
             await request.reply(request.message)
             assert written == [asked]
             break
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5])
+async def test_the_writer_goes_on_with_a_lone_message_that_the_kernel_took_in_part(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or not at all. It is counted once, when its last byte is gone."""
+    set_clock(count(0.0, 30e-6).__next__)  # long enough for a message to go alone
+    write_now = SocketStream.write_now
+    offered: list[bytes] = []
+
+    def reluctant(self: SocketStream, data: bytes) -> int:
+        offered.append(data)
+        return write_now(self, data[:taken]) if taken else 0
+
+    async with (
+        Rep(bind="tcp://127.0.0.1:*") as rep,
+        Req(connect=rep.endpoints[0].endpoint) as req,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(rep.serve, lambda request: request.message)
+        assert await req.request(b"first") == b"first"
+        monkeypatch.setattr(SocketStream, "write_now", reluctant)
+        assert await req.request(b"second") == b"second"
+        assert offered[0] == wire.message(b"", b"second")
+        figures = req.statistics()
+        assert (figures.accepted, figures.written) == (2, 2)
+        assert (figures.decoded, figures.delivered) == (2, 2)
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_waits_goes_before_a_lone_message(written: list[bytes]) -> None:
+    """Nothing passes a queue that is not empty."""
+    count_messages_only()
+    async with Router() as router, a_client_of(router) as client:
+        (asked,) = requests(1)
+        await client.send_all(asked)
+        async for request in router.requests():
+            written.clear()
+            (peer,) = router.peers
+            await router.send_to(peer, b"before")
+            await request.reply(b"after")
+            break
+        heard = b""
+        while b"after" not in heard:
+            heard += await client.receive_some()
+        assert heard.index(b"before") < heard.index(b"after")
+        assert heard.endswith(b"".join(written))
 
 
 async def test_many_requests_of_one_turn_do_not_all_wait_for_its_end(written: list[bytes]) -> None:

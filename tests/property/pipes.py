@@ -92,9 +92,6 @@ class NoLink:
     def queued(self) -> None:
         """Leave it there."""
 
-    def queued_for_many(self) -> None:
-        """Leave it there."""
-
     def gather(self) -> None:
         """There is nothing to write together."""
 

@@ -133,10 +133,6 @@ class Connection:
         """Something waits: it is written in a step of its own."""
         self._pipe.outbound.writer_is_busy()
 
-    def queued_for_many(self) -> None:
-        """Something waits, as above."""
-        self._pipe.outbound.writer_is_busy()
-
     def gather(self) -> None:
         """Something will wait, as above."""
         self._pipe.outbound.writer_is_busy()

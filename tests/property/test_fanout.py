@@ -122,10 +122,6 @@ class Kernel(NoLink):
         """Write it in a step of its own."""
         self.pipe.outbound.writer_is_busy()
 
-    def queued_for_many(self) -> None:
-        """Write it in a step of its own."""
-        self.pipe.outbound.writer_is_busy()
-
     def gather(self) -> None:
         """Wait for the end of the round."""
         self.pipe.outbound.writer_is_busy()

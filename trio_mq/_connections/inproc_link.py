@@ -231,10 +231,6 @@ class InprocLink:
         if self._stage is not _Stage.JOINING:
             self._transfer()
 
-    def queued_for_many(self) -> None:
-        """Do as `queued`: it costs no system call."""
-        self.queued()
-
     def gather(self) -> None:
         """Nothing is gathered: to move a message costs no system call."""
 

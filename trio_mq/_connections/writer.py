@@ -1,9 +1,11 @@
 """The writing half of a link: batches as the pipe announces them, and some messages at once.
 
+This file is longer than most: what is written when, and from whose stack, is one idea.
+
 The writer task waits for the pipe to announce a batch and writes until nothing is left. A message
-that is put into an idle pipe is written at once from the stack of ``send`` instead
+that is put into an idle pipe is written at once from the stack of ``send`` instead, past the queue
 (*write-through*): a round trip then has one task switch less. That is one attempt at one message.
-It never waits and never raises, and what it could not write is left to the writer.
+It never waits and never raises, and what it could not write is queued.
 
 What a publisher sends to many is written by its printer instead, to one stream after the other,
 where the writer has nothing else to write (`Writer.write_for_many`).
@@ -284,10 +286,9 @@ class Writer:
             ends = self._nursery.cancel_scope.cancel_called or self._failed
             if self._outbound.announced and not ends:
                 yield f"the writer of {self._stream.peer_address} sleeps, and should write"
-        outbound = self._outbound
-        unknown = not (outbound.announced or outbound.as_it_is()[0] or self._failed)
-        if unknown and (self._has_due_pulse or not self._outbox.empty):
-            yield f"{self._link!r} has something to write, of which its writer does not know"
+        known = self._outbound.announced or self._outbound.as_it_is()[0] or self._failed
+        if not known and (self._has_due_pulse or not self._outbox.empty):
+            yield f"the writer of {self._stream.peer_address} has to write, and was not told"
 
     # -- for the pipe --
 
@@ -320,7 +321,7 @@ class Writer:
         return taken > 0
 
     def queued(self) -> None:
-        """Something was put into an idle pipe, and not written."""
+        """Something was put into an idle pipe: let it be written with what comes in this turn."""
         self.gather()
 
     def gather(self) -> None:
@@ -362,10 +363,6 @@ class Writer:
         if not (self._at_work or self._failed or self._turn_end is None):
             self._last_write = self._clock()
             self._try_write()
-
-    def queued_for_many(self) -> None:
-        """Let it be written with what else is put in this turn."""
-        self.gather()
 
     def write_for_many(self, wire: bytes, count: int, payload: int) -> bool:
         """Write what is all that waits here; the task goes on with what is left of it."""

@@ -26,13 +26,6 @@ class Borrower(Protocol):
     def queued(self) -> None:
         """A message was put into the pipe, and the writer does not know of any."""
 
-    def queued_for_many(self) -> None:
-        """The same for a message that goes to many peers.
-
-        To write it to each of them from the stack of ``send`` would cost a system call per peer
-        and message.
-        """
-
     def gather(self) -> None:
         """Several messages will be put in this turn: they may be written together at its end."""
 

@@ -282,10 +282,7 @@ class Outbound(Generic[PipeT]):
         """Queue a message that goes to many; the writer may gather it with the next ones."""
         self._append(item, size)
         if not self.announced:
-            if self._borrower is not None:
-                self._borrower.queued_for_many()
-            else:
-                self._ledger.busy[self._pipe] = None
+            self._tell()
 
     def _append(self, item: Item, size: int) -> None:
         if self.conflate and len(self.queue) > self.in_hand and self.queue[-1] is not self._opening:

@@ -85,7 +85,7 @@ class SharedOutbound(Outbound[PipeT]):
             self._taken += len(rest)
             self._line.extend(rest)
             if self._borrower is not None and not self.announced:
-                self._borrower.queued_for_many()
+                self._borrower.queued()
 
     def _leave(self) -> None:
         """Take over what is left, and have nothing more to do with the edition.
