@@ -162,6 +162,9 @@ class Arena(Generic[Ours]):
 
     async def begin(self) -> None:
         """Remember how things are without bad peers."""
+        # A publisher's printer begins with the first messages that come close together, which may
+        # be the test's.
+        self.ours._pattern.ledger.printer._rouse()
         await trio.testing.wait_all_tasks_blocked()
         self._census = census()
 
