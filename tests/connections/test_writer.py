@@ -14,6 +14,7 @@ from tests.hostile import wire
 from tests.slices import count_messages_only, have_patience, set_clock
 from tests.writes import note_writes
 from trio_mq import DropReason, Pub, Rep, Req, Router, Sub
+from trio_mq._transports.stream import SocketStream
 
 
 @pytest.mark.parametrize("lost", [0, 1])
