@@ -162,9 +162,8 @@ class Arena(Generic[Ours]):
 
     async def begin(self) -> None:
         """Remember how things are without bad peers."""
-        # A publisher's printer begins with the first messages that come close together, which may
-        # be the test's.
-        self.ours._pattern.ledger.printer._rouse()
+        # A publisher's printer ends when a peer leaves. So it must not count among those that stay.
+        self.ours._pattern.ledger.printer.rest()
         await trio.testing.wait_all_tasks_blocked()
         self._census = census()
 
