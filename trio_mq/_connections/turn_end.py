@@ -41,7 +41,8 @@ class TurnEnd(trio.abc.Instrument):
             # tasks that are woken here.
             woken = False
             for who in asked:
-                woken |= who.turn_ended()
+                if who.turn_ended():
+                    woken = True
             if woken and timeout > 0:
                 self._token.run_sync_soon(_look_again, idempotent=True)
 

@@ -127,7 +127,7 @@ class ReqPattern(BalancedPattern):
             # A call that asks again, or waited, may find that: nobody would end what it began now.
             raise self._closed.error()
         pipe = self.balance.sole
-        if pipe is None or not pipe.outbound.has_room():
+        if pipe is None or (pipe.outbound.queue and not pipe.outbound.has_room()):
             pipe = self._choose(avoid)
         partner = self.turns.plain_partner(pipe, goes_on=pipe in self._load)
         if partner is None:

@@ -171,7 +171,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
                 turn.exchange = await self._begin_in_turn(frames)
             finally:
                 turn.sending = False
-        if self._slice.spent():
+        elif self._slice.left <= 0:  # what is received counts, and is as much as is sent
             await self._slice.end()
 
     @enable_ki_protection
@@ -210,7 +210,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
                 if not exchange.is_over():
                     await exchange.outcome()
                 self._slice.restart()
-                reply = self._pattern.claim(exchange)
+                reply = exchange.result()
         except trio.Cancelled:
             raise
         except BaseException:
