@@ -60,9 +60,12 @@ class RepPattern(ServicePattern):
         self._read: tuple[Peer, bytes] | None = None
 
     def only_connection(self) -> Watched[Pipe] | None:
-        """Return the connection that will bring the next request, if only one can."""
+        """Return the connection that will bring the next request, if only one can.
+
+        The caller has seen that none is here, and that the socket is open.
+        """
         links = self.ledger.links
-        if len(links) != 1 or self.requester.pending or self._has_news():
+        if len(links) != 1 or self.requester.pending:
             return None
         (link,) = links.values()
         return link.pipe.watched if link.pipe is not None else None
@@ -154,7 +157,7 @@ class RepPattern(ServicePattern):
         self._read = None
         peer, body = read
         self.queue.source = peer
-        self.requester.asked(Requester(peer, _PLAIN))
+        self.requester.asked(_new(Requester, (peer, _PLAIN)))
         return _new(Message, (body,))
 
     # -- any number --

@@ -119,7 +119,7 @@ class Rep(Service[RepPattern]):
             return None
 
     async def _take_in_turn(self, take: Callable[[], Message]) -> Message:
-        watched = self._pattern.only_connection()
+        watched = self._pattern.only_connection() if not self._queue else None
         if watched is not None and await self._pattern.stand_in(watched):
             self._begin_anew()
         return await super()._take_in_turn(take)

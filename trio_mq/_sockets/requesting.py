@@ -202,12 +202,13 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         try:
             # As `_reply_to`, with one coroutine less for each request.
             pipe = exchange.pipe
-            watched = None if exchange.is_over() or pipe is None else pipe.watched
+            over = exchange.reply is not None or exchange.error is not None
+            watched = None if over or pipe is None else pipe.watched
             if watched is None:
                 reply = await self._reply_to(exchange)
             else:
                 await watched.stand_in(exchange, exchange.is_over, self._pattern.take_body)
-                if not exchange.is_over():
+                if exchange.reply is None and exchange.error is None:
                     await exchange.outcome()
                 self._slice.restart()
                 reply = exchange.result()
