@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from trio_mq import Dealer, DropReason, Router
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from trio_mq import Dealer, DropReason, Req, Router
 from trio_mq.testing import assert_nothing_lost
 
 each_way = pytest.mark.parametrize(
@@ -42,6 +46,29 @@ async def test_a_router_says_hello_to_each_peer(place: str) -> None:
         for _ in range(2):
             async with Dealer(connect=endpoint) as dealer:
                 assert await dealer.receive() == b"hello"
+
+
+@pytest.mark.parametrize("transport", ["inproc", "ipc"])
+async def test_a_probe_comes_before_a_request_that_waited_for_the_peer(
+    transport: str, tmp_path: Path
+) -> None:
+    """The task that waits for a service is served while the connection begins."""
+    late, busy = (f"{transport}://{tmp_path}/{name}" for name in ("late", "busy"))
+    async with (
+        Router(linger=0, bind=busy) as asked,
+        Router(linger=0) as router,
+        Req(probe=True, linger=0, reconnect_interval=0.01) as req,
+        trio.open_nursery() as nursery,
+    ):
+        await req.connect(busy, wait=True)
+        await req.connect(late)
+        nursery.start_soon(req.request, b"first")
+        assert [(await asked.receive())[1:] for _ in range(2)] == [(b"",), (b"", b"first")]
+        nursery.start_soon(req.request, b"second")
+        await wait_all_tasks_blocked()
+        await router.bind(late)
+        assert [(await router.receive())[1:] for _ in range(2)] == [(b"",), (b"", b"second")]
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(

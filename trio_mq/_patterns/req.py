@@ -218,16 +218,17 @@ class ReqPattern(BalancedPattern):
     def connected(self, link: AnyLink, pipe: Pipe) -> None:
         """Give what waits the form that this peer needs, and send the probe, if one is wanted."""
         partner = partner_of(link, correlate=self.options.correlate)
-        fits = self.turns.meet(pipe, partner)
         # It may have been told our name while that became unusable.
         doomed = partner is Partner.ADDRESSING and self.turns.astray
+        if self.options.probe and not doomed:
+            # First of all: from here on, requests of tasks that wait may be written at once.
+            pipe.outbound.put_first(PROBE)
+        fits = self.turns.meet(pipe, partner)
         if not fits:
             self._renew(self._waiting_in(pipe), pipe, stay=not doomed)
         self._move_requests(self.turns.arrive(pipe))
         if doomed:
             self.turns.take_name_back(pipe)
-        elif self.options.probe:
-            pipe.outbound.put_first(PROBE)
 
     def disconnected(self, pipe: Pipe, end: Ending) -> None:
         """Fail the exchanges whose request was wholly written to this connection."""
