@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
@@ -152,6 +154,34 @@ async def test_a_slice_is_shared_by_all_sockets_of_the_run() -> None:
             await sink.send(await source.receive())
 
         assert await longest_run(move, 200) <= SLICE // 2
+
+
+async def answer_at_once(rep: Rep) -> None:
+    """Answer a request that is here: only the reply is an async call."""
+    request = rep.receive_nowait()
+    await rep.send(request)
+
+
+async def test_a_reply_counts_though_its_request_was_not_waited_for() -> None:
+    """A flood of requests, all taken without waiting, is answered in slices, too."""
+    async with Rep(bind="inproc://flood") as rep, Dealer(connect="inproc://flood") as dealer:
+        assert await dealer.send_many([(b"", b"1")] * 400) == 400
+        count_messages_only()
+        assert await longest_run(lambda: answer_at_once(rep), 200) == SLICE - 1
+        set_clock(itertools.count().__next__)  # each look finds a second gone
+        assert await longest_run(lambda: answer_at_once(rep), 200) == 0
+
+
+async def test_requests_count_though_no_reply_is_received_between_them() -> None:
+    """A program that asks with many sockets, before it receives from the first."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(Rep(bind="inproc://asked"))
+        asking = [Req(connect="inproc://asked") for _ in range(200)]
+        for req in asking:
+            await stack.enter_async_context(req)
+        count_messages_only()
+        turns = iter(asking)
+        assert await longest_run(lambda: next(turns).send(b"1"), 200) == SLICE - 1
 
 
 async def test_a_slice_ends_with_its_time_whatever_the_count() -> None:

@@ -147,7 +147,7 @@ class Rep(Service[RepPattern]):
         if get_ident() != self._open_in:
             self._guard()
         self._pattern.send(frames)
-        if self._slice.left <= 0:  # what is received counts, and is as much as is sent
+        if self._slice.spent():  # the request may be one of many that `receive_nowait` has taken
             await self._slice.end()
 
     # A method, not an alias: type checkers differ on what an alias in a subclass overrides.

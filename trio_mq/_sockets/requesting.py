@@ -171,7 +171,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
                 turn.exchange = await self._begin_in_turn(frames)
             finally:
                 turn.sending = False
-        elif self._slice.left <= 0:  # what is received counts, and is as much as is sent
+        elif self._slice.spent():  # many Reqs may send before one receives
             await self._slice.end()
 
     @enable_ki_protection
