@@ -3,7 +3,8 @@
 What is on its way, what a service has read and not answered, and what it has answered and not sent
 are lists here. A step moves one thing: a request is written, read and answered, a reply arrives,
 a connection is lost or made, an endpoint goes. So any order of these can be played, in microseconds
-each, and orders that a network makes once a month are as frequent as others.
+each, and orders that a network makes once a month are as frequent as others. A request that nothing
+is before may also be written, or begun, in the very step that asks, as a willing kernel has it.
 
 How a service answers is modelled on what the documentation says of the partners of a Req
 (``docs/explanation/requests.rst``): over the connection that asked or never; over the next one too,
@@ -76,6 +77,14 @@ class Kind(enum.Enum):
         return SocketType.ROUTER if self.is_router else SocketType.REP
 
 
+class Taken(enum.Enum):
+    """What the kernel takes at once of a request that nothing is before."""
+
+    NOTHING = enum.auto()
+    A_PART = enum.auto()
+    ALL = enum.auto()
+
+
 class Connection:
     """One connection of a Req, from its dialling on (an `AnyLink`)."""
 
@@ -91,6 +100,8 @@ class Connection:
         self.cut_short = False
         #: We have ended it, and have not seen it end.
         self.doomed = False
+        #: The service has read something from it.
+        self.begun = False
 
     # -- as a link --
 
@@ -126,8 +137,16 @@ class Connection:
         raise NotImplementedError
 
     def write_at_once(self, item: Item, size: int) -> bool:
-        """Write nothing yet."""
-        return False
+        """Write what the kernel takes at once; what is left is written in steps of its own."""
+        taken = Taken.NOTHING if self.doomed else self.world.takes_at_once()
+        if taken is Taken.ALL:
+            self._pipe.outbound.passed(size)
+            self.service.read(self, frames_of(item))
+        elif taken is Taken.A_PART:
+            self._pipe.outbound.begun(item, size)
+            self.begin_to_write()
+            self._pipe.outbound.writer_is_busy()
+        return taken is not Taken.NOTHING
 
     def queued(self) -> None:
         """Something waits: it is written in a step of its own."""
@@ -227,9 +246,12 @@ class Service:
     replies: list[Frames] = attrs.field(factory=list)
 
     def read(self, over: Connection, request: Frames) -> None:
-        """Read a request."""
+        """Read a request, or the probe, which comes first."""
         end = request.index(b"") + 1
-        if request[end:]:  # else it is a probe
+        is_probe = not request[end:]
+        assert is_probe is (over.options.probe and not over.begun)
+        over.begun = True
+        if not is_probe:
             self.asked.append(_Asked(over, request[:end], request[end:]))
 
     def reply(self, index: int) -> None:
@@ -261,10 +283,17 @@ class World:
     Args:
         kinds: What they are.
         options: Of the Req.
+        takes_at_once: Says what the kernel takes at once of the request that is written now.
     """
 
-    def __init__(self, kinds: list[Kind], options: Options) -> None:
+    def __init__(
+        self,
+        kinds: list[Kind],
+        options: Options,
+        takes_at_once: Callable[[], Taken] = lambda: Taken.NOTHING,
+    ) -> None:
         self.options = options
+        self.takes_at_once = takes_at_once
         self.pattern = ReqPattern(options)
         self.members = Membership(self.pattern, options)
         self.services = [Service(kind) for kind in kinds]

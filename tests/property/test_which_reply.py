@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 import pytest
 
-from tests.property.services import Kind, World
+from tests.property.services import Kind, Taken, World
 from trio_mq import Options
 
 #: Two services each, of which some can bring what is for the other.
@@ -50,7 +50,8 @@ class Walk:
     def go(self) -> list[str]:
         """Take them, and look after each; return their names. A failure says which led to it."""
         chance = random.Random(f"{self}")
-        world = World(list(TOGETHER[self.together]), OPTIONS[self.options])
+        kinds, kernel = list(TOGETHER[self.together]), random.Random(f"kernel of {self}")
+        world = World(kinds, OPTIONS[self.options], lambda: kernel.choice(list(Taken)))
         taken: list[str] = []
         try:
             for _ in range(STEPS):
