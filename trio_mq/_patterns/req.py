@@ -51,6 +51,7 @@ from trio_mq._patterns.pattern import PROBE
 from trio_mq._patterns.turns import Turns
 from trio_mq._patterns.unclaimed import Unclaimed
 from trio_mq._pipes.item import Item, frames_of, readdressed
+from trio_mq._pipes.outbound import SMALL
 from trio_mq._pipes.pipe import Pipe
 from trio_mq._tally import DropReason
 from trio_mq._waiting import Closed
@@ -127,24 +128,35 @@ class ReqPattern(BalancedPattern):
             # A call that asks again, or waited, may find that: nobody would end what it began now.
             raise self._closed.error()
         pipe = self.balance.sole
-        if pipe is None or (pipe.outbound.queue and not pipe.outbound.has_room()):
+        # As `Outbound.has_room`, which is asked only if something waits and is not just gathered.
+        if pipe is None or (
+            (queue := pipe.outbound.queue)
+            and len(queue) >= pipe.outbound.append_below
+            and not pipe.outbound.has_room()
+        ):
             pipe = self._choose(avoid)
-        partner = self.turns.plain_partner(pipe, goes_on=pipe in self._load)
+        partner = self.turns.plain_partner(pipe, self._load)
         if partner is None:
-            request_id = self._new_id()
+            self._next_id = (self._next_id + 1) % _IDS
+            request_id = self._next_id.to_bytes(ID_BYTES, "big")
             request: Frames = (request_id, b"", *frames)
         else:
             request_id, request = b"", (b"", *frames)
         outbound = pipe.outbound
-        # Written before it is noted: where that can be, nothing else happens meanwhile, and the
-        # peer begins the sooner.
-        written = not outbound.announced and outbound.passes(request, size_of(request))
-        exchange = Exchange(request=request, request_id=request_id)
+        size = size_of(request)
+        # It is noted when it is on its way: where it passes the queue, or is merely appended,
+        # nothing else happens meanwhile, and the peer begins the sooner.
+        if outbound.announced:
+            on_its_way = size <= SMALL and outbound.append_small(request, size)
+        else:
+            on_its_way = outbound.passes(request, size)
+        self._places = place = self._places + 1
+        exchange = Exchange(request=request, request_id=request_id, pipe=pipe, place=place)
         self._enter(exchange, pipe, partner)
-        if not written:
+        if not on_its_way:
             outbound.put(request)
-            if len(outbound.queue) >= _ENOUGH:
-                outbound.press()
+        if len(outbound.queue) >= _ENOUGH:
+            outbound.press()
         return exchange
 
     def _choose(self, avoid: Collection[Pipe]) -> Pipe:
@@ -360,23 +372,20 @@ class ReqPattern(BalancedPattern):
 
     def _assign(self, exchange: Exchange, body: Frames, pipe: Pipe) -> Frames:
         """Make the request as the peer of this pipe needs it, and note that it owes the reply."""
-        partner = self.turns.plain_partner(pipe, goes_on=pipe in self._load)
+        partner = self.turns.plain_partner(pipe, self._load)
         if partner is None:
-            exchange.request_id = self._new_id()
-            exchange.request = (exchange.request_id, b"", *body)
+            self._next_id = (self._next_id + 1) % _IDS
+            exchange.request_id = request_id = self._next_id.to_bytes(ID_BYTES, "big")
+            exchange.request = (request_id, b"", *body)
         else:
             exchange.request_id, exchange.request = b"", (b"", *body)
+        self._places = exchange.place = self._places + 1
+        exchange.pipe = pipe
         self._enter(exchange, pipe, partner)
         return exchange.request
 
-    def _new_id(self) -> bytes:
-        self._next_id = (self._next_id + 1) % _IDS
-        return self._next_id.to_bytes(ID_BYTES, "big")
-
     def _enter(self, exchange: Exchange, pipe: Pipe, partner: Partner | None) -> None:
         """Note that the pipe's peer owes the reply; a partner is one that gets a plain request."""
-        self._places = exchange.place = self._places + 1
-        exchange.pipe = pipe
         if partner is None:
             self._by_id[exchange.request_id] = exchange
             self._load[pipe] += 1

@@ -14,7 +14,7 @@ pattern tells it what became of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Final
 
 from trio_mq._log import REPLY_ASTRAY
@@ -144,21 +144,21 @@ class Turns:
         """Tell whether a pipe is out of the rotation, whatever room it has."""
         return pipe in self._busy or pipe in self._resting or self._reach.is_away(pipe)
 
-    def plain_partner(self, pipe: Pipe, *, goes_on: bool) -> Partner | None:
+    def plain_partner(self, pipe: Pipe, going_on: Container[Pipe]) -> Partner | None:
         """Return the peer's kind if it gets a plain request next; ``None``: one with an id.
 
         Args:
             pipe: Which was chosen.
-            goes_on: It has requests with ids. If it has dialled us, it goes on with ids then: a
-                plain request among them would keep it out of the rotation, though it has others to
-                answer.
+            going_on: Those that have requests with ids. One that has dialled us goes on with ids
+                then: a plain request among them would keep it out of the rotation, though it has
+                others to answer.
         """
         partner = self._partners.get(pipe, self._unknown)
         if partner is _CORRELATES:
             return None if pipe in self._owing else partner
         if partner is _NUMBERED:
             return None
-        if partner is _RETURNING and (goes_on or self.astray or self.roaming is not None):
+        if partner is _RETURNING and (pipe in going_on or self.astray or self.roaming is not None):
             return None
         return partner
 

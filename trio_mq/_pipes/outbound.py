@@ -40,8 +40,8 @@ more call is a tenth of what a small message costs:
   before they ask `Outbound.has_room`;
 * `SharedOutbound.room_for_edition` asks how many small messages there is room for, and
   `Fanout.send` adds no more than that to an edition;
-* `LoadBalance.send`, `LoadBalance.choose` and the debug mode (`_has_plain_room`) ask for room as
-  `Outbound.has_room` does at first.
+* `ReqPattern.begin`, `LoadBalance.send`, `LoadBalance.choose` and the debug mode
+  (`_has_plain_room`) ask for room as `Outbound.has_room` does at first.
 
 ``tests/property/test_admission.py`` finds each function that touches these counters, and holds the
 copies to `Outbound.has_room` and `Outbound.put`.

@@ -107,13 +107,27 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
             frames = self._checked(message)
         if get_ident() != self._open_in:
             self._guard()
-        if retry is None:
-            exchange = await self._ask(frames)
-        elif isinstance(retry, Retry):
-            sleep = self._pattern.ledger.conditions.sleep
-            exchange = await ask_again(partial(self._ask, frames), retry, sleep)
+        exchange: Exchange | None
+        if retry is not None:
+            exchange = await self._ask_until_answered(frames, retry)
         else:
-            raise TypeError(f"retry is a Retry, such as Retry(attempts=3), not {retry!r}")
+            exchange = self._begin_now(frames)
+            if exchange is None or exchange.reply is not None or exchange.error is not None:
+                exchange = await self._ask(frames, exchange=exchange)
+            else:
+                # As `_ask`, with two coroutines less for each request.
+                try:
+                    watched = exchange.pipe.watched if exchange.pipe is not None else None
+                    if watched is not None and watched.vacant:
+                        await watched.stand_in(exchange, exchange.is_over, self._pattern.take_body)
+                    if exchange.reply is None and exchange.error is None:
+                        await exchange.outcome()
+                    self._slice.restart()
+                    if exchange.error is not None:
+                        exchange.result()
+                except BaseException as error:
+                    self._give_up(exchange, error)
+                    raise
         reply = exchange.reply
         assert reply is not None  # noqa: S101  # or it had raised
         if not with_peer:
@@ -121,34 +135,43 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         assert exchange.peer is not None  # noqa: S101  # it came with the reply
         return reply, exchange.peer
 
-    async def _ask(self, frames: Frames, attempt: Attempt | None = None) -> Exchange:
-        """Make a request once, and return when it is answered; otherwise leave nothing behind."""
+    async def _ask_until_answered(self, frames: Frames, retry: Retry) -> Exchange:
+        if not isinstance(retry, Retry):
+            raise TypeError(f"retry is a Retry, such as Retry(attempts=3), not {retry!r}")
+        return await ask_again(
+            partial(self._ask, frames), retry, self._pattern.ledger.conditions.sleep
+        )
+
+    async def _ask(
+        self, frames: Frames, attempt: Attempt | None = None, exchange: Exchange | None = None
+    ) -> Exchange:
+        """Make a request once, and return when it is answered; otherwise leave nothing behind.
+
+        Args:
+            frames: The request.
+            attempt: Whom to avoid, and where to note what comes of it.
+            exchange: It has begun already.
+        """
         avoid = attempt.avoid if attempt is not None else ()
-        exchange = self._begin_now(frames, avoid)
+        if exchange is None:
+            exchange = self._begin_now(frames, avoid)
         try:
             if exchange is None:
                 exchange = await self._begin_in_turn(frames, avoid)
-            # As `_reply_to`, with one coroutine less for each request.
-            if exchange.reply is not None or exchange.error is not None:
-                await self._reply_to(exchange)
-            else:
-                pipe = exchange.pipe
-                watched = pipe.watched if pipe is not None else None
-                if watched is not None and watched.vacant:
-                    await watched.stand_in(exchange, exchange.is_over, self._pattern.take_body)
-                if exchange.reply is None and exchange.error is None:
-                    await exchange.outcome()
-                self._slice.restart()
-                if exchange.error is not None:
-                    exchange.result()
+            await self._reply_to(exchange)
         except BaseException as error:
-            trouble = self._trouble_with(exchange) if isinstance(error, trio.Cancelled) else ""
+            trouble = self._give_up(exchange, error)
             if attempt is not None:
                 attempt.exchange, attempt.trouble = exchange, trouble
-            if exchange is not None:
-                self._pattern.abandon(exchange)
             raise
         return exchange
+
+    def _give_up(self, exchange: Exchange | None, error: BaseException) -> str:
+        """Leave nothing behind of a request, and return why it was given up, if it was."""
+        trouble = self._trouble_with(exchange) if isinstance(error, trio.Cancelled) else ""
+        if exchange is not None:
+            self._pattern.abandon(exchange)
+        return trouble
 
     @enable_ki_protection
     async def send(self, message: Sendable) -> None:
