@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import attrs
 import trio
 
 from benchmarks import machine, regression
@@ -43,6 +44,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--peers", metavar="NAMES", help="only these libraries, with commas")
     parser.add_argument("--repetitions", type=int, metavar="N", help="of each measurement")
     parser.add_argument("--seconds", type=float, metavar="S", help="that a measurement takes")
+    parser.add_argument(
+        "--cores",
+        choices=("own", "any"),
+        help="whether each end has a core of its own; without it, as each work says",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("--merge", action="store_true", help="keep other works already in FILE")
     parser.add_argument("--accept", action="store_true", help="store the ratios for --check")
@@ -53,16 +59,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def chosen_works(options: argparse.Namespace) -> list[Work]:
     """Return the works that were asked for, with the libraries that were asked for."""
     quick = options.quick or (options.check and not options.only)
-    return [
+    chosen = [
         work
         for work in WORKS
         if (not quick or work.quick) and fnmatch.fnmatch(work.name, options.only or "*")
     ]
+    if options.cores:
+        return [attrs.evolve(work, apart=options.cores == "own") for work in chosen]
+    return chosen
 
 
 def is_whole(options: argparse.Namespace) -> bool:
     """Tell whether this run is the one that the documentation shows."""
-    return not (options.quick or options.check or options.only or options.peers)
+    some = options.quick or options.check or options.only or options.peers
+    return not (some or options.cores)
 
 
 def plan_for(options: argparse.Namespace, earlier: Report | None) -> Plan:
