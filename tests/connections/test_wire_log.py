@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given, strategies as st
 
 from tests.log_lines import LogLines, log_lines
 from trio_mq import Pub, Pull, Push, Sub, auth
+from trio_mq._connections import writer
 from trio_mq._connections.wire_log import FrameLog, overheard
 from trio_mq._log import WIRE_IN
+from trio_mq._transports.stream import SocketStream
 from trio_mq._transports.trio_stream import TrioStream
 from trio_mq.zmtp.frames import COMMAND, MORE, encode_frame
 from trio_mq.zmtp.greeting import Greeting
@@ -64,6 +67,46 @@ def test_bytes_one_by_one_are_frames_too() -> None:
         for byte in WIRE:
             log.pass_on(bytes([byte]))
     assert frames_of(lines, "<") == SAID
+
+
+class Sender(logging.Handler):
+    """Sends a message through a socket when the log tells of a frame that it has written."""
+
+    def __init__(self, push: Push) -> None:
+        super().__init__()
+        self._push: Push | None = push
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send it, once."""
+        push, self._push = self._push, None
+        if push is not None:
+            push.send_nowait(b"told")
+
+
+async def test_a_log_may_be_sent_through_the_socket_that_it_tells_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also by a handler that is called in the middle of a message."""
+    long = bytes(200)
+    try_write = SocketStream.try_write
+
+    def cut_short(stream: SocketStream, buffers: Sequence[bytes | memoryview]) -> int:
+        whole = b"".join(buffers)
+        return try_write(stream, (whole[:150],) if whole.endswith(long) else buffers)
+
+    logger = logging.getLogger("trio_mq.wire")
+    with log_lines(logging.DEBUG):
+        async with Pull() as pull, Push() as push:
+            await push.connect(await pull.bind("tcp://127.0.0.1:*"), wait=True)
+            monkeypatch.setattr(SocketStream, "try_write", cut_short)
+            # So that no earlier write is too near.
+            monkeypatch.setattr(writer, "_PAUSE", -1.0)
+            logger.addHandler(handler := Sender(push))
+            try:
+                await push.send(long)
+                assert [await pull.receive() for _ in range(2)] == [long, b"told"]
+            finally:
+                logger.removeHandler(handler)
 
 
 async def test_both_ends_tell_the_same() -> None:

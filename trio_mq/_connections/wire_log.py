@@ -198,6 +198,7 @@ class _OverheardPollable(PollableStream, _Overheard):
     """The same for a stream that can be read and written without waiting."""
 
     __slots__ = ()
+    is_overheard = True
     _inner: PollableStream
 
     async def wait_readable(self) -> None:

@@ -120,9 +120,10 @@ class Writer:
         # Nobody knows how much of a failed ``write_all`` has arrived, so each gets one message
         # only.
         self._one_by_one = stream.try_write(()) is None
-        #: Where a message can be written past the queue; ``None``: none can.
+        #: Where a message can be written past the queue; ``None``: none can. Nor where a write is
+        #: heard of: who sends more because of it must find this message before that, in the queue.
         self._past_queue: PollableStream | None = None
-        if isinstance(stream, PollableStream) and connection.clear:
+        if isinstance(stream, PollableStream) and connection.clear and not stream.is_overheard:
             self._past_queue = stream
         self._turn_end = None if self._one_by_one or outbound.perishes else turn_end
         #: The end of this turn is waited for.

@@ -144,6 +144,7 @@ class PollableStream(ByteStream):
     """A `ByteStream` that reads, writes and closes without waiting, and tells when to try."""
 
     __slots__ = ()
+    is_overheard: bool = False  # the log is told of each write, and whoever reads it may send more
 
     # Waiting comes first, although bytes may be there already: every read needs a schedule point,
     # and this one costs less than a try, a failure and a wait. A second round is for the rare
