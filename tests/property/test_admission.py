@@ -28,7 +28,7 @@ COPIES: Final = {
     "Fanout.lacking_room": "asks, before `Pipe.has_room`",
     "Fanout._require_room": "asks, before `Pipe.has_room`",
     "LoadBalance.send": "asks, before `choose` does",
-    "ReqPattern.begin": "asks, before `Pipe.has_room`",
+    "ReqPattern.begin": "appends",
     "LoadBalance.choose": "asks, before `Pipe.has_room`",
     "_has_plain_room": "asks, for the debug mode",
     "SharedOutbound.room_for_edition": "asks for the room of many",

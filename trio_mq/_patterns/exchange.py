@@ -93,10 +93,8 @@ class Exchange(StandIn):
         else:
             self.recall()
 
-    def hand_over_reply(self, reply: Message, peer: Peer | None) -> None:
-        """Do as `answer` and `hand_over` where a task waits, which the caller has seen."""
-        task = self.task
-        assert task is not None  # noqa: S101  # the caller has seen it
+    def hand_over_reply(self, task: trio.lowlevel.Task, reply: Message, peer: Peer | None) -> None:
+        """Do as `answer` and `hand_over` for the task that waits."""
         self.reply, self.peer, self.task, self.given = reply, peer, None, True
         trio.lowlevel.reschedule(task)
 

@@ -94,6 +94,8 @@ class ReqPattern(BalancedPattern):
             Partner.NUMBERED if options.correlate else Partner.SETTLED,
             named=bool(options.routing_id),
         )
+        #: Some get requests without an id.
+        self._asks_plainly = not options.correlate
         # A random start, so that no request of ours has the id of an earlier run's.
         self._next_id = current_chance().getrandbits(8 * ID_BYTES)
         #: How many requests have been put into a pipe, ever.
@@ -128,31 +130,39 @@ class ReqPattern(BalancedPattern):
             # A call that asks again, or waited, may find that: nobody would end what it began now.
             raise self._closed.error()
         pipe = self.balance.sole
-        # As `Outbound.has_room`, which is asked only if something waits and is not just gathered.
-        if pipe is None or (
-            (queue := pipe.outbound.queue)
-            and len(queue) >= pipe.outbound.append_below
-            and not pipe.outbound.has_room()
-        ):
+        appends = False
+        if pipe is not None:
+            waiting = len(pipe.outbound.queue)
+            # What is merely appended, as `Outbound.append_small` does, needs no more of a look.
+            appends = waiting < pipe.outbound.append_below
+            if waiting and not (appends or pipe.outbound.has_room()):
+                pipe = None
+        if pipe is None:
             pipe = self._choose(avoid)
-        partner = self.turns.plain_partner(pipe, self._load)
+        partner = self.turns.plain_partner(pipe, self._load) if self._asks_plainly else None
         if partner is None:
             self._next_id = (self._next_id + 1) % _IDS
             request_id = self._next_id.to_bytes(ID_BYTES, "big")
             request: Frames = (request_id, b"", *frames)
+            size = size_of(frames) + ID_BYTES
         else:
-            request_id, request = b"", (b"", *frames)
+            request_id, request, size = b"", (b"", *frames), size_of(frames)
         outbound = pipe.outbound
-        size = size_of(request)
-        # It is noted when it is on its way: where it passes the queue, or is merely appended,
-        # nothing else happens meanwhile, and the peer begins the sooner.
-        if outbound.announced:
-            on_its_way = size <= SMALL and outbound.append_small(request, size)
+        # It is noted when it is on its way: where it is appended, or passes the queue, nothing else
+        # happens meanwhile, and the peer begins the sooner.
+        on_its_way = True
+        if appends and size <= SMALL:
+            outbound.queue.append(request)
+            outbound.size += size
         else:
             on_its_way = outbound.passes(request, size)
         self._places = place = self._places + 1
         exchange = Exchange(request=request, request_id=request_id, pipe=pipe, place=place)
-        self._enter(exchange, pipe, partner)
+        if partner is None:
+            self._by_id[request_id] = exchange
+            self._load[pipe] += 1
+        else:
+            self._enter_plain(exchange, pipe, partner)
         if not on_its_way:
             outbound.put(request)
         if len(outbound.queue) >= _ENOUGH:
@@ -312,7 +322,7 @@ class ReqPattern(BalancedPattern):
                 exchange = by_id.get(message[0]) if len(message) == 3 and not message[1] else None
                 if (
                     exchange is None
-                    or exchange.task is None
+                    or (task := exchange.task) is None
                     or exchange.pipe is not pipe
                     or exchange.place >= first_unasked
                 ):
@@ -320,7 +330,7 @@ class ReqPattern(BalancedPattern):
                     continue
                 body = message[2]
                 del by_id[message[0]]
-                exchange.hand_over_reply(_new(Message, (body,)), peer)
+                exchange.hand_over_reply(task, _new(Message, (body,)), peer)
                 passed += 1
                 size += len(body)
         finally:
@@ -381,18 +391,18 @@ class ReqPattern(BalancedPattern):
             exchange.request_id, exchange.request = b"", (b"", *body)
         self._places = exchange.place = self._places + 1
         exchange.pipe = pipe
-        self._enter(exchange, pipe, partner)
-        return exchange.request
-
-    def _enter(self, exchange: Exchange, pipe: Pipe, partner: Partner | None) -> None:
-        """Note that the pipe's peer owes the reply; a partner is one that gets a plain request."""
         if partner is None:
             self._by_id[exchange.request_id] = exchange
             self._load[pipe] += 1
         else:
-            assert pipe not in self._by_pipe  # noqa: S101  # a reply belongs to one request
-            self._by_pipe[pipe] = exchange
-            self.turns.take_out(pipe, exchange, partner)
+            self._enter_plain(exchange, pipe, partner)
+        return exchange.request
+
+    def _enter_plain(self, exchange: Exchange, pipe: Pipe, partner: Partner) -> None:
+        """Note that the pipe's peer owes the reply to a plain request."""
+        assert pipe not in self._by_pipe  # noqa: S101  # a reply belongs to one request
+        self._by_pipe[pipe] = exchange
+        self.turns.take_out(pipe, exchange, partner)
 
     def _has_work(self, pipe: Pipe) -> bool:
         return pipe in self._by_pipe or pipe in self._load

@@ -34,14 +34,14 @@ somebody asks.
 **The copies.** Every way in is here, except for copies that hot paths have inlined, because one
 more call is a tenth of what a small message costs:
 
-* `Sender.send` and `SharedOutbound.append_small` append below `append_below`, as `Outbound.put`
-  would; `SharedOutbound.join_round` appends where `Outbound.has_room` holds;
+* `Sender.send`, `ReqPattern.begin` and `SharedOutbound.append_small` append below `append_below`,
+  as `Outbound.put` would; `SharedOutbound.join_round` appends where `Outbound.has_room` holds;
 * `Fanout.lacking_room` and `Fanout._require_room` ask whether the queue is below `append_below`,
   before they ask `Outbound.has_room`;
 * `SharedOutbound.room_for_edition` asks how many small messages there is room for, and
   `Fanout.send` adds no more than that to an edition;
-* `ReqPattern.begin`, `LoadBalance.send`, `LoadBalance.choose` and the debug mode
-  (`_has_plain_room`) ask for room as `Outbound.has_room` does at first.
+* `LoadBalance.send`, `LoadBalance.choose` and the debug mode (`_has_plain_room`) ask for room as
+  `Outbound.has_room` does at first.
 
 ``tests/property/test_admission.py`` finds each function that touches these counters, and holds the
 copies to `Outbound.has_room` and `Outbound.put`.
