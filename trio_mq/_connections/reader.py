@@ -41,7 +41,7 @@ import trio
 from trio_mq._connections.elsewhere import work_elsewhere
 from trio_mq._connections.heartbeat import Pulse
 from trio_mq._connections.link_side import ReadersLink
-from trio_mq._connections.read_size import FEW_BYTES, MANY_BYTES, WHATEVER, ReadSize
+from trio_mq._connections.read_size import FEW_BYTES, MANY_BYTES, TINY_BYTES, WHATEVER, ReadSize
 from trio_mq._connections.watch import StoodIn, Watch
 from trio_mq._contract import Deliver
 from trio_mq._message import size_of
@@ -100,6 +100,7 @@ class Reader:
         "_done",
         "_ended",
         "_fault",
+        "_for_body",
         "_inbound",
         "_left",
         "_link",
@@ -142,6 +143,9 @@ class Reader:
         #: Only the end of the stream matters now; what arrives is thrown away.
         self._discarding = False
         self._size = ReadSize()
+        #: Bytes that a stand-in asks for: few at first, since the more one asks for, the longer it
+        #: takes, and as many as the task once anything has come that is no tiny request or reply.
+        self._for_body = TINY_BYTES
         #: While the task sleeps because there is no room: set when there is nothing left to decode.
         self._worked_off: trio.Event | None = None
         #: A large box that was found, and is to be opened.
@@ -309,7 +313,7 @@ class Reader:
             if self._size.wanted > FEW_BYTES or self._discarding:
                 data = self.read_now()
             else:
-                data = self._watched.read_now(FEW_BYTES)
+                data = self._watched.read_now(self._for_body)
                 # As in a round trip: what is just one small message is handed over without ado.
                 body = self._connection.body_of(data) if data else None
                 if body is not None and take_body(self._pipe, body):
@@ -322,7 +326,10 @@ class Reader:
             return _UNFINISHED
 
     def _work_for_stand_in(self, data: bytes | None) -> StoodIn:
-        if data is None or self._take_whole(data):
+        if data is None:
+            return _NOTHING_LEFT
+        self._for_body = FEW_BYTES
+        if self._take_whole(data):
             return _NOTHING_LEFT
         self._take_in(data)
         self._ended = not data

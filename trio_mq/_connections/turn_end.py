@@ -22,21 +22,22 @@ class TurnEnd(trio.abc.Instrument):
     """
 
     def __init__(self) -> None:
-        self._asked: list[EndsTurn] = []
+        #: Who is told at the end of this turn.
+        self.asked: list[EndsTurn] = []
         self._token = trio.lowlevel.current_trio_token()
 
     def tell(self, who: EndsTurn) -> None:
         """Tell them, once."""
-        self._asked.append(who)
+        self.asked.append(who)
 
     def will_tell(self, who: EndsTurn) -> bool:
         """Tell whether this turn's end is still to be told to them; the debug mode asks."""
-        return who in self._asked
+        return who in self.asked
 
     def before_io_wait(self, timeout: float) -> None:
         """Let each of them do what was put off."""
-        if self._asked:
-            asked, self._asked = self._asked, []
+        if self.asked:
+            asked, self.asked = self.asked, []
             # trio has decided by now how long it will wait for the kernel, and does not know of the
             # tasks that are woken here.
             woken = False

@@ -195,7 +195,7 @@ class Watch:
             self.vacant = clean = did is not _NEEDS_READER
             self._state = _CLEAN if clean else _UNFINISHED
             if clean and self._turn_end is not None:
-                self._turn_end.tell(self)
+                self._turn_end.asked.append(self)  # as `tell`
             else:
                 self._wake_reader()
         return True

@@ -62,7 +62,9 @@ class Rep(Service[RepPattern]):
                 # As `_take_in_turn`, with one coroutine less for each request.
                 watched = pattern.only_connection()
                 if watched is not None and await pattern.stand_in(watched):
-                    self._begin_anew()
+                    if get_ident() != self._open_in:
+                        self._guard()
+                    self._slice.restart()
                     if (request := pattern.take_read()) is not None:
                         return request
                 request = await super()._take_in_turn(pattern.take)

@@ -185,8 +185,9 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
         """
         await checkpoint_if_cancelled()
         frames = self._checked(message)
-        self._check_turn_to_send()
         turn = self._pattern.turn
+        if turn.sending or turn.exchange is not None or get_ident() != self._open_in:
+            self._check_turn_to_send()
         turn.exchange = self._begin_now(frames)
         if turn.exchange is None:
             turn.sending = True
@@ -234,7 +235,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
                 if exchange.reply is None and exchange.error is None:
                     await exchange.outcome()
                 self._slice.restart()
-                reply = exchange.result()
+                reply = exchange.reply or exchange.result()
         except trio.Cancelled:
             raise
         except BaseException:

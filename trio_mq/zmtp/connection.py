@@ -336,7 +336,8 @@ class Connection:
         self._greeting, self._our_greeting = _GREETED, _ALL_SAID
         self._decoder.set_limits(self._terms.traffic(self._mechanism.overhead))
         self._open_writer = TrafficWriter(self._mechanism, self._version)
-        self.body_of = self._traffic.body_of
+        if self._traffic.in_bulk:
+            self.body_of = self._traffic.body_of
 
     def refuse(self, reason: str) -> None:
         """Turn the peer away with an ERROR that gives the reason; a libzmq peer never comes back.

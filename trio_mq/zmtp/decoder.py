@@ -33,6 +33,9 @@ _MAX_SIZE: Final = 2**63 - 1
 _IN_A_ROW: Final = 3
 """After this many messages of one frame in a row it pays to look for a run of equal ones."""
 
+_LONGEST_PLAIN: Final = 4 + 255
+"""Bytes of an empty frame and the longest short one after it."""
+
 _NOT_SO_SOON: Final = -30
 """Where that count begins again after a look that found none: looks that fail cost time."""
 
@@ -92,6 +95,7 @@ class FrameDecoder:
         "apart",
         "exhausted",
         "harmless",
+        "harmless_body",
     )
 
     def __init__(self, limits: FrameLimits) -> None:
@@ -119,6 +123,9 @@ class FrameDecoder:
         self._at_once = self._largest + limits.overhead  # no larger body is simply handed out
         self.harmless: int = min(self._largest, 2 * self._max_frames)
         """Bytes that break no limit if they are one message: a frame takes two at least."""
+
+        self.harmless_body: int = min(self.harmless, _LONGEST_PLAIN)
+        """The same, if they are an empty frame and a short one."""
 
     def set_apart_from(self, size: int) -> None:
         """Let `frames` stop at a frame of at least that size, besides what a seal adds to it."""

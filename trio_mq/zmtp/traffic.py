@@ -46,8 +46,6 @@ _LONGEST_COMMAND: Final = 262
 
 _SUBSCRIBE_SIZE: Final = 10
 
-_LONGEST_DELIMITED: Final = 4 + len(DELIMITED)
-"""From this size on, a request or a reply that is one short frame takes no chunk."""
 
 _MOST_SKIPPED: Final = 500
 """At most this many commands without a meaning are passed over in a row, which takes about a
@@ -90,12 +88,13 @@ class TrafficReader:
     _unknown_commands: int = attrs.field(default=0, init=False)
     # What ended the last run of messages: it is told after them.
     _held: Event | RemoteProtocolError | None = attrs.field(default=None, init=False)
-    _in_bulk: bool = attrs.field(init=False)
+    # Most frames are messages in the clear: they are assembled in bulk.
+    in_bulk: bool = attrs.field(init=False)
     # Once its owner opens large boxes: the same mechanism.
     _defers: DeferringMechanism | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._in_bulk = self._mechanism.clear and not self._socket_type.has_subscribers
+        self.in_bulk = self._mechanism.clear and not self._socket_type.has_subscribers
 
     def next_event(self, max_messages: int, max_bytes: int) -> Event | None:
         """Return what came next, or ``None`` if there is no more, or no room for it.
@@ -108,7 +107,7 @@ class TrafficReader:
         if max_messages <= 0 or max_bytes <= 0:
             return None
         run: list[Message] = []
-        if self._in_bulk:
+        if self.in_bulk:
             payload, self._held = self._decoder.next_messages(run, max_messages, max_bytes)
             if not run and self._held is None:
                 payload, self._held = self._after_commands(run, max_messages, max_bytes)
@@ -137,10 +136,8 @@ class TrafficReader:
         end = len(data)
         if (
             decoder.exhausted
-            and end < _LONGEST_DELIMITED
+            and end <= decoder.harmless_body
             and data.startswith(DELIMITED[end - 4])
-            and end <= decoder.harmless
-            and self._in_bulk
             and self._held is None
         ):
             return data[4:]
@@ -148,7 +145,7 @@ class TrafficReader:
 
     def take_whole(self, data: bytes) -> Message | None:
         """Return what a chunk is, if it is one small message and nothing waits before it."""
-        if self._in_bulk and self._held is None and self._decoder.exhausted:
+        if self.in_bulk and self._held is None and self._decoder.exhausted:
             return whole_message(data, self._decoder.harmless)
         return None
 
