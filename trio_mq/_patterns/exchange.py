@@ -93,11 +93,6 @@ class Exchange(StandIn):
         else:
             self.recall()
 
-    def hand_over_reply(self, task: trio.lowlevel.Task, reply: Message, peer: Peer | None) -> None:
-        """Do as `answer` and `hand_over` for the task that waits."""
-        self.reply, self.peer, self.task, self.given = reply, peer, None, True
-        trio.lowlevel.reschedule(task)
-
     def fail(self, error: BaseException) -> None:
         """Let the exchange end in an error, and raise it in the task that waits, if one does."""
         self.error = error

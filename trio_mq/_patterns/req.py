@@ -39,6 +39,7 @@ from typing import Final
 
 import attrs
 import trio
+from trio.lowlevel import reschedule
 
 from trio_mq._chance import current_chance
 from trio_mq._contract import AnyLink, Ending
@@ -62,6 +63,8 @@ from trio_mq.zmtp import SocketType
 _ENOUGH: Final = 32
 
 _new: Final = tuple.__new__
+#: What stands for a reply that has not three frames, as a plain one with an id has.
+_NOT_PLAIN: Final = (b"", b"", b"")
 _IDS: Final = 1 << (8 * ID_BYTES)
 
 
@@ -144,9 +147,9 @@ class ReqPattern(BalancedPattern):
             self._next_id = (self._next_id + 1) % _IDS
             request_id = self._next_id.to_bytes(ID_BYTES, "big")
             request: Frames = (request_id, b"", *frames)
-            size = size_of(frames) + ID_BYTES
         else:
-            request_id, request, size = b"", (b"", *frames), size_of(frames)
+            request_id, request = b"", (b"", *frames)
+        size = len(request_id) + (len(frames[0]) if len(frames) == 1 else size_of(frames))
         outbound = pipe.outbound
         # It is noted when it is on its way: where it is appended, or passes the queue, nothing else
         # happens meanwhile, and the peer begins the sooner.
@@ -319,18 +322,22 @@ class ReqPattern(BalancedPattern):
             for message in messages:
                 # The plain case is done here: a task waits for the reply, which has an id and one
                 # frame, and the request was written before any of these replies was read.
-                exchange = by_id.get(message[0]) if len(message) == 3 and not message[1] else None
+                request_id, delimiter, body = message if len(message) == 3 else _NOT_PLAIN
+                exchange = by_id.get(request_id)
                 if (
                     exchange is None
+                    or delimiter
                     or (task := exchange.task) is None
                     or exchange.pipe is not pipe
                     or exchange.place >= first_unasked
                 ):
                     self._deliver(pipe, message)
                     continue
-                body = message[2]
-                del by_id[message[0]]
-                exchange.hand_over_reply(task, _new(Message, (body,)), peer)
+                del by_id[request_id]
+                # As `Exchange.answer` and `hand_over`.
+                exchange.reply, exchange.peer = _new(Message, (body,)), peer
+                exchange.task, exchange.given = None, True
+                reschedule(task)
                 passed += 1
                 size += len(body)
         finally:

@@ -288,7 +288,7 @@ class Req(Sender[ReqPattern], Receiver[ReqPattern]):
 
     def _begin_now(self, frames: Frames, avoid: Collection[Pipe] = ()) -> Exchange | None:
         """Begin an exchange with the next service, if it is our turn and there is one."""
-        if self._pattern.senders.waiters:
+        if self._waiting:
             return None
         try:
             return self._pattern.begin(frames, avoid)
