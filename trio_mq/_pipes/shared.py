@@ -202,7 +202,7 @@ class SharedOutbound(Outbound[PipeT]):
         return size < _ENOUGH_BYTES and WRAPPED.isdisjoint(map(type, line))
 
     def _count_whole(self, count: int, payload: int) -> None:
-        """The kernel has taken all of an edition; as in `lone_written`, the books can wait."""
+        """The kernel has taken all of an edition; as in `passed`, the books can wait."""
         ledger = self._ledger
         if not self._passed:
             ledger.late[self._pipe] = None
